@@ -1,0 +1,152 @@
+"""What is in a folder of scans: unreadable files, copies, and the people behind the slices."""
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.cohorts.cohort import index_folder
+from core.cohorts.people import SIDE, People, find_people, near_copies
+from core.cohorts.tasks import Task
+from core.errors import CohortError, ScanError
+from core.scans import read_scan
+
+BACKGROUND = 20.0  # grey levels of 255; air and JPEG ringing stay below, brain above
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """The findings about one folder.
+
+    Attributes:
+        task: The task whose classes the folders name.
+        table: A row a readable scan: `path`, `label`, `subject` ("" when people cannot be told apart), `slice` (from 1,
+            inferior first; 0 when unknown), `copies` (the name of its group of near copies, "" when alone),
+            `came_in` (the part folder) and `sha256` of the file.
+        unreadable: `path` and `reason` of each file that is no scan.
+        people: What the images say about who is who.
+    """
+
+    task: Task
+    table: pd.DataFrame
+    unreadable: pd.DataFrame
+    people: People
+
+    def identical(self) -> list[pd.DataFrame]:
+        """Return the groups of byte-identical files, each as rows of the table."""
+        return _groups_of_several(self.table, "sha256")
+
+    def near(self) -> list[pd.DataFrame]:
+        """Return the groups of near-identical pictures (byte-identical ones among them)."""
+        return _groups_of_several(self.table[self.table["copies"] != ""], "copies")
+
+    def straddling(self) -> list[pd.DataFrame]:
+        """Return the groups of byte-identical files that lie in more than one part folder."""
+        return [group for group in self.identical() if group["came_in"].nunique() > 1]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the findings as plain values for JSON."""
+        table, people, identical = self.table, self.people, self.identical()
+        found = people.found
+        per_person = table.groupby("subject") if found else None
+        return {
+            "task": self.task.name,
+            "images": len(table),
+            "images_by_class": _counts(table["label"], self.task),
+            "unreadable": self.unreadable.to_dict("records"),
+            "people_found": found,
+            "people": int(table["subject"].nunique()) if found else None,
+            "people_by_class": _counts(per_person["label"].first(), self.task) if per_person is not None else None,
+            "slices_per_person": sorted(set(per_person.size().tolist())) if per_person is not None else None,
+            "people_with_several_labels": int((per_person["label"].nunique() > 1).sum())
+            if per_person is not None
+            else None,
+            "weakest_link": people.weakest_link if found else None,
+            "strongest_other": people.strongest_other if found else None,
+            "threshold": people.threshold if found else None,
+            "clearness": people.clearness,
+            "identical_copies": sum(len(group) - 1 for group in identical),
+            "identical_groups": [_described(group) for group in identical],
+            "near_copies": sum(len(group) - 1 for group in self.near()),
+            "straddling_groups": [_described(group) for group in self.straddling()],
+        }
+
+
+def audit_folder(folder: str | Path) -> Audit:
+    """Read every scan of a folder and find out what it holds.
+
+    Args:
+        folder: As for `index_folder`.
+
+    Returns:
+        The audit. File names play no part in it: renamed and shuffled files give the same groups.
+
+    Raises:
+        CohortError: The folder is no cohort, or none of its files can be read.
+    """
+    index, task = index_folder(folder)
+    with ThreadPoolExecutor() as pool:
+        read = list(pool.map(_read, index["path"]))
+    failed = [isinstance(item, str) for item in read]
+    unreadable = index.loc[failed, ["path"]].assign(reason=[item for item in read if isinstance(item, str)])
+    slices = [item for item in read if not isinstance(item, str)]
+    if not slices:
+        raise CohortError(f"none of the {len(index)} files in {folder} can be read: {unreadable['reason'].iloc[0]}")
+    table = index.loc[[not flag for flag in failed]].reset_index(drop=True)
+    table["sha256"] = [digest for digest, _, _ in slices]
+    descriptors = np.stack([descriptor for _, descriptor, _ in slices])
+    people = find_people(descriptors, np.array([area for _, _, area in slices], np.float32))
+    table["subject"] = _names(people.groups, table, task, "P") if people.found else ""
+    table["slice"] = people.order + 1 if people.found else 0
+    copies = near_copies(descriptors)
+    alone = np.bincount(copies)[copies] == 1
+    table["copies"] = np.where(alone, "", _names(copies, table, task, "C"))
+    columns = ["path", "label", "subject", "slice", "copies", "came_in", "sha256"]
+    return Audit(task, table[columns], unreadable.reset_index(drop=True), people)
+
+
+def _read(path: str) -> tuple[str, NDArray[np.float32], float] | str:
+    """Read one file: its hash, its descriptor and its brain area, or the reason why it is no scan."""
+    try:
+        data = Path(path).read_bytes()
+        grey = read_scan({Path(path).name: data}).grey()
+    except (ScanError, OSError) as error:
+        return str(error)
+    small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).ravel()
+    centred = small - small.mean()
+    length = float(np.linalg.norm(centred))
+    descriptor = centred / length if length > 0 else centred
+    return hashlib.sha256(data).hexdigest(), descriptor.astype(np.float32), float((small > BACKGROUND).mean())
+
+
+def _names(groups: NDArray[np.int64], table: pd.DataFrame, task: Task, letter: str) -> NDArray[np.str_]:
+    """Name groups by class and content, so that the same images get the same names whatever the files are called."""
+    rank = table["label"].map({name: place for place, name in enumerate(task.classes)})
+    keys = pd.DataFrame({"group": groups, "rank": rank, "sha256": table["sha256"]})
+    firsts = keys.groupby("group").min().sort_values(["rank", "sha256"])
+    digits = max(3, len(str(len(firsts))))
+    names = {group: f"{letter}{number:0{digits}d}" for number, group in enumerate(firsts.index, start=1)}
+    return np.array([names[group] for group in groups])
+
+
+def _groups_of_several(table: pd.DataFrame, column: str) -> list[pd.DataFrame]:
+    several = table[table.duplicated(column, keep=False)]
+    return [group for _, group in several.groupby(column, sort=False)]
+
+
+def _counts(labels: pd.Series, task: Task) -> dict[str, int]:
+    return {name: int((labels == name).sum()) for name in task.classes}
+
+
+def _described(group: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "paths": group["path"].tolist(),
+        "labels": sorted(set(group["label"])),
+        "parts": sorted(set(group["came_in"])),
+    }

@@ -1,0 +1,1 @@
+"""One file a way of arranging scans on disk; each exports LAYOUT."""

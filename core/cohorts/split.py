@@ -1,0 +1,198 @@
+"""Who is in which part: by person (honest) or by slice (as the published systems did). A split is a table on disk."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import splitfolders
+from sklearn.model_selection import StratifiedGroupKFold
+
+from core.errors import CohortError
+
+PARTS = ("train", "val", "test")
+FOLDS = 5  # a fifth of everything is the test part, a fifth of the rest validates: 64 / 16 / 20 %
+SLICE_RATIO = (0.64, 0.16, 0.20)
+COLUMNS = ("path", "label", "subject", "slice", "part", "by", "seed")
+
+
+@dataclass(frozen=True)
+class Tearing:
+    """How badly a split tears people apart.
+
+    Attributes:
+        people: How many people there are.
+        torn: How many of them have slices in more than one part.
+        test_slices: How many slices the test part has.
+        seen: How many of those belong to a person who is also in the training part.
+    """
+
+    people: int
+    torn: int
+    test_slices: int
+    seen: int
+
+    def sentence(self) -> str:
+        """Say it in one line."""
+        return (
+            f"{self.torn} of {self.people} people have slices in more than one part; {self.seen} of {self.test_slices} "
+            f"test slices ({self.seen / max(self.test_slices, 1):.1%}) show a person the network was trained on. "
+            "Figures from this split measure recognition of people, not of disease."
+        )
+
+
+def split_by_person(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+    """Split so that nobody is in two parts, keeping the classes' shares (scikit-learn's StratifiedGroupKFold).
+
+    Args:
+        table: An audit's table; `subject` tells people apart, or `copies` keeps near copies together where no
+            subject is known.
+        seed: Any whole number; the same seed gives the same parts.
+
+    Returns:
+        The table with the columns `part` (train, val, test), `by` and `seed`.
+
+    Raises:
+        CohortError: There are fewer than five people.
+    """
+    groups = _groups(table)
+    n_groups = len(set(groups))
+    if n_groups < FOLDS:
+        raise CohortError(f"a split by person needs at least {FOLDS} people; there are {n_groups}.")
+    part = np.full(len(table), "train", dtype=object)
+    rest = np.arange(len(table))
+    for number, name in enumerate(("test", "val")):
+        folds = StratifiedGroupKFold(min(FOLDS, len(set(groups[rest]))), shuffle=True, random_state=seed + number)
+        kept, taken = next(folds.split(rest, table["label"].to_numpy()[rest], groups[rest]))
+        part[rest[taken]] = name
+        rest = rest[kept]
+    return _as_split(table, part, "person", seed)
+
+
+def split_by_slice(table: pd.DataFrame, *, seed: int, folders: str | Path | None = None) -> pd.DataFrame:
+    """Split every class at random, as the published systems did, with split-folders.
+
+    Args:
+        table: An audit's table.
+        seed: Handed to split-folders; the same seed gives the same parts.
+        folders: Where to put the train, val and test folders with copies of the files; None for a table only.
+
+    Returns:
+        The table with the columns `part`, `by` and `seed`.
+
+    Raises:
+        CohortError: `folders` exists and is not empty.
+    """
+    target = _empty_target(folders)
+    with tempfile.TemporaryDirectory() as scratch:
+        staged, output = Path(scratch) / "staged", target or Path(scratch) / "split"
+        row_of = _stage(table, staged)
+        splitfolders.ratio(staged, output=output, seed=seed, ratio=SLICE_RATIO, move=False if target else "symlink")
+        part = np.full(len(table), "", dtype=object)
+        for name in PARTS:
+            for path in (output / name).glob("*/*"):
+                part[row_of[path.parent.name, path.name]] = name
+    return _as_split(table, part, "slice", seed)
+
+
+def write_folders(split: pd.DataFrame, folders: str | Path) -> None:
+    """Copy the files of a split into train, val and test folders with a folder a class in each.
+
+    Raises:
+        CohortError: `folders` exists and is not empty.
+    """
+    target = _empty_target(folders)
+    assert target is not None  # noqa: S101 - a folder was given
+    for (part, label), rows in split.groupby(["part", "label"]):
+        place = target / str(part) / str(label)
+        place.mkdir(parents=True)
+        for path, name in zip(rows["path"], _unique_names(rows["path"]), strict=True):
+            shutil.copyfile(path, place / name)
+
+
+def tearing(split: pd.DataFrame) -> Tearing | None:
+    """Measure how a split tears people apart; None where people are not known."""
+    if (split["subject"] == "").all():
+        return None
+    parts_of = split.groupby("subject")["part"].nunique()
+    trained = set(split.loc[split["part"] == "train", "subject"])
+    test = split.loc[split["part"] == "test", "subject"]
+    return Tearing(len(parts_of), int((parts_of > 1).sum()), len(test), int(test.isin(trained).sum()))
+
+
+def read_split(path: str | Path) -> pd.DataFrame:
+    """Read a split table.
+
+    Raises:
+        CohortError: The file is no table with the columns path, label, subject, slice, part, by and seed.
+    """
+    try:
+        split = pd.read_csv(path, dtype={"path": str, "label": str, "subject": str}, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise CohortError(f"{path} is not a split table: {str(error).splitlines()[0]}") from error
+    missing = [column for column in COLUMNS if column not in split.columns]
+    if missing:
+        raise CohortError(f"{path} is not a split table: it has no column {', '.join(missing)}.")
+    unknown = sorted(set(split["part"]) - set(PARTS))
+    if unknown:
+        raise CohortError(f"{path} names the part {unknown[0]!r}; parts are {', '.join(PARTS)}.")
+    return split
+
+
+def split_hash(split: pd.DataFrame) -> str:
+    """Return the SHA-256 of who is in which part, whatever folder the files lie in and however rows are sorted."""
+    root = os.path.commonpath([str(Path(path).parent) for path in split["path"]])
+    lines = sorted(
+        f"{Path(path).relative_to(root).as_posix()},{label},{subject},{part}"
+        for path, label, subject, part in split[["path", "label", "subject", "part"]].itertuples(index=False)
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _groups(table: pd.DataFrame) -> np.ndarray:
+    alone = pd.Series([f"alone {row}" for row in range(len(table))], index=table.index)
+    copies = table["copies"] if "copies" in table else pd.Series("", index=table.index)
+    known = table["subject"].where(table["subject"] != "", copies)
+    names: np.ndarray = known.where(known != "", alone).to_numpy(dtype=str)
+    return names
+
+
+def _as_split(table: pd.DataFrame, part: np.ndarray, by: str, seed: int) -> pd.DataFrame:
+    return table.assign(part=part, by=by, seed=seed)[list(COLUMNS)]
+
+
+def _empty_target(folders: str | Path | None) -> Path | None:
+    if folders is None:
+        return None
+    target = Path(folders)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise CohortError(f"{target} exists and is not empty; give a new folder.")
+    return target
+
+
+def _stage(table: pd.DataFrame, staged: Path) -> dict[tuple[str, str], int]:
+    """Lay out links to the files as class folders, the only arrangement split-folders takes."""
+    row_of: dict[tuple[str, str], int] = {}
+    for label, rows in table.reset_index(drop=True).groupby("label"):
+        (staged / str(label)).mkdir(parents=True)
+        for row, path, name in zip(rows.index, rows["path"], _unique_names(rows["path"]), strict=True):
+            _link(Path(path).resolve(), staged / str(label) / name)
+            row_of[str(label), name] = int(row)
+    return row_of
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.symlink_to(source)
+    except OSError:  # Windows lets only some users make links
+        shutil.copyfile(source, target)
+
+
+def _unique_names(paths: pd.Series) -> list[str]:
+    names = [Path(path).name for path in paths]
+    several = {name for name, count in pd.Series(names).value_counts().items() if count > 1}
+    return [f"{number:06d}-{name}" if name in several else name for number, name in enumerate(names)]

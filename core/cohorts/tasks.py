@@ -1,0 +1,78 @@
+"""The questions the networks answer, and how folders spell their classes."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from core.errors import CohortError
+
+
+@dataclass(frozen=True)
+class Task:
+    """A question with its possible answers.
+
+    Attributes:
+        name: Short name, used in recipes.
+        title: The question in words.
+        classes: The answers, in the order of the network's outputs.
+        synonyms: Other spellings (letters and digits only, lower case) of each class.
+    """
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    synonyms: tuple[tuple[str, ...], ...]
+
+    def class_of(self, spelling: str) -> str | None:
+        """Return the class a folder name means, whatever its spaces, underscores and case; None for no match."""
+        plain = _plain(spelling)
+        for class_name, others in zip(self.classes, self.synonyms, strict=True):
+            if plain == _plain(class_name) or plain in others:
+                return class_name
+        return None
+
+
+ALZHEIMER = Task(
+    "alzheimer",
+    "Stage of Alzheimer's disease (CDR 0, 0.5, 1, 2)",
+    ("Non Demented", "Very Mild Demented", "Mild Demented", "Moderate Demented"),
+    (
+        ("non", "nondementia", "cn", "cdr0"),
+        ("verymild", "verymilddementia", "cdr05"),
+        ("mild", "milddementia", "cdr1"),
+        ("moderate", "moderatedementia", "cdr2"),
+    ),
+)
+TUMOUR = Task(
+    "tumour",
+    "Kind of brain tumour",
+    ("Glioma", "Meningioma", "No Tumour", "Pituitary"),
+    (("gliomatumor", "gliomatumour"), ("meningiomatumor", "meningiomatumour"), ("notumor", "none", "healthy"),
+     ("pituitarytumor", "pituitarytumour")),
+)  # fmt: skip
+TASKS = {task.name: task for task in (ALZHEIMER, TUMOUR)}
+
+
+def task_of(spellings: Iterable[str]) -> Task:
+    """Find the task whose classes these folder names are.
+
+    Args:
+        spellings: Names of class folders.
+
+    Returns:
+        The matching task, or one named "custom" with these very names, sorted, when none matches them all.
+
+    Raises:
+        CohortError: There are no names.
+    """
+    names = sorted(set(spellings))
+    if not names:
+        raise CohortError("the folder holds no class folders; give a folder with one folder of scans per class.")
+    for task in TASKS.values():
+        if all(task.class_of(name) for name in names):
+            return task
+    return Task("custom", "Classes of this folder", tuple(names), tuple(() for _ in names))
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())

@@ -1,0 +1,58 @@
+"""Everything StageLens refuses to do, as one tree.
+
+StageLensError
+├── ScanError            bytes that are no scan we can read
+│   └── PageNeeded       a file of several pages, and none was chosen
+├── CohortError          a folder, a table or a split that does not hold together
+├── RecipeError          a training recipe with an unknown, missing or impossible value
+├── WeightsError         start weights that cannot be had or do not fit
+├── BundleError          a trained network on disk that is incomplete, damaged or unknown
+├── TrainingError        a run that cannot start or go on
+└── EmptyHeatmap         an explanation without any positive evidence, where one had to be drawn
+
+Pages and the command line catch the root and show its sentence, which is always one line.
+"""
+
+
+class StageLensError(Exception):
+    """Root of every error that is meant to be read by a person."""
+
+
+class ScanError(StageLensError):
+    """The bytes given are not a scan that can be read; says what came and what is accepted."""
+
+
+class PageNeeded(ScanError):
+    """The file holds several pages and the caller must choose one.
+
+    Attributes:
+        n_pages: How many pages there are; pages are counted from 1.
+    """
+
+    def __init__(self, message: str, n_pages: int) -> None:
+        super().__init__(message)
+        self.n_pages = n_pages
+
+
+class CohortError(StageLensError):
+    """A folder of scans, a table of them, or a split cannot be used as asked."""
+
+
+class RecipeError(StageLensError):
+    """A recipe is not valid; says which key and what was expected."""
+
+
+class WeightsError(StageLensError):
+    """Start weights could not be obtained, or do not fit the network."""
+
+
+class BundleError(StageLensError):
+    """A bundle is missing, incomplete or damaged."""
+
+
+class TrainingError(StageLensError):
+    """A training run cannot start or continue."""
+
+
+class EmptyHeatmap(StageLensError):
+    """The heatmap holds no positive evidence, so there is nothing to draw."""

@@ -1,0 +1,1 @@
+"""How right a network is, and how sure one can be of that."""

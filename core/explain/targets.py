@@ -1,0 +1,33 @@
+"""Which class a heatmap is to speak for."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import StageLensError
+from core.networks.recipe import Recipe
+
+
+def class_places(recipe: Recipe, class_names: Sequence[str | None]) -> NDArray[np.int64]:
+    """Turn class names into places among a network's outputs.
+
+    Args:
+        recipe: The network's recipe.
+        class_names: N names, spelled with any case, spaces or underscores, or None for the class predicted.
+
+    Returns:
+        int64, N; -1 for None, which the network resolves in its own pass.
+
+    Raises:
+        StageLensError: A name is not one of the network's classes.
+    """
+    task = recipe.as_task()
+    places = np.full(len(class_names), -1, np.int64)
+    for place, name in enumerate(class_names):
+        if name is not None:
+            known = task.class_of(name)
+            if known is None:
+                raise StageLensError(f"{name!r} is no class of this network; it knows {', '.join(recipe.classes)}.")
+            places[place] = recipe.classes.index(known)
+    return places

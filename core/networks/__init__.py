@@ -1,0 +1,1 @@
+"""Recipes, the networks built from them, and bundles on disk."""

@@ -1,0 +1,73 @@
+"""Writing a bundle: weights as safetensors and the card beside them, in one folder that appears whole or not at all."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from core.errors import BundleError
+from core.networks.backend import Forward
+from core.networks.card import CARD_FILE, WEIGHTS_FILE
+from core.networks.network import Network
+from core.networks.weights import Tensors, assign, save_tensors, tensors_of
+
+ALLOWED_MOVE = 0.005  # of any probability, when weights are rounded to float16
+PROBES = 256
+BATCH = 32
+
+
+def round_weights(network: Network, forward: Forward, scans: NDArray[np.float32]) -> tuple[Tensors, dict[str, Any]]:
+    """Round a network's weights to float16 if its probabilities stay; the network is left with what is returned.
+
+    Args:
+        network: A trained network in float32.
+        forward: Its compiled forward pass.
+        scans: float32, N × H × W × 1; the first 256 are tried.
+
+    Returns:
+        The tensors to keep, by path, and what was done: `weights_dtype` and `probabilities_moved_by`.
+    """
+    exact = tensors_of(network.whole.weights)
+    with np.errstate(over="ignore"):
+        rounded = {name: value.astype(np.float16) for name, value in exact.items()}
+    if all(np.isfinite(value).all() for value in rounded.values()):
+        before = _probabilities(forward, scans[:PROBES])
+        assign(network.whole.weights, rounded, "rounded weights")
+        moved = float(np.abs(_probabilities(forward, scans[:PROBES]) - before).max())
+        if moved < ALLOWED_MOVE:
+            return rounded, {"weights_dtype": "float16", "probabilities_moved_by": moved}
+        assign(network.whole.weights, exact, "exact weights")
+    return exact, {"weights_dtype": "float32", "probabilities_moved_by": 0.0}
+
+
+def write_bundle(folder: Path, tensors: Tensors, card: dict[str, Any]) -> None:
+    """Write a bundle's folder, replacing an older one of the same run only when the new one is complete.
+
+    Args:
+        folder: The bundle's folder.
+        tensors: Weights by variable path.
+        card: Plain values for JSON, without NaN.
+
+    Raises:
+        BundleError: The folder exists and holds something else than a bundle.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / CARD_FILE).exists():
+        raise BundleError(f"{folder} exists and is no bundle; give another place.")
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    save_tensors(unfinished / WEIGHTS_FILE, tensors)
+    text = json.dumps(card, indent=1, allow_nan=False, ensure_ascii=False)
+    (unfinished / CARD_FILE).write_text(text + "\n", encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    unfinished.rename(folder)
+
+
+def _probabilities(forward: Forward, scans: NDArray[np.float32]) -> NDArray[np.float64]:
+    starts = range(0, len(scans), BATCH)
+    logits = np.concatenate([forward(scans[start : start + BATCH]) for start in starts])
+    return np.asarray(softmax(logits.astype(np.float64), axis=1))

@@ -1,0 +1,43 @@
+"""Networks in the formats of other programs. Nothing written here is ever read back."""
+
+import logging
+from pathlib import Path
+
+import keras
+
+from core.errors import BundleError
+from core.networks.backend import backend_name
+from core.networks.network import Network
+
+ONNX_OPSET = 17
+
+
+def save_keras(network: Network, path: Path) -> None:
+    """Write Keras' own file (.keras): grey scans N × H × W × 1 of any size in, logits out."""
+    network.whole.save(path)
+
+
+def save_onnx(network: Network, path: Path) -> None:
+    """Write ONNX: grey scans N × height × width × 1 at the recipe's size in [0, 255] in, logits out.
+
+    ONNX has no resizing that agrees with Keras' to the last digit, so the caller brings scans to size, with their
+    aspect kept and black added.
+
+    Raises:
+        BundleError: The ONNX converter is not installed.
+    """
+    recipe = network.recipe
+    scan = keras.Input((recipe.height, recipe.width, 1), name="grey_scan")
+    sized = keras.Model(scan, network.head(_after_fit(network)(scan)))
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    try:
+        sized.export(path, format="onnx", opset_version=ONNX_OPSET, verbose=False)
+    except ImportError as error:
+        raise BundleError(f"ONNX export with {backend_name()} needs the packages onnx and tf2onnx.") from error
+
+
+def _after_fit(network: Network) -> keras.Model:
+    """Return the feature extractor without its resizing layer and its augmentation, sharing its weights."""
+    fitted = network.features.get_layer("grey_to_three").input
+    first = fitted[0] if isinstance(fitted, list) else fitted
+    return keras.Model(first, network.features.output, name="features_at_size")

@@ -1,0 +1,23 @@
+"""The record that every file format of `core.scans.readers` exports."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.scans.scan import Scan
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One file format.
+
+    Attributes:
+        name: What people call the format, such as "PNG".
+        priority: Readers are asked in this order, lowest first.
+        matches: Whether these bytes are of the format; looks at the first bytes only.
+        read: Bytes and chosen page (from 1, or None) to Scan; raises ScanError.
+    """
+
+    name: str
+    priority: int
+    matches: Callable[[bytes], bool]
+    read: Callable[[bytes, int | None], Scan]

@@ -1,0 +1,126 @@
+"""TIFF 6.0 and BigTIFF: any bit depth, integer or float, one page of them."""
+
+import io
+import logging
+import struct
+import zlib
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from core.errors import PageNeeded, ScanError
+from core.scans.pillow import CMYK_WARNING
+from core.scans.raster import check_size, scan_from_pixels
+from core.scans.reader import Reader
+from core.scans.scan import Scan
+
+SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+MAX_PAGES = 5_000
+DECODING_ERRORS = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, MemoryError,
+                   OverflowError, ZeroDivisionError, RuntimeError, struct.error, zlib.error)  # fmt: skip
+# How to turn the stored rows upright for each value of tag 274 (TIFF 6.0, page 36).
+UPRIGHT = {1: "", 2: "h", 3: "hv", 4: "v", 5: "t", 6: "th", 7: "thv", 8: "tv"}
+
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # its findings become one ScanError
+
+
+def read_tiff(data: bytes, page: int | None) -> Scan:
+    """Read one page of a TIFF file, turned upright as its orientation tag says.
+
+    Args:
+        data: The file.
+        page: Which page, counted from 1; needed only where there are several.
+
+    Raises:
+        PageNeeded: There are several pages and none was chosen.
+        ScanError: The file is damaged, cut short, of a refused size, or has no such page.
+    """
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+            return _read_page(_chosen(tiff, page), data)
+    except DECODING_ERRORS as error:
+        raise ScanError("the TIFF data is damaged, cut short or compressed in a way that is not read.") from error
+
+
+def _chosen(tiff: tifffile.TiffFile, page: int | None) -> tifffile.TiffPage:
+    offsets = _directory_offsets(tiff)
+    if page is None and len(offsets) > 1:
+        raise PageNeeded(f"the TIFF file holds {len(offsets)} pages; choose one of 1 to {len(offsets)}.", len(offsets))
+    chosen = 1 if page is None else page
+    if not 1 <= chosen <= len(offsets):
+        raise ScanError(f"the TIFF file holds {len(offsets)} pages; there is no page {chosen}.")
+    found = tiff.pages[chosen - 1]
+    assert isinstance(found, tifffile.TiffPage)  # noqa: S101 - tifffile hands out frames only when asked to
+    return found
+
+
+def _directory_offsets(tiff: tifffile.TiffFile) -> list[int]:
+    """Follow the chain of image directories; a chain that bites its tail or never ends is refused."""
+    layout, stream = tiff.tiff, tiff.filehandle
+    stream.seek(8 if layout.is_bigtiff else 4)
+    offsets: list[int] = []
+    while (offset := struct.unpack(layout.offsetformat, stream.read(layout.offsetsize))[0]) != 0:
+        if offset in offsets or len(offsets) == MAX_PAGES:
+            raise ScanError("the TIFF data is damaged: its list of pages never ends.")
+        offsets.append(offset)
+        stream.seek(offset)
+        (n_tags,) = struct.unpack(layout.tagnoformat, stream.read(layout.tagnosize))
+        stream.seek(offset + layout.tagnosize + n_tags * layout.tagsize)
+    if not offsets:
+        raise ScanError("the TIFF file holds no page.")
+    return offsets
+
+
+def _read_page(page: tifffile.TiffPage, data: bytes) -> Scan:
+    check_size(page.imagelength, page.imagewidth)
+    if page.imagedepth != 1 or page.samplesperpixel > 5:
+        raise ScanError(f"the TIFF page has {page.samplesperpixel} values a pixel; grey or colour is read.")
+    stored = page.asarray()
+    if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and stored.ndim == 3:
+        stored = np.moveaxis(stored, 0, -1)
+    pixels = _upright(stored, page)
+    source = f"TIFF, {page.bitspersample}-bit {'float' if pixels.dtype.kind == 'f' else 'values'}"
+    return _scan(pixels, page, data, source)
+
+
+def _upright(pixels: NDArray[np.generic], page: tifffile.TiffPage) -> NDArray[np.generic]:
+    tag = page.tags.get(274)
+    steps = UPRIGHT.get(int(tag.value), "") if tag is not None else ""
+    if "t" in steps:
+        pixels = np.swapaxes(pixels, 0, 1)
+    if "h" in steps:
+        pixels = pixels[:, ::-1]
+    if "v" in steps:
+        pixels = pixels[::-1]
+    return pixels
+
+
+def _scan(pixels: NDArray[np.generic], page: tifffile.TiffPage, data: bytes, source: str) -> Scan:
+    kind = page.photometric
+    if kind == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
+        colours = np.moveaxis(np.asarray(page.colormap)[:, pixels.astype(np.intp)], 0, -1)
+        return scan_from_pixels((colours >> 8).astype(np.uint8), data, source)  # TIFF keeps palettes in 16 bits
+    if kind == tifffile.PHOTOMETRIC.SEPARATED:
+        ink = pixels[..., :4].astype(np.float64) / np.iinfo(pixels.dtype.str).max
+        rgb = (1 - ink[..., :3]) * (1 - ink[..., 3:])
+        return scan_from_pixels((rgb * 255).round().astype(np.uint8), data, source).with_warnings(CMYK_WARNING)
+    pixels = _full_depth(pixels, page.bitspersample)
+    if kind == tifffile.PHOTOMETRIC.MINISWHITE and pixels.dtype.kind in "bu":
+        pixels = np.invert(pixels)  # bool and unsigned only: the largest value minus each
+    if pixels.ndim == 2:
+        return scan_from_pixels(pixels, data, source)
+    has_alpha = pixels.shape[2] in {2, 4}
+    colour = pixels[..., 0] if pixels.shape[2] <= 2 else pixels[..., :3]
+    return scan_from_pixels(colour, data, source, alpha=pixels[..., -1] if has_alpha else None)
+
+
+def _full_depth(pixels: NDArray[np.generic], bits: int) -> NDArray[np.generic]:
+    """Spread 2-, 4- and 6-bit greys, stored in bytes, over 0 to 255."""
+    if pixels.dtype == np.uint8 and bits < 8:
+        spread = pixels.astype(np.float64) * (255.0 / (2**bits - 1))
+        return np.asarray(spread.round(), np.uint8)
+    return pixels
+
+
+READER = Reader("TIFF", 30, lambda data: data[:4] in SIGNATURES, read_tiff)

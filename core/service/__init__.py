@@ -1,0 +1,1 @@
+"""What the pages and the command line ask for, put together from the rooms below."""

@@ -1,0 +1,22 @@
+"""What a card and a shell say of a split."""
+
+from typing import Any
+
+import pandas as pd
+
+from core.cohorts.split import PARTS, split_hash, tearing
+
+
+def describe_split(split: pd.DataFrame) -> dict[str, Any]:
+    """Return what a card says of a split: how, seed, hash, counts, and how badly it tears people apart."""
+    torn = tearing(split)
+    known = (split["subject"] != "").all()
+    parts = {name: split[split["part"] == name] for name in PARTS}
+    return {
+        "by": str(split["by"].iloc[0]),
+        "seed": int(split["seed"].iloc[0]),
+        "hash": split_hash(split),
+        "images": {name: len(rows) for name, rows in parts.items()},
+        "people": {name: int(rows["subject"].nunique()) for name, rows in parts.items()} if known else None,
+        "tearing": torn.sentence() if torn is not None and torn.torn else None,
+    }

@@ -1,0 +1,55 @@
+"""Cards as tables for a page."""
+
+from typing import Any
+
+import pandas as pd
+
+FIGURES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "auc": "Area under ROC (macro)"}
+
+
+def figures_table(card: dict[str, Any]) -> pd.DataFrame:
+    """Put the ways of counting side by side, each figure with its 95 % interval over people.
+
+    Args:
+        card: The values of a card.
+
+    Returns:
+        A row a figure; columns for unseen people (by person, by slice) and, if measured, the published protocol.
+    """
+    columns = {"Unseen people": card["by_person"], "Unseen people, by slice": card["by_slice"]}
+    if card["published_protocol"]:
+        columns["Published protocol, by slice"] = card["published_protocol"]["by_slice"]
+    rows = [
+        {"": title, **{name: _cell(figures, key) for name, figures in columns.items()}}
+        for key, title in FIGURES.items()
+    ]
+    counted = {name: "–" if figures is None else _counted(figures) for name, figures in columns.items()}
+    return pd.DataFrame([*rows, {"": "Counted", **counted}])
+
+
+def training_table(card: dict[str, Any]) -> pd.DataFrame:
+    """List the phases of a card's training, each with its best epoch."""
+    return pd.DataFrame(
+        [
+            {
+                "Phase": phase["phase"],
+                "Trains": phase["trains"],
+                "Epochs": phase["epochs"],
+                "Best epoch": phase["best"]["epoch"],
+                "Validation accuracy": round(phase["best"]["val_accuracy"], 3),
+                "Validation loss": round(phase["best"]["val_loss"], 3),
+            }
+            for phase in card["training"]
+        ]
+    )
+
+
+def _cell(figures: dict[str, Any] | None, key: str) -> str:
+    if figures is None or figures[key] is None:
+        return "–"
+    low, high = figures["intervals"][key]
+    return f"{figures[key]:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _counted(figures: dict[str, Any]) -> str:
+    return f"{figures['n']:,} {figures['unit']}s of {figures['people']} people"

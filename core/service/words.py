@@ -1,0 +1,119 @@
+"""Findings and figures as text that a person reads on a shell."""
+
+from typing import Any
+
+BAR = 24
+SHOWN_GROUPS = 20
+NOTICE = "For research and education. Not a medical device."
+
+
+def audit_words(findings: dict[str, Any], *, every_group: bool = False) -> str:
+    """Say what an audit found.
+
+    Args:
+        findings: As `Audit.as_dict` gives them.
+        every_group: Whether to list all groups of copies rather than the first 20.
+    """
+    by_class = findings["images_by_class"]
+    lines = [f"{_number(findings['images'])} images: " + _list(by_class)]
+    lines += _people_words(findings)
+    unreadable = findings["unreadable"]
+    lines.append(f"{len(unreadable)} unreadable files" if unreadable else "No unreadable files.")
+    lines += [f"  {item['reason']}" for item in unreadable[:SHOWN_GROUPS]]
+    lines += _copies_words(findings, every_group=every_group)
+    return "\n".join(lines)
+
+
+def _people_words(findings: dict[str, Any]) -> list[str]:
+    if not findings["people_found"]:
+        return [
+            "People cannot be told apart: the similarities of these images show no gap between pictures of one person "
+            "and of two. Near copies are grouped; nothing more is claimed."
+        ]
+    slices = findings["slices_per_person"]
+    each = f"{slices[0]} slices each" if len(slices) == 1 else f"{slices[0]} to {slices[-1]} slices each"
+    lines = [
+        f"{findings['people']} people, {each}: {_list(findings['people_by_class'])}",
+        f"  found from the images alone: slices of one person correlate at {findings['weakest_link']:.3f} or more, "
+        f"those of two at {findings['strongest_other']:.3f} or less",
+        f"  threshold {findings['threshold']:.3f}; the gap is {findings['clearness']:.1f} times as wide as the spread "
+        "of the links above it (1 is the least that is accepted)",
+    ]
+    if findings["people_with_several_labels"]:
+        lines.append(f"  {findings['people_with_several_labels']} people have slices in more than one class")
+    return lines
+
+
+def _copies_words(findings: dict[str, Any], *, every_group: bool) -> list[str]:
+    identical = findings["identical_groups"]
+    if not identical:
+        lines = ["No byte-identical copies."]
+    else:
+        lines = [f"{findings['identical_copies']} byte-identical copies, in {len(identical)} groups:"]
+        lines += _group_lines(identical, every_group=every_group)
+    straddling = findings["straddling_groups"]
+    if straddling:
+        lines.append(f"{len(straddling)} groups straddle parts, so that a test score on them is inflated:")
+        lines += _group_lines(straddling, every_group=every_group)
+    lines.append(f"{findings['near_copies']} near copies (correlation 0.999 or more), identical ones among them.")
+    return lines
+
+
+def _group_lines(groups: list[dict[str, Any]], *, every_group: bool) -> list[str]:
+    shown = groups if every_group else groups[:SHOWN_GROUPS]
+    lines = ["  " + "  =  ".join(group["paths"]) for group in shown]
+    if len(groups) > len(shown):
+        lines.append(f"  … and {len(groups) - len(shown)} more; --all lists them, --json and --table too")
+    return lines
+
+
+def split_words(described: dict[str, Any]) -> str:
+    """Say what a split holds, and loudly when it tears people apart."""
+    lines = [f"split by {described['by']}, seed {described['seed']}"]
+    for part, images in described["images"].items():
+        people = f" of {described['people'][part]} people" if described["people"] else ""
+        lines.append(f"  {part:<6}{_number(images):>7} images{people}")
+    if described["tearing"]:
+        lines.append(f"WARNING: {described['tearing']}")
+    return "\n".join(lines)
+
+
+def figures_words(values: dict[str, Any]) -> str:
+    """Say the figures of an evaluation or a card, by slice and by person."""
+    lines = []
+    for key in ("by_person", "by_slice"):
+        figures = values[key]
+        if figures is None:
+            lines.append("by person: people are not known")
+            continue
+        lines.append(f"by {figures['unit']}: {_number(figures['n'])} {figures['unit']}s of {figures['people']} people")
+        for name in ("accuracy", "balanced_accuracy", "auc"):
+            low, high = figures["intervals"][name]
+            lines.append(
+                f"  {name.replace('_', ' '):<18} {_share(figures[name])}  (95 % {_share(low)} to {_share(high)})"
+            )
+        lines += [f"  {note}" for note in figures["notes"]]
+    return "\n".join(lines)
+
+
+def prediction_words(shown: str, model: str, probabilities: dict[str, float], warnings: tuple[str, ...]) -> str:
+    """Say a prediction: a bar per class, and what should be looked at."""
+    lines = [f"{shown}  ({model})"]
+    width = max(len(name) for name in probabilities)
+    for name, probability in probabilities.items():
+        bar = "█" * round(probability * BAR)
+        lines.append(f"  {name:<{width}}  {probability:6.1%}  {bar}")
+    lines += [f"  Note: {warning}" for warning in warnings]
+    return "\n".join(lines)
+
+
+def _list(counts: dict[str, int]) -> str:
+    return ", ".join(f"{_number(count)} {name}" for name, count in counts.items())
+
+
+def _number(count: int) -> str:
+    return f"{count:,}"
+
+
+def _share(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"

@@ -1,0 +1,20 @@
+"""StageLens in the browser: the frame around every page."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import streamlit as st
+
+from core.service.words import NOTICE
+
+st.set_page_config(page_title="StageLens", page_icon=":material/neurology:", layout="wide")
+page = st.navigation(
+    [
+        st.Page("pages/read_a_scan.py", title="Read a scan", icon=":material/radiology:", default=True),
+        st.Page("pages/models.py", title="Models", icon=":material/model_training:"),
+    ],
+    position="top",
+)
+st.caption(f":material/info: {NOTICE}")
+page.run()

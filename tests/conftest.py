@@ -1,0 +1,135 @@
+"""Small real things that many tests use: heads, cohorts, a tiny network, bundles, the real data where present."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from core.networks.backbones import BACKBONES, Backbone
+from core.networks.card import FORMAT, Bundle, open_bundle
+from core.networks.recipe import Phase, Recipe, recipe_values
+
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLES = ROOT / "sample_scans"
+CLASSES = ("Non Demented", "Very Mild Demented", "Mild Demented", "Moderate Demented")
+DATA = Path(os.environ.get("STAGELENS_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def alzheimer_data() -> Path:
+    """The Kaggle Alzheimer set and its table of people, where they are."""
+    if not (DATA / "alzheimer_mri").is_dir():
+        pytest.skip(f"the real data are not at {DATA.name}; set STAGELENS_DATA to try with them")
+    return DATA
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tiny_backbone() -> None:
+    """A real but small network for tests: MobileNetV2 learns and explains like the others, in seconds."""
+    BACKBONES["tiny"] = Backbone("tiny", "MobileNetV2", (103.939, 116.779, 123.68), "out_relu", "none.h5")
+
+
+def tiny_recipe(**changes: object) -> Recipe:
+    """A recipe that trains in seconds."""
+    values: dict[str, object] = {
+        "name": "tiny",
+        "title": "A tiny network",
+        "task": "alzheimer",
+        "backbone": "tiny",
+        "height": 48,
+        "width": 40,
+        "start": "scratch",
+        "batch_size": 8,
+        "seed": 3,
+        "phases": (Phase("head", 1e-3, 1, 1), Phase("all", 1e-3, 2, 2)),
+    }
+    return Recipe(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def head(person: int, height: int, *, size: tuple[int, int] = (104, 88)) -> NDArray[np.uint8]:
+    """Draw one slice of an invented head: an oval with a texture of its own, changing smoothly with height.
+
+    Neighbouring heights of one person are alike; two persons never are. Going up, the oval shrinks.
+    """
+    rows, columns = size
+    texture = np.random.default_rng([77, person]).normal(size=(24, 12, 10))
+    level = height / 2.0
+    below, part = int(level), level - int(level)
+    layer = (1 - part) * texture[below] + part * texture[below + 1]
+    smooth = cv2.resize(layer, (columns, rows), interpolation=cv2.INTER_CUBIC)
+    y, x = np.mgrid[:rows, :columns]
+    inside = ((y - rows / 2) / (rows * (0.46 - 0.004 * height))) ** 2 + (
+        (x - columns / 2) / (columns * (0.46 - 0.004 * height))
+    ) ** 2 < 1
+    return np.where(inside, np.clip(130 + 35 * smooth, 30, 255), 0).astype(np.uint8)
+
+
+def write_heads(folder: Path, people_by_class: dict[str, int], *, slices: int = 12) -> pd.DataFrame:
+    """Write a cohort of invented heads as class folders; returns path, label, person and height."""
+    rows, person = [], 0
+    for label, people in people_by_class.items():
+        (folder / label).mkdir(parents=True)
+        for _ in range(people):
+            for height in range(slices):
+                path = folder / label / f"{np.random.default_rng([person, height]).integers(10**9)}.png"
+                cv2.imwrite(str(path), head(person, height))
+                rows.append((path.as_posix(), label, person, height))
+            person += 1
+    return pd.DataFrame(rows, columns=["path", "label", "person", "height"])
+
+
+@pytest.fixture(scope="session")
+def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cohort of 20 invented people with 12 slices each, in the spelling of one of the Kaggle copies."""
+    folder = tmp_path_factory.mktemp("cohort") / "heads"
+    write_heads(
+        folder, {"NonDemented": 8, "Very_Mild_Demented": 6, "mild demented": 4, "MODERATE-DEMENTED": 2}, slices=12
+    )
+    return folder
+
+
+def write_tiny_bundle(folder: Path, recipe: Recipe) -> Bundle:
+    """Write a bundle with random weights whose figures are all the same, for tests of reading and drawing."""
+    from core.networks.bundle import write_bundle
+    from core.networks.network import build_network
+    from core.networks.weights import tensors_of
+
+    figures = {
+        "unit": "person", "n": 40, "people": 40, "accuracy": 0.5, "balanced_accuracy": 0.4, "auc": 0.6,
+        "intervals": {"accuracy": [0.4, 0.6], "balanced_accuracy": [0.3, 0.5], "auc": [0.5, 0.7]},
+        "confusion": (10 * np.eye(4, dtype=int)).tolist(), "classes": list(CLASSES), "notes": ["Moderate: few."],
+        "recall_by_class": {}, "auc_by_class": {},
+    }  # fmt: skip
+    split = {"by": "person", "seed": 1, "hash": "0", "images": {}, "people": None, "tearing": None}
+    best = {"epoch": 1, "val_accuracy": 0.5, "val_loss": 1.0}
+    card = {
+        "format": FORMAT, "name": recipe.name, "title": recipe.title, "task": recipe.task, "start": "random weights",
+        "classes": list(recipe.classes), "recipe": recipe_values(recipe), "data_fingerprint": "0", "split": split,
+        "by_slice": {**figures, "unit": "slice"}, "by_person": figures, "date": "2026-01-01", "versions": {},
+        "published_protocol": {"split": {**split, "by": "slice"}, "by_slice": figures, "by_person": figures},
+        "intended_use": "Tests.", "limits": ["Knows nothing."],
+        "training": [{"phase": 1, "trains": "all", "epochs": 1, "best": best}],
+    }  # fmt: skip
+    write_bundle(folder, tensors_of(build_network(recipe).whole.weights), card)
+    return open_bundle(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle of the tiny network with random weights."""
+    return write_tiny_bundle(tmp_path_factory.mktemp("models") / "tiny", tiny_recipe())
+
+
+@pytest.fixture
+def models(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A models folder that holds the tiny bundle, for this process."""
+    monkeypatch.setenv("STAGELENS_MODELS", str(tiny_bundle.folder.parent))
+    return tiny_bundle.folder.parent

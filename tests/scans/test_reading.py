@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.errors import PageNeeded, ScanError
+from core.registry import collect
+from core.scans import display_name, read_scan, read_scan_file, readers
+from core.scans.reader import Reader
+
+from . import pictures
+
+
+@pytest.mark.parametrize("name", pictures.KNOWN)
+def test_every_depth_and_colour_has_its_known_pixels(name: str) -> None:
+    data, expected = pictures.KNOWN[name]
+    scan = read_scan({"file": data}, page=2 if "pages" in name else None)
+    assert scan.voxels.dtype == np.float32
+    np.testing.assert_allclose(scan.grey(), expected, atol=0.01)
+
+
+@pytest.mark.parametrize("name", pictures.broken())
+def test_a_broken_file_is_refused_in_one_plain_line(name: str) -> None:
+    data = pictures.broken()[name]
+    with pytest.raises(ScanError) as refused:
+        read_scan({"file.jpg": data})
+    sentence = str(refused.value)
+    assert sentence.startswith("file.jpg")
+    assert "\n" not in sentence
+    assert len(sentence) < 200
+
+
+def test_a_stranger_is_told_what_came_and_what_is_accepted() -> None:
+    with pytest.raises(ScanError, match=r"an HTML page; accepted are PNG, JPEG, TIFF, BMP"):
+        read_scan({"page.jpg": b"<html></html>"})
+
+
+def test_content_decides_the_format_not_the_name() -> None:
+    assert read_scan({"scan.jpg": pictures.PNG_NAMED_JPG}).source == "PNG, 8-bit grey"
+
+
+def test_several_pages_ask_which_one() -> None:
+    with pytest.raises(PageNeeded, match="201 pages") as question:
+        read_scan({"stack.tif": pictures.PAGES_201})
+    assert question.value.n_pages == 201
+    assert read_scan({"stack.tif": pictures.PAGES_201}, page=201).voxels.shape == (24, 20)
+    with pytest.raises(ScanError, match="no page 202"):
+        read_scan({"stack.tif": pictures.PAGES_201}, page=202)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (pictures.ALL_BLACK, "same value"),
+        (pictures.TRANSPARENT, "fully transparent"),
+        (pictures.CMYK, "CMYK"),
+        (pictures.KNOWN["png colour 8"][0], "colour picture"),
+        (pictures.KNOWN["png grey 16 holding 12 bits"][0], "fit 12 bits"),
+    ],
+)
+def test_the_doubtful_is_read_with_a_warning(data: bytes, said: str) -> None:
+    assert any(said in warning for warning in read_scan({"file": data}).warnings)
+
+
+def test_cmyk_is_the_grey_it_prints() -> None:
+    np.testing.assert_allclose(read_scan({"file": pictures.CMYK}).grey(), 200, atol=2)
+
+
+def test_an_exif_rotated_jpeg_is_turned_upright() -> None:
+    expected = np.rot90(np.tile(pictures.RAMP, (4, 4)), -1)
+    difference = np.abs(read_scan({"file": pictures.EXIF_JPEG}).grey() - expected)
+    assert np.median(difference) < 3
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "a\0b.png", "x" * 5000 + ".png", "=cmd().png", "<script>alert(1)</script>.png", "", "Doe^John"]
+)
+def test_a_file_name_goes_nowhere(name: str) -> None:
+    scan = read_scan({name: pictures.PNG_NAMED_JPG})
+    assert scan.name == read_scan({"other.png": pictures.PNG_NAMED_JPG}).name
+    assert scan.name.startswith("scan-")
+    shown = display_name(name)
+    assert 0 < len(shown) <= 48
+    assert not set(shown) & set("<>/\\\0=()^")
+
+
+def test_a_missing_file_is_one_sentence() -> None:
+    with pytest.raises(ScanError, match=r"nowhere.png cannot be opened: No such file"):
+        read_scan_file("/nowhere.png")
+
+
+def test_a_file_name_no_system_allows_is_one_sentence() -> None:
+    with pytest.raises(ScanError, match="cannot be opened"):
+        read_scan_file("a\0b.png")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_damaged_files_end_in_a_scan_or_a_scan_error_and_nothing_else(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(pictures.KNOWN)))
+    damaged = bytearray(pictures.KNOWN[name][0])
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        scan = read_scan({"file": bytes(damaged)}, page=1)
+    except ScanError:
+        return
+    assert np.isfinite(scan.grey()).all()
+
+
+@pytest.mark.parametrize("reader", readers(), ids=lambda reader: reader.name)
+def test_a_reader_knows_its_own_bytes_and_no_others(reader: Reader) -> None:
+    of = {name.split()[0].upper(): data for name, (data, _) in pictures.KNOWN.items()} | {"JPEG": pictures.CMYK}
+    assert [name for name, data in of.items() if reader.matches(data)] == [reader.name]
+
+
+def test_readers_are_collected_by_priority() -> None:
+    assert [reader.name for reader in collect("core.scans.readers", "READER", Reader)] == ["PNG", "JPEG", "TIFF", "BMP"]
