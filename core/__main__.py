@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import PageNeeded, ScanError, StageLensError
+from core.service.quiet import loading_quietly
 
 # TensorFlow's start-up notes would stand between a person and the one line that matters.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -96,8 +97,9 @@ def train(
     from core.service.progress import TrainingProgress
 
     read = read_recipe(recipe)
-    from core.service.training import Request, train_bundle
-    from core.service.words import figures_words
+    with loading_quietly():
+        from core.service.training import Request, train_bundle
+        from core.service.words import figures_words
 
     request = Request(read, split, out, weights, published, resume)
     with TrainingProgress() as progress:
@@ -120,7 +122,8 @@ def evaluate(
     from core.service.words import figures_words
 
     opened, table = open_bundle(bundle), read_split(split)
-    from core.service.training import evaluate_bundle
+    with loading_quietly():
+        from core.service.training import evaluate_bundle
 
     values = evaluate_bundle(opened, table, part=part)
     warnings = "".join(f"\nWARNING: {warning}" for warning in values["warnings"])
@@ -142,7 +145,8 @@ def predict(
     read, failed = _read_all(scans, page)
     answers = []
     if read:
-        from core.service.reading import predictor_of
+        with loading_quietly():
+            from core.service.reading import predictor_of
 
         predictions = predictor_of(opened.folder).predict([scan for _, scan in read])
         answers = [
@@ -179,8 +183,9 @@ def explain(
     from core.scans import read_scan_file
 
     read, opened = read_scan_file(scan, page=page), open_bundle(model)
-    from core.service.pictures import save_pictures
-    from core.service.reading import predictor_of, read_scans
+    with loading_quietly():
+        from core.service.pictures import save_pictures
+        from core.service.reading import predictor_of, read_scans
 
     (reading,) = read_scans([read], predictor_of(opened.folder), class_name=class_name, method=method)
     files = save_pictures(reading, out, opacity=opacity)
@@ -231,7 +236,8 @@ def export(
     from core.networks.card import open_bundle
 
     opened = open_bundle(bundle)
-    from core.service.exporting import FORMATS, export_bundle
+    with loading_quietly():
+        from core.service.exporting import FORMATS, export_bundle
 
     files = [str(path) for path in export_bundle(opened, out, formats or list(FORMATS))]
     _print({"files": files}, as_json, "\n".join(files))

@@ -12,7 +12,7 @@ from core.service.tables import figures_table, training_table
 WAYS = {
     "by_person": "Unseen people, each counted once",
     "by_slice": "Unseen people, every slice counted",
-    "published": "Published protocol: slices of the same people in training and test",
+    "published": "Published protocol, every slice counted",
 }
 
 

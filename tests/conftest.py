@@ -60,10 +60,8 @@ def head(person: int, height: int, *, size: tuple[int, int] = (104, 88)) -> NDAr
     Neighbouring heights of one person are alike; two persons never are. Going up, the oval shrinks.
     """
     rows, columns = size
-    texture = np.random.default_rng([77, person]).normal(size=(24, 12, 10))
-    level = height / 2.0
-    below, part = int(level), level - int(level)
-    layer = (1 - part) * texture[below] + part * texture[below + 1]
+    low, high = np.random.default_rng([77, person]).normal(size=(2, 12, 10))
+    layer = np.cos(0.12 * height) * low + np.sin(0.12 * height) * high
     smooth = cv2.resize(layer, (columns, rows), interpolation=cv2.INTER_CUBIC)
     y, x = np.mgrid[:rows, :columns]
     inside = ((y - rows / 2) / (rows * (0.46 - 0.004 * height))) ** 2 + (

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +68,9 @@ def split_by_person(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     rest = np.arange(len(table))
     for number, name in enumerate(("test", "val")):
         folds = StratifiedGroupKFold(min(FOLDS, len(set(groups[rest]))), shuffle=True, random_state=seed + number)
-        kept, taken = next(folds.split(rest, table["label"].to_numpy()[rest], groups[rest]))
+        with warnings.catch_warnings():  # a class of fewer people than folds is as even as it can be
+            warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+            kept, taken = next(folds.split(rest, table["label"].to_numpy()[rest], groups[rest]))
         part[rest[taken]] = name
         rest = rest[kept]
     return _as_split(table, part, "person", seed)

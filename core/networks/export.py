@@ -1,9 +1,11 @@
 """Networks in the formats of other programs. Nothing written here is ever read back."""
 
 import logging
+import warnings
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from core.errors import BundleError
 from core.networks.backend import backend_name
@@ -13,8 +15,13 @@ ONNX_OPSET = 17
 
 
 def save_keras(network: Network, path: Path) -> None:
-    """Write Keras' own file (.keras): grey scans N × H × W × 1 of any size in, logits out."""
-    network.whole.save(path)
+    """Write Keras' own file (.keras): grey scans N × H × W × 1 of any size in, logits out.
+
+    Inference is written into it: Keras' resizing layer has `training=True` for a default, which spreads to the
+    BatchNorm behind it (seen in Keras 3.15) when somebody calls a model without saying `training=False`.
+    """
+    scan = keras.Input((None, None, 1), name="grey_scan")
+    keras.Model(scan, network.whole(scan, training=False), name=network.whole.name).save(path)
 
 
 def save_onnx(network: Network, path: Path) -> None:
@@ -29,9 +36,12 @@ def save_onnx(network: Network, path: Path) -> None:
     recipe = network.recipe
     scan = keras.Input((recipe.height, recipe.width, 1), name="grey_scan")
     sized = keras.Model(scan, network.head(_after_fit(network)(scan)))
+    signature = [keras.InputSpec(shape=(None, recipe.height, recipe.width, 1), dtype="float32", name="grey_scan")]
+    sized(np.zeros((1, recipe.height, recipe.width, 1), np.float32))  # Keras exports only what was called once
+    warnings.filterwarnings("ignore", message=".*np.object.*", category=FutureWarning)  # of Keras' exporter
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     try:
-        sized.export(path, format="onnx", opset_version=ONNX_OPSET, verbose=False)
+        sized.export(path, format="onnx", opset_version=ONNX_OPSET, verbose=False, input_signature=signature)
     except ImportError as error:
         raise BundleError(f"ONNX export with {backend_name()} needs the packages onnx and tf2onnx.") from error
 

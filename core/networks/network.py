@@ -22,7 +22,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A recipe's network.
+    """A recipe's network. Its models are called with `training` said, always: see `core.networks.export.save_keras`.
 
     Attributes:
         recipe: What it was built from.
@@ -90,7 +90,8 @@ def _features(recipe: Recipe, backbone: Backbone) -> keras.Model:
     )(scan)  # fmt: skip
     x = _augment(x, recipe.augmentation)
     x = layers.Concatenate(dtype="float32", name="grey_to_three")([x, x, x])
-    x = layers.Normalization(mean=backbone.channel_means, variance=(1.0, 1.0, 1.0), dtype="float32", name="centre")(x)
+    offset = [-mean for mean in backbone.channel_means]
+    x = layers.Rescaling(1.0, offset, dtype="float32", name="centre")(x)
     application = getattr(keras.applications, backbone.application)
     convolutions = application(
         include_top=False, weights=None, input_shape=(recipe.height, recipe.width, 3), input_tensor=x

@@ -57,6 +57,7 @@ def save_tensors(path: Path, tensors: Tensors, *, note: str = "") -> None:
     save_file(contiguous, unfinished, metadata={"note": note})
     with unfinished.open("rb+") as stream:
         os.fsync(stream.fileno())
+    unfinished.chmod(0o644)  # safetensors writes files that only their owner can read
     unfinished.replace(path)
 
 

@@ -52,4 +52,5 @@ def _cell(figures: dict[str, Any] | None, key: str) -> str:
 
 
 def _counted(figures: dict[str, Any]) -> str:
-    return f"{figures['n']:,} {figures['unit']}s of {figures['people']} people"
+    people = f"{figures['people']:,} people"
+    return people if figures["unit"] == "person" else f"{figures['n']:,} {figures['unit']}s of {people}"

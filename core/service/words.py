@@ -86,7 +86,8 @@ def figures_words(values: dict[str, Any]) -> str:
         if figures is None:
             lines.append("by person: people are not known")
             continue
-        lines.append(f"by {figures['unit']}: {_number(figures['n'])} {figures['unit']}s of {figures['people']} people")
+        slices = f"{_number(figures['n'])} slices of " if figures["unit"] == "slice" else ""
+        lines.append(f"by {figures['unit']}: {slices}{_number(figures['people'])} people")
         for name in ("accuracy", "balanced_accuracy", "auc"):
             low, high = figures["intervals"][name]
             lines.append(

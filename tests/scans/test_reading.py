@@ -73,7 +73,16 @@ def test_an_exif_rotated_jpeg_is_turned_upright() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../../etc/passwd", "a\0b.png", "x" * 5000 + ".png", "=cmd().png", "<script>alert(1)</script>.png", "", "Doe^John"]
+    "name",
+    [
+        "../../etc/passwd",
+        "a\0b.png",
+        "x" * 5000 + ".png",
+        "=cmd().png",
+        "<script>alert(1)</script>.png",
+        "",
+        "Doe^John",
+    ],
 )
 def test_a_file_name_goes_nowhere(name: str) -> None:
     scan = read_scan({name: pictures.PNG_NAMED_JPG})

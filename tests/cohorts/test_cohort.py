@@ -1,0 +1,50 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from core.cohorts import ALZHEIMER, TUMOUR, index_folder, task_of
+from core.errors import CohortError
+
+from ..conftest import SAMPLES
+
+
+@pytest.mark.parametrize(
+    ("spelling", "class_name"),
+    [
+        ("Very_Mild_Demented", "Very Mild Demented"),
+        ("VeryMildDemented", "Very Mild Demented"),
+        ("very mild demented", "Very Mild Demented"),
+        ("VERY-MILD", "Very Mild Demented"),
+        ("NonDemented", "Non Demented"),
+        ("Mild Demented", "Mild Demented"),
+        ("Milder", None),
+    ],
+)
+def test_class_names_are_matched_whatever_their_spelling(spelling: str, class_name: str | None) -> None:
+    assert ALZHEIMER.class_of(spelling) == class_name
+
+
+def test_the_task_is_told_by_its_folders() -> None:
+    assert task_of(["notumor", "glioma"]) is TUMOUR
+    assert task_of(["Moderate_Demented", "non_demented"]) is ALZHEIMER
+    assert task_of(["cats", "dogs"]).classes == ("cats", "dogs")
+
+
+def test_train_and_test_folders_are_one_cohort_that_remembers_where_files_came_from(tmp_path: Path) -> None:
+    for part in ("Training", "Testing"):
+        place = tmp_path / part / "glioma"
+        place.mkdir(parents=True)
+        shutil.copy(SAMPLES / "icbm_template_z00.png", place / "a.png")
+        (place / ".DS_Store").write_bytes(b"")
+    table, task = index_folder(tmp_path)
+    assert task is TUMOUR
+    assert sorted(table["came_in"]) == ["Testing", "Training"]
+    assert set(table["label"]) == {"Glioma"}
+
+
+@pytest.mark.parametrize("name", ["missing", "empty"])
+def test_a_folder_without_scans_is_one_sentence(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CohortError, match=name):
+        index_folder(tmp_path / name)

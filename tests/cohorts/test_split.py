@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.cohorts import (
+    audit_folder,
+    read_split,
+    split_by_person,
+    split_by_slice,
+    split_hash,
+    tearing,
+    write_folders,
+)
+from core.errors import CohortError
+
+
+@pytest.fixture(scope="module")
+def table(heads: Path) -> pd.DataFrame:
+    return audit_folder(heads).table
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    counts=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 6)), min_size=8, max_size=40),
+)
+def test_a_split_by_person_never_tears_anybody_apart(seed: int, counts: list[tuple[int, int]]) -> None:
+    rows = [
+        (f"{person}/{number}.png", f"class {label}", f"P{person}", number + 1)
+        for person, (label, slices) in enumerate(counts)
+        for number in range(slices)
+    ]
+    table = pd.DataFrame(rows, columns=["path", "label", "subject", "slice"])
+    split = split_by_person(table, seed=seed)
+    assert (split.groupby("subject")["part"].nunique() == 1).all()
+    assert set(split["part"]) == {"train", "val", "test"}
+    found = tearing(split)
+    assert found is not None
+    assert (found.torn, found.seen) == (0, 0)
+
+
+def test_a_seed_gives_the_same_parts_and_another_gives_others(table: pd.DataFrame) -> None:
+    first, again, other = (split_hash(split_by_person(table, seed=seed)) for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_a_split_by_slice_tears_people_apart_and_says_so_with_numbers(table: pd.DataFrame) -> None:
+    split = split_by_slice(table, seed=1)
+    assert split["part"].value_counts().to_dict() == {"train": 152, "val": 36, "test": 52}
+    found = tearing(split)
+    assert found is not None
+    assert found.torn == 20
+    assert f"{found.seen} of 52 test slices" in found.sentence()
+    assert split_hash(split) == split_hash(split_by_slice(table, seed=1))
+
+
+def test_near_copies_stay_together_where_people_are_unknown(table: pd.DataFrame) -> None:
+    unknown = table.assign(subject="", copies=table["subject"])
+    split = split_by_person(unknown, seed=1)
+    assert (split.assign(group=table["subject"]).groupby("group")["part"].nunique() == 1).all()
+    assert tearing(split) is None
+
+
+@pytest.mark.parametrize("by", ["person", "slice"])
+def test_folders_hold_the_files_of_the_table(table: pd.DataFrame, tmp_path: Path, by: str) -> None:
+    out = tmp_path / "out"
+    if by == "slice":
+        split = split_by_slice(table, seed=1, folders=out)
+    else:
+        split = split_by_person(table, seed=1)
+        write_folders(split, out)
+    on_disk = {path.relative_to(out).as_posix() for path in out.glob("*/*/*")}
+    wanted = {
+        f"{part}/{label}/{Path(path).name}"
+        for path, label, part in split[["path", "label", "part"]].itertuples(index=False)
+    }
+    assert on_disk == wanted
+    assert not any(path.is_symlink() for path in out.rglob("*"))
+    with pytest.raises(CohortError, match="not empty"):
+        write_folders(split, out)
+
+
+def test_a_table_survives_the_disk_and_a_moved_folder(table: pd.DataFrame, tmp_path: Path) -> None:
+    split = split_by_person(table, seed=1)
+    split.to_csv(tmp_path / "split.csv", index=False)
+    read = read_split(tmp_path / "split.csv")
+    pd.testing.assert_frame_equal(read, split.reset_index(drop=True), check_dtype=False)
+    moved = read.assign(path="/elsewhere" + read["path"])
+    assert split_hash(moved) == split_hash(split)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "path,label\na,b\n", "path,label,subject,slice,part,by,seed\na,b,,1,holdout,slice,1\n"]
+)
+def test_what_is_no_split_table_is_one_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(CohortError, match=r"t\.csv"):
+        read_split(tmp_path / "t.csv")
+
+
+def test_too_few_people_cannot_be_split() -> None:
+    table = pd.DataFrame({"path": list("abcd"), "label": "x", "subject": list("1234"), "slice": 1})
+    with pytest.raises(CohortError, match="at least 5 people"):
+        split_by_person(table, seed=1)

@@ -1,0 +1,113 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import BundleError
+from core.networks.backend import compile_forward
+from core.networks.bundle import round_weights, write_bundle
+from core.networks.card import Bundle, bundle_names, open_bundle
+from core.networks.network import build_network
+from core.networks.predictor import load_predictor
+
+from ..conftest import SAMPLES, tiny_recipe
+
+
+def test_a_bundle_is_found_by_name_by_folder_and_by_default(models: Path) -> None:
+    assert bundle_names() == ["tiny"]
+    assert open_bundle().name == open_bundle("tiny").name == open_bundle(models / "tiny").name == "tiny"
+
+
+def test_an_unknown_model_lists_the_known(models: Path) -> None:
+    with pytest.raises(BundleError, match="there is no model huge; known are tiny"):
+        open_bundle("huge")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"name": "../evil"}, "plain small letters"),
+        ({"classes": ["one"]}, "lists 1 classes"),
+        ({"format": 99}, "format 99"),
+        ({"recipe": {"name": "x"}}, "title"),
+        ({"limits": None}, "has no limits"),
+    ],
+)
+def test_a_card_that_contradicts_itself_is_refused(
+    tiny_bundle: Bundle, tmp_path: Path, change: dict[str, object], said: str
+) -> None:
+    card = {**tiny_bundle.card, **change}
+    card = {key: value for key, value in card.items() if value is not None}
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    with pytest.raises(BundleError, match=said):
+        open_bundle(tmp_path)
+
+
+def test_a_damaged_card_or_missing_weights_are_one_sentence(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_bundle.folder, copy)
+    (copy / "weights.safetensors").unlink()
+    with pytest.raises(BundleError, match="no weights file"):
+        load_predictor(open_bundle(copy))
+    (copy / "card.json").write_text("{")
+    with pytest.raises(BundleError, match="damaged"):
+        open_bundle(copy)
+
+
+def test_weights_are_rounded_only_while_probabilities_stay() -> None:
+    network = build_network(tiny_recipe())
+    scans = np.random.default_rng(0).uniform(0, 255, (8, 48, 40, 1)).astype(np.float32)
+    forward = compile_forward(network)
+    tensors, done = round_weights(network, forward, scans)
+    assert done["weights_dtype"] == "float16"
+    assert done["probabilities_moved_by"] < 0.005
+    assert all(value.dtype == np.float16 for value in tensors.values())
+    network.whole.weights[0].assign(np.full(network.whole.weights[0].shape, 1e6))  # beyond float16
+    tensors, done = round_weights(network, forward, scans)
+    assert done["weights_dtype"] == "float32"
+
+
+def test_a_folder_that_is_no_bundle_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(BundleError, match="is no bundle"):
+        write_bundle(tmp_path / "mine", {}, {})
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_predictions_are_probabilities_by_class(tiny_bundle: Bundle) -> None:
+    from core.scans import read_scan_file
+
+    scans = [read_scan_file(path) for path in sorted(SAMPLES.glob("*.png"))]
+    predictions = load_predictor(tiny_bundle).predict(scans)
+    assert [prediction.scan for prediction in predictions] == [scan.name for scan in scans]
+    for prediction in predictions:
+        assert list(prediction.probabilities) == list(tiny_bundle.recipe.classes)
+        assert sum(prediction.probabilities.values()) == pytest.approx(1)
+
+
+def test_exports_give_the_logits_of_the_bundle(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    import keras
+    import onnxruntime
+
+    from core.service.exporting import export_bundle
+
+    keras_file, onnx_file = export_bundle(tiny_bundle, tmp_path, ["keras", "onnx"])
+    predictor = load_predictor(tiny_bundle)
+    grey = np.random.default_rng(1).uniform(0, 255, (70, 60)).astype(np.float32)
+    expected = predictor.logits([grey])
+    np.testing.assert_allclose(
+        np.asarray(keras.saving.load_model(keras_file)(grey[None, ..., None])), expected, atol=1e-4
+    )
+    session = onnxruntime.InferenceSession(onnx_file)
+    (logits,) = session.run(None, {"grey_scan": predictor.network.fit_size([grey])})
+    np.testing.assert_allclose(logits, expected, atol=1e-3)
+
+
+def test_an_unknown_export_format_is_one_sentence(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    from core.service.exporting import export_bundle
+
+    with pytest.raises(BundleError, match="known are keras, onnx"):
+        export_bundle(tiny_bundle, tmp_path, ["pickle"])
