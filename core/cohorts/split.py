@@ -135,8 +135,10 @@ def read_split(path: str | Path) -> pd.DataFrame:
     """
     try:
         split = pd.read_csv(path, dtype={"path": str, "label": str, "subject": str}, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise CohortError(f"{path} is not a split table: {str(error).splitlines()[0]}") from error
+    except OSError as error:
+        raise CohortError(f"{path} is not a split table: {error.strerror}.") from error
+    except ValueError as error:
+        raise CohortError(f"{path} is not a split table: {str(error).splitlines()[0]}.") from error
     missing = [column for column in COLUMNS if column not in split.columns]
     if missing:
         raise CohortError(f"{path} is not a split table: it has no column {', '.join(missing)}.")

@@ -53,7 +53,7 @@ def assign(variables: Iterable[keras.Variable], tensors: Tensors, source: str) -
 def save_tensors(path: Path, tensors: Tensors, *, note: str = "") -> None:
     """Write tensors as safetensors; a kill at any moment leaves the old file or the new one, never a half."""
     unfinished = path.with_name(f"{path.name}.unfinished")
-    contiguous = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    contiguous = {name: np.asarray(value, order="C") for name, value in tensors.items()}
     save_file(contiguous, unfinished, metadata={"note": note})
     with unfinished.open("rb+") as stream:
         os.fsync(stream.fileno())

@@ -22,7 +22,6 @@ class TrainingProgress:
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> "TrainingProgress":
-        self._progress.start()
         return self
 
     def __exit__(
@@ -36,6 +35,7 @@ class TrainingProgress:
 
     def step(self, title: str, batch: int, n_batches: int, figures: dict[str, float]) -> None:
         """Move the bar of an epoch."""
+        self._progress.start()  # not sooner: a run that cannot begin draws no bar
         if title not in self._tasks:
             self._tasks[title] = self._progress.add_task(title, total=n_batches, figures="")
         shown = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())

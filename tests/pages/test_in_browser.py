@@ -1,0 +1,195 @@
+"""The pages as a person meets them: a real server, a real browser, the shipped model."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
+
+from core.networks.card import bundle_names
+from core.scans import read_scan_file
+
+from ..conftest import CLASSES, ROOT, SAMPLES
+from ..scans import pictures
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+ANSWER = re.compile(rf"Scan \d+: ({'|'.join(CLASSES)})$")
+LONG, SHORT = 120_000, 20_000
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    pytest.mark.skipif(not bundle_names(), reason="no model in models/"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve the dashboard as `make app` does, from an empty home folder."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home = tmp_path_factory.mktemp("home")
+    log = (home / "log.txt").open("w")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", f"--server.port={port}",
+         "--server.address=127.0.0.1", "--server.headless=true"],
+        cwd=ROOT, env={**os.environ, "HOME": str(home)}, stdout=log, stderr=log,
+    )  # fmt: skip
+    try:
+        for _ in range(120):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)  # noqa: S310
+                break
+            except OSError:
+                time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)
+        log.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    opened = browser.new_page(viewport={"width": 1280, "height": 1000})
+    opened.set_default_timeout(LONG)
+    opened.goto(address)
+    expect(opened.get_by_role("heading", name="Read a scan")).to_be_visible(timeout=LONG)
+    yield opened
+    opened.close()
+
+
+def upload(page: Page, *files: Path | FilePayload) -> None:
+    page.locator("input[type=file]").first.set_input_files(list(files))
+
+
+def payload(name: str, data: bytes) -> FilePayload:
+    return {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+
+
+def test_an_uploaded_scan_gets_its_stage_and_its_heatmap(page: Page, tmp_path: Path) -> None:
+    upload(page, SAMPLES / "icbm_marked_z16.png")
+    heading = page.get_by_role("heading", name=ANSWER)
+    expect(heading).to_be_visible(timeout=LONG)
+    answer = ANSWER.match(heading.inner_text())
+    assert answer is not None
+    expect(page.get_by_text("The scan (PNG, 8-bit grey)")).to_be_visible()
+    for name in CLASSES:
+        expect(page.locator(".js-plotly-plot").get_by_text(name, exact=True)).to_be_visible()
+    shares = page.locator(".js-plotly-plot .bartext").all_inner_texts()
+    assert sum(float(share.rstrip("%")) for share in shares) == pytest.approx(100, abs=0.3)
+    expect(page.get_by_text("Not a medical device")).to_be_visible()
+
+
+def test_the_heatmap_follows_the_class_and_can_be_downloaded(page: Page, tmp_path: Path) -> None:
+    upload(page, SAMPLES / "icbm_template_z08.png")
+    expect(page.get_by_role("heading", name=ANSWER)).to_be_visible(timeout=LONG)
+    drawn = 0
+    for name in CLASSES:
+        page.get_by_label("Heatmap for").click()
+        page.get_by_role("option", name=name, exact=True).click()
+        shown = page.get_by_text(f"Grad-CAM for {name}", exact=True)
+        empty = page.get_by_text(f"No positive evidence for {name}").first
+        expect(shown.or_(empty)).to_be_visible(timeout=SHORT)
+        if not shown.is_visible():
+            continue
+        drawn += 1
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download picture").click()
+        download.value.save_as(tmp_path / "picture.png")
+        picture = read_scan_file(tmp_path / "picture.png")
+        assert picture.voxels.shape == (208, 176)
+        assert download.value.suggested_filename.startswith("scan-")
+        assert np.abs(picture.grey() - read_scan_file(SAMPLES / "icbm_template_z08.png").grey()).max() > 10
+    assert drawn
+
+
+def test_a_sample_scan_is_read_without_any_file(page: Page) -> None:
+    page.get_by_role("tab", name="Samples").click()
+    page.get_by_label("Synthetic slices of an average brain").click()
+    page.get_by_role("option", name="ICBM average brain, 8 mm above the commissures").click()
+    expect(page.get_by_role("heading", name=re.compile("ICBM average brain.*: "))).to_be_visible(timeout=LONG)
+    expect(page.get_by_text(re.compile("Grad-CAM for|No positive evidence")).first).to_be_visible()
+
+
+def test_every_broken_picture_is_one_line_and_the_good_one_is_read(page: Page) -> None:
+    broken = pictures.broken()
+    good = payload("good.png", (SAMPLES / "icbm_marked_z08.png").read_bytes())
+    upload(page, *[payload(f"{number}.jpg", data) for number, data in enumerate(broken.values())], good)
+    expect(page.get_by_role("heading", name=ANSWER)).to_be_visible(timeout=LONG)
+    errors = page.get_by_test_id("stAlertContentError")
+    expect(errors).to_have_count(len(broken), timeout=SHORT)
+    for number, text in enumerate(errors.all_inner_texts()):
+        assert f"{number}.jpg" in text
+        assert "Traceback" not in text
+    expect(page.get_by_role("heading", name=ANSWER)).to_have_count(1)
+
+
+def test_doubtful_pictures_are_read_with_a_visible_warning(page: Page) -> None:
+    doubtful = {"black.png": pictures.ALL_BLACK, "glass.png": pictures.TRANSPARENT, "ink.jpg": pictures.CMYK}
+    upload(page, *[payload(name, data) for name, data in doubtful.items()])
+    for said in ("Every pixel has the same value", "fully transparent", "CMYK"):
+        expect(page.get_by_text(said).first).to_be_visible(timeout=LONG)
+    expect(page.get_by_role("heading", name=ANSWER)).to_have_count(3, timeout=SHORT)
+
+
+def test_a_hostile_name_is_shown_harmless_and_a_stack_asks_for_its_page(page: Page) -> None:
+    alarms: list[str] = []
+    page.on("dialog", lambda dialog: alarms.append(dialog.message))
+    upload(page, payload("<script>alert(1)</script>.png", b"<html>"), payload("stack.tif", pictures.PAGES_201))
+    expect(page.get_by_test_id("stAlertContentError")).to_contain_text("holds an HTML page", timeout=LONG)
+    question = page.get_by_label("Scan 2 holds 201 pages. Which one?")
+    expect(question).to_be_visible()
+    question.fill("201")
+    question.press("Enter")
+    expect(page.get_by_role("heading", name=ANSWER)).to_be_visible(timeout=LONG)
+    assert not alarms
+
+
+def test_the_models_page_puts_the_ways_of_counting_side_by_side(page: Page, address: str) -> None:
+    page.goto(f"{address}/models")
+    expect(page.get_by_text("What it cannot do").first).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("Unseen people, each counted once").first).to_be_visible()
+    expect(page.get_by_text("Unseen people, every slice counted").first).to_be_visible()
+    plots = page.locator(".js-plotly-plot")
+    expect(plots.nth(1)).to_be_visible()
+    counts = plots.first.locator(".heatmap-label").all_inner_texts()
+    page.get_by_text("Confusion matrices in per cent of each row").first.click()
+    expect(plots.first.locator(".heatmap-label").first).to_contain_text("%", timeout=SHORT)
+    assert all(text.isdigit() for text in counts)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
+def test_nothing_runs_out_of_the_page_at_any_width(browser: Browser, address: str, width: int, scheme: str) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
+    for path in ("", "/models"):
+        page.goto(address + path)
+        expect(page.get_by_role("heading").first).to_be_visible(timeout=LONG)
+        page.wait_for_timeout(500)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.close()

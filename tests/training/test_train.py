@@ -1,0 +1,163 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.cohorts import audit_folder, split_by_person, split_by_slice
+from core.errors import TrainingError
+from core.networks.card import Bundle, open_bundle
+from core.networks.recipe import Recipe
+from core.networks.weights import load_tensors
+from core.service.training import Request, evaluate_bundle, train_bundle
+from core.training.phases import COLUMNS, mean_loss
+from core.training.train import train
+
+from ..conftest import tiny_recipe
+
+
+class Killed(BaseException):
+    """Stands for a kill at some batch."""
+
+
+def silent(*_: object) -> None:
+    """Take steps and sentences without a word."""
+
+
+@pytest.fixture(scope="module")
+def splits(heads: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    table, folder = audit_folder(heads).table, tmp_path_factory.mktemp("splits")
+    for name, split in (("person", split_by_person), ("slice", split_by_slice)):
+        split(table, seed=1).to_csv(folder / f"{name}.csv", index=False)
+    return {name: folder / f"{name}.csv" for name in ("person", "slice")}
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    return tiny_recipe(class_weights=True)
+
+
+@pytest.fixture(scope="module")
+def run(recipe: Recipe, splits: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, Path]:
+    out = tmp_path_factory.mktemp("runs") / "person"
+    return train_bundle(Request(recipe, splits["person"], out), step=silent, say=silent), out
+
+
+def test_each_phase_leaves_a_log_with_the_same_columns_and_a_checkpoint(
+    run: tuple[Bundle, Path], recipe: Recipe
+) -> None:
+    _, out = run
+    for number, phase in enumerate(recipe.phases, start=1):
+        log = pd.read_csv(out / f"phase{number}_log.csv")
+        assert tuple(log.columns) == COLUMNS
+        assert log["epoch"].tolist() == list(range(1, len(log) + 1))
+        assert len(log) <= phase.epochs
+        assert (out / f"phase{number}.safetensors").exists()
+
+
+def test_the_first_phase_leaves_the_backbone_alone(run: tuple[Bundle, Path], recipe: Recipe) -> None:
+    from core.networks.network import build_network
+
+    first, second = (load_tensors(run[1] / f"phase{number}.safetensors") for number in (1, 2))
+    network = build_network(recipe)
+    n_features = len(network.features.weights)
+    start = [np.asarray(weight) for weight in network.whole.weights]
+    same = [np.array_equal(first[f"{place:05d}"], start[place]) for place in range(len(start))]
+    assert all(same[:n_features])
+    assert not all(same[n_features:])
+    assert not all(np.array_equal(first[name], second[name]) for name in list(first)[:n_features])
+
+
+def test_the_card_holds_what_one_needs_to_judge_the_bundle(run: tuple[Bundle, Path]) -> None:
+    card = open_bundle(run[0].folder).card
+    assert card["split"]["by"] == "person"
+    assert card["split"]["people"] == {"train": 12, "val": 4, "test": 4}
+    assert card["by_slice"]["n"] == 48
+    assert card["by_person"]["n"] == 4
+    for figures in (card["by_slice"], card["by_person"]):
+        assert 0 <= figures["accuracy"] <= 1
+        assert figures["intervals"]["accuracy"][0] <= figures["accuracy"] <= figures["intervals"]["accuracy"][1]
+    assert len(card["data_fingerprint"]) == len(card["split"]["hash"]) == 64
+    assert card["limits"]
+    assert "Not a medical device" in card["intended_use"]
+    assert card["versions"]["keras"]
+
+
+def test_evaluating_a_bundle_on_its_split_gives_the_cards_figures(
+    run: tuple[Bundle, Path], splits: dict[str, Path]
+) -> None:
+    from core.cohorts import read_split
+
+    values = evaluate_bundle(run[0], read_split(splits["person"]))
+    assert values["by_person"] == run[0].card["by_person"]
+    assert values["by_slice"] == run[0].card["by_slice"]
+    assert values["warnings"] == []
+    torn = evaluate_bundle(run[0], read_split(splits["slice"]))
+    assert any("not the split" in warning for warning in torn["warnings"])
+    assert any("20 of 20 people" in warning for warning in torn["warnings"])
+
+
+@pytest.mark.parametrize("killed_at", [(1, 1), (2, 1), (2, 2)], ids=str)
+def test_a_killed_run_resumes_to_the_very_same_weights(
+    run: tuple[Bundle, Path], recipe: Recipe, splits: dict[str, Path], tmp_path: Path, killed_at: tuple[int, int]
+) -> None:
+    title = f"phase {killed_at[0]}, epoch {killed_at[1]}"
+
+    def kill(now: str, batch: int, *_: object) -> None:
+        if now == title and batch == 3:
+            raise Killed
+
+    said: list[str] = []
+    with pytest.raises(Killed):
+        train(recipe, splits["person"], tmp_path / "run", step=kill)
+    train(recipe, splits["person"], tmp_path / "run", resume=True, say=said.append)
+    if killed_at == (2, 2):
+        assert any("going on after epoch 1" in sentence for sentence in said)
+    straight, resumed = (load_tensors(out / "phase2.safetensors") for out in (run[1], tmp_path / "run"))
+    for name, value in straight.items():
+        np.testing.assert_array_equal(resumed[name], value)
+    for number in (1, 2):
+        logs = [
+            pd.read_csv(out / f"phase{number}_log.csv").drop(columns="seconds") for out in (run[1], tmp_path / "run")
+        ]
+        pd.testing.assert_frame_equal(*logs)
+
+
+def test_the_published_protocol_stands_beside_the_honest_one(
+    run: tuple[Bundle, Path], recipe: Recipe, splits: dict[str, Path], tmp_path: Path
+) -> None:
+    by_slice = train_bundle(Request(recipe, splits["slice"], tmp_path / "slice"), step=silent, say=silent)
+    request = Request(recipe, splits["person"], run[1], published=by_slice.folder, resume=True)
+    both = train_bundle(request, step=silent, say=silent).card
+    assert both["by_person"] == run[0].card["by_person"]
+    assert both["published_protocol"]["by_slice"] == by_slice.card["by_slice"]
+    assert both["published_protocol"]["split"]["tearing"].startswith("20 of 20 people")
+    other = Request(recipe, splits["person"], run[1], published=run[0].folder, resume=True)
+    with pytest.raises(TrainingError, match="not trained on a split by slice"):
+        train_bundle(other, step=silent, say=silent)
+
+
+def test_a_folder_in_use_or_of_another_run_is_refused(
+    run: tuple[Bundle, Path], recipe: Recipe, splits: dict[str, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingError, match="not empty; give a new folder, or --resume"):
+        train(recipe, splits["person"], run[1])
+    with pytest.raises(TrainingError, match="another split"):
+        train(recipe, splits["slice"], run[1], resume=True)
+    with pytest.raises(TrainingError, match="another recipe"):
+        train(tiny_recipe(seed=99), splits["person"], run[1], resume=True)
+    with pytest.raises(TrainingError, match="holds no run to resume"):
+        train(recipe, splits["person"], tmp_path / "none", resume=True)
+
+
+def test_one_class_alone_is_not_trained_on(recipe: Recipe, splits: dict[str, Path], tmp_path: Path) -> None:
+    split = pd.read_csv(splits["person"])
+    split[split["label"] == "Non Demented"].to_csv(tmp_path / "one.csv", index=False)
+    with pytest.raises(TrainingError, match="one class only, 'Non Demented'"):
+        train(recipe, tmp_path / "one.csv", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_loss_is_the_cross_entropy_computed_by_hand() -> None:
+    logits = np.array([[0.0, 0.0], [2.0, 0.0]], np.float32)
+    assert mean_loss(logits, np.array([0, 1])) == pytest.approx((np.log(2) + np.log(1 + np.e**2)) / 2)
