@@ -95,6 +95,7 @@ def show(label: str, reading: Reading, opacity: float) -> None:
                     "image/png",
                     icon=":material/download:",
                     key=f"get {label}",
+                    on_click="ignore",
                 )
 
 

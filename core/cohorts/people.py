@@ -97,16 +97,12 @@ def near_copies(descriptors: Floats) -> Ints:
         int64, n: a group number for each slice; a slice without copies is alone in its group.
     """
     n = len(descriptors)
-    rows, columns = [], []
+    groups = np.arange(n, dtype=np.int64)
     for start, similarity in _similarity_blocks(descriptors):
         row, column = np.nonzero(similarity >= NEAR_COPY)
-        forward = column > row + start
-        first_of_row = np.unique(row[forward], return_index=True)[1]  # one link a row keeps memory linear
-        rows.append(row[forward][first_of_row] + start)
-        columns.append(column[forward][first_of_row])
-    row, column = np.concatenate(rows), np.concatenate(columns)
-    graph = coo_matrix((np.ones(len(row)), (row, column)), shape=(n, n))
-    return _components(graph)
+        links = coo_matrix((np.ones(len(row)), (groups[row + start], groups[column])), shape=(n, n))
+        groups = _components(links)[groups]
+    return groups
 
 
 def _components(graph: csr_matrix | coo_matrix) -> Ints:

@@ -55,7 +55,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         for _ in range(120):
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)  # noqa: S310
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)
                 break
             except OSError:
                 time.sleep(0.5)
@@ -101,7 +101,7 @@ def test_an_uploaded_scan_gets_its_stage_and_its_heatmap(page: Page, tmp_path: P
     expect(page.get_by_text("The scan (PNG, 8-bit grey)")).to_be_visible()
     for name in CLASSES:
         expect(page.locator(".js-plotly-plot").get_by_text(name, exact=True)).to_be_visible()
-    shares = page.locator(".js-plotly-plot .bartext").all_inner_texts()
+    shares = page.locator(".js-plotly-plot .bartext").all_text_contents()
     assert sum(float(share.rstrip("%")) for share in shares) == pytest.approx(100, abs=0.3)
     expect(page.get_by_text("Not a medical device")).to_be_visible()
 
@@ -178,7 +178,7 @@ def test_the_models_page_puts_the_ways_of_counting_side_by_side(page: Page, addr
     expect(page.get_by_text("Unseen people, every slice counted").first).to_be_visible()
     plots = page.locator(".js-plotly-plot")
     expect(plots.nth(1)).to_be_visible()
-    counts = plots.first.locator(".heatmap-label").all_inner_texts()
+    counts = plots.first.locator(".heatmap-label").all_text_contents()
     page.get_by_text("Confusion matrices in per cent of each row").first.click()
     expect(plots.first.locator(".heatmap-label").first).to_contain_text("%", timeout=SHORT)
     assert all(text.isdigit() for text in counts)
