@@ -1,7 +1,9 @@
 """Weights as data: safetensors in and out, and the start weights of a recipe."""
 
+import contextlib
 import hashlib
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -121,7 +123,8 @@ def _download_imagenet(network: Network) -> None:
     backbone = BACKBONES[network.recipe.backbone]
     application = getattr(keras.applications, backbone.application)
     try:
-        trained = application(include_top=False, weights="imagenet", input_shape=(224, 224, 3))
+        with contextlib.redirect_stdout(sys.stderr):  # where Keras announces the download; JSON goes to the other
+            trained = application(include_top=False, weights="imagenet", input_shape=(224, 224, 3))
     except Exception as error:
         if not isinstance(error, OSError) and "fetch failure" not in str(error):
             raise
