@@ -2,7 +2,6 @@
 
 import datetime
 import importlib.metadata
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,7 +168,12 @@ def _histories(out: Path, recipe: Recipe) -> list[dict[str, Any]]:
     phases = []
     for number, phase in enumerate(recipe.phases, start=1):
         log = pd.read_csv(out / f"phase{number}_log.csv")
-        best = json.loads(log.loc[log["val_loss"].idxmin(), ["epoch", "val_accuracy", "val_loss"]].to_json())
+        row = log.loc[log["val_loss"].idxmin()]
+        best = {
+            "epoch": int(row["epoch"]),
+            "val_accuracy": float(row["val_accuracy"]),
+            "val_loss": float(row["val_loss"]),
+        }
         phases.append({"phase": number, "trains": phase.trains, "epochs": len(log), "best": best})
     return phases
 
