@@ -52,7 +52,12 @@ class Explanation:
         """Say in one line what the heatmap shows."""
         if self.is_empty:
             return EMPTY.format(name=self.class_name)
-        return f"Where {self.settings['layer']} speaks for {self.class_name}, at {self.cells} cells."
+        sentence = f"Where {self.settings['layer']} speaks for {self.class_name}, in {self.cells} coarse cells."
+        share = self.checks.get("share_on_background")
+        if share is None:
+            return sentence
+        dark = self.checks["background"]
+        return f"{sentence} {share:.0%} of the evidence lies on dark background, which fills {dark:.0%} of the picture."
 
     @property
     def cells(self) -> str:

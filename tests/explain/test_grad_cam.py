@@ -3,6 +3,7 @@ import pytest
 
 from core.errors import EmptyHeatmap, StageLensError
 from core.explain import explainer, explainers, heatmap_on_scan, overlay, png_bytes
+from core.explain.checks import share_on_background
 from core.networks.card import Bundle
 from core.networks.predictor import Predictor, load_predictor
 from core.scans import Scan, read_scan, read_scan_file
@@ -92,6 +93,16 @@ def test_opacity_runs_from_the_plain_scan_to_the_full_colour(predictor: Predicto
 def test_a_picture_survives_png() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (20, 30)).astype(np.uint8)
     np.testing.assert_array_equal(read_scan({"p": png_bytes(picture)}).grey(), picture)
+
+
+def test_evidence_on_the_background_is_counted_and_said(predictor: Predictor, scans: list[Scan]) -> None:
+    grey = np.array([[0, 200], [10, 255]], np.float32)
+    assert share_on_background(np.array([[1, 2], [3, 4]], np.float32), grey) == pytest.approx(0.4)
+    assert np.isnan(share_on_background(np.zeros((2, 2), np.float32), grey))
+    (found,) = explainer("grad-cam").explain(predictor, scans[:1], [None])
+    if not found.is_empty:
+        assert 0 <= found.checks["share_on_background"] <= 1
+        assert f"{found.checks['share_on_background']:.0%} of the evidence lies on dark background" in found.sentence
 
 
 def test_an_unknown_class_or_method_lists_the_known(predictor: Predictor, scans: list[Scan]) -> None:

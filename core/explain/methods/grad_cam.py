@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from core.explain.checks import checked
 from core.explain.explanation import Explainer, Explanation
 from core.explain.targets import class_places
 from core.networks.predictor import Prediction, Predictor
@@ -40,7 +41,7 @@ def grad_cam(predictor: Predictor, scans: Sequence[Scan], class_names: Sequence[
     classes = np.where(wanted < 0, logits.argmax(axis=1), wanted)
     weights = gradients.mean(axis=(1, 2))
     heatmaps = np.maximum(np.einsum("nhwk,nk->nhw", feature_maps, weights), 0)
-    return [
+    explanations = [
         Explanation(
             heatmap=heatmap,
             scan_shape=(grey.shape[0], grey.shape[1]),
@@ -49,10 +50,10 @@ def grad_cam(predictor: Predictor, scans: Sequence[Scan], class_names: Sequence[
             class_name=recipe.classes[place],
             settings={"layer": predictor.network.target_layer, "of": "logit"},
             prediction=Prediction(scan.name, predictor.bundle.name, recipe.classes, row),
-            checks={"finite": bool(np.isfinite(heatmap).all())},
         )
         for scan, grey, heatmap, place, row in zip(scans, greys, heatmaps, classes, logits, strict=True)
     ]
+    return [checked(explanation, grey) for explanation, grey in zip(explanations, greys, strict=True)]
 
 
 EXPLAINER = Explainer("grad-cam", 10, "Grad-CAM", "Selvaraju et al., ICCV 2017", grad_cam)
