@@ -27,7 +27,8 @@ class TrainingProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if self._tasks:  # rich prints an empty line for a bar that was never begun
+            self._progress.stop()
 
     def say(self, sentence: str) -> None:
         """Print a sentence above the bar."""
