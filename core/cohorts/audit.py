@@ -15,9 +15,7 @@ from core.cohorts.cohort import index_folder
 from core.cohorts.people import SIDE, People, find_people, near_copies
 from core.cohorts.tasks import Task
 from core.errors import CohortError, ScanError
-from core.scans import read_scan
-
-BACKGROUND = 20.0  # grey levels of 255; air and JPEG ringing stay below, brain above
+from core.scans import BACKGROUND, read_scan
 
 
 @dataclass(frozen=True, eq=False)

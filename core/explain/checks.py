@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from core.explain.explanation import Explanation
 from core.explain.overlay import heatmap_on_scan
-
-BACKGROUND = 20.0  # grey levels of 255; air and JPEG ringing stay below, brain above
+from core.scans import BACKGROUND
 
 
 def checked(explanation: Explanation, grey: NDArray[np.float32]) -> Explanation:

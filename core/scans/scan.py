@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+BACKGROUND = 20.0  # grey levels of 255; air and JPEG ringing stay below, brain above
+
 
 @dataclass(frozen=True, eq=False)
 class Scan:
