@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core.errors import PageNeeded, ScanError, StageLensError
+from core.errors import ChoiceNeeded, NoHead, ScanError, StageLensError
 from core.service.quiet import loading_quietly
 
 # TensorFlow's start-up notes would stand between a person and the one line that matters.
@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Model = Annotated[str | None, typer.Option(help="Name or folder of a model; the default one if left out.")]
-Page = Annotated[int | None, typer.Option(min=1, help="Page of a file that holds several, from 1.")]
+Page = Annotated[int | None, typer.Option(min=1, help="Page, volume or series where there are several, from 1.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same parts.")]
 
 
@@ -132,42 +132,38 @@ def evaluate(
 
 @app.command()
 def predict(
-    scans: Annotated[list[Path], typer.Argument(help="PNG, JPEG, TIFF or BMP files.")],
+    scans: Annotated[list[Path], typer.Argument(help="Pictures, NIfTI, Analyze, DICOM, zip; a folder is one upload.")],
     model: Model = None,
     page: Page = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give each scan its probabilities."""
+    """Give each scan its probabilities; a volume is brought into the network's space first."""
     from core.networks.card import open_bundle
-    from core.service.words import NOTICE, prediction_words
+    from core.service.words import NOTICE, reading_words
 
     opened = open_bundle(model)
     read, failed = _read_all(scans, page)
     answers = []
     if read:
         with loading_quietly():
-            from core.service.reading import predictor_of
+            from core.service.reading import predict_scans, predictor_of
 
-        predictions = predictor_of(opened.folder).predict([scan for _, scan in read])
-        answers = [
-            {
-                "scan": str(path),
-                "name": scan.name,
-                "model": prediction.model,
-                "probabilities": prediction.probabilities,
-                "answer": prediction.answer,
-                "warnings": list(scan.warnings),
-            }
-            for (path, scan), prediction in zip(read, predictions, strict=True)
-        ]
-    words = [prediction_words(a["scan"], a["model"], a["probabilities"], a["warnings"]) for a in answers]
-    _print(answers, as_json, "\n".join([*words, NOTICE]) if words else "")
+        predictor = predictor_of(opened.folder)
+        for shown, scan in read:
+            try:
+                (reading,) = predict_scans([scan], predictor)
+            except StageLensError as error:
+                failed += 1
+                _complain(type(error)(f"{shown}: {error}"))
+            else:
+                answers.append({"scan": shown, **reading.as_dict()})
+    _print(answers, as_json, "\n".join([*map(reading_words, answers), NOTICE]) if answers else "")
     raise typer.Exit(1 if failed else 0)
 
 
 @app.command()
 def explain(
-    scan: Annotated[Path, typer.Argument(help="A PNG, JPEG, TIFF or BMP file.")],
+    scan: Annotated[Path, typer.Argument(help="A picture, NIfTI, Analyze, DICOM or zip file, or a folder of them.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
     model: Model = None,
     method: Annotated[str, typer.Option(help="Explanation method.")] = "grad-cam",
@@ -184,23 +180,25 @@ def explain(
 
     read, opened = read_scan_file(scan, page=page), open_bundle(model)
     with loading_quietly():
-        from core.service.pictures import save_pictures
+        from core.service.heads import standard_head
+        from core.service.pictures import save_check, save_pictures
         from core.service.reading import predictor_of, read_scans
 
-    (reading,) = read_scans([read], predictor_of(opened.folder), class_name=class_name, method=method)
+    try:
+        (reading,) = read_scans([read], predictor_of(opened.folder), class_name=class_name, method=method)
+    except NoHead as error:
+        check = save_check(standard_head(read), out)
+        raise NoHead(f"{error} The picture before and after is {check}.") from error
     files = save_pictures(reading, out, opacity=opacity)
     explanation = reading.explanation
     answer = {
         "scan": str(scan),
-        "name": read.name,
-        "model": opened.name,
-        "probabilities": explanation.prediction.probabilities,
+        **reading.as_dict(),
         **explanation.as_dict(),
         "sentence": explanation.sentence,
         "files": {name: str(path) for name, path in files.items()},
-        "warnings": list(read.warnings),
     }
-    lines = [explanation.sentence, *(f"Note: {warning}" for warning in read.warnings), *map(str, files.values())]
+    lines = [explanation.sentence, *(f"Note: {warning}" for warning in reading.warnings), *map(str, files.values())]
     _print(answer, as_json, "\n".join(lines))
 
 
@@ -243,14 +241,25 @@ def export(
     _print({"files": files}, as_json, "\n".join(files))
 
 
-def _read_all(paths: list[Path], page: int | None) -> tuple[list[tuple[Path, Any]], int]:
-    """Read what can be read; print one line for each file that cannot."""
-    from core.scans import read_scan_file
+def _read_all(paths: list[Path], page: int | None) -> tuple[list[tuple[str, Any]], int]:
+    """Read what can be read; print one line for each scan that cannot. Files that belong together find each other."""
+    from core.scans import read_files, read_scan, read_scan_file, separate_scans
 
-    read, failed = [], 0
+    read: list[tuple[str, Any]] = []
+    failed = 0
+    files: dict[str, bytes] = {}
     for path in paths:
         try:
-            read.append((path, read_scan_file(path, page=page)))
+            files |= read_files([path])
+        except ScanError as error:
+            failed += 1
+            _complain(error)
+    alone = len(files) == 1 and not paths[0].is_dir()
+    for group in separate_scans(files) if files else []:
+        first = next(iter(group))
+        shown = first if len(group) == 1 else f"{first} and {len(group) - 1} more"
+        try:
+            read.append((shown, read_scan_file(first, page=page) if alone else read_scan(group, page=page)))
         except ScanError as error:
             failed += 1
             _complain(error)
@@ -272,7 +281,7 @@ def _print(values: Any, as_json: bool, words: str) -> None:
 
 def _complain(error: StageLensError) -> None:
     line = " ".join(str(error).split())
-    if isinstance(error, PageNeeded):
+    if isinstance(error, ChoiceNeeded):
         line += " Choose it with --page."
     print(f"stagelens: {line}", file=sys.stderr)
 

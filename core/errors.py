@@ -2,7 +2,8 @@
 
 StageLensError
 ├── ScanError            bytes that are no scan we can read
-│   └── PageNeeded       a file of several pages, and none was chosen
+│   ├── ChoiceNeeded     several pages, volumes or series, and none was chosen
+│   └── NoHead           a volume that could not be brought into standard space
 ├── CohortError          a folder, a table or a split that does not hold together
 ├── RecipeError          a training recipe with an unknown, missing or impossible value
 ├── WeightsError         start weights that cannot be had or do not fit
@@ -22,16 +23,20 @@ class ScanError(StageLensError):
     """The bytes given are not a scan that can be read; says what came and what is accepted."""
 
 
-class PageNeeded(ScanError):
-    """The file holds several pages and the caller must choose one.
+class ChoiceNeeded(ScanError):
+    """What was given holds several scans and the caller must choose one.
 
     Attributes:
-        n_pages: How many pages there are; pages are counted from 1.
+        choices: One short description each; they are counted from 1.
     """
 
-    def __init__(self, message: str, n_pages: int) -> None:
+    def __init__(self, message: str, choices: tuple[str, ...]) -> None:
         super().__init__(message)
-        self.n_pages = n_pages
+        self.choices = choices
+
+
+class NoHead(ScanError):
+    """A volume could not be brought into standard space, so nothing is said about it."""
 
 
 class CohortError(StageLensError):

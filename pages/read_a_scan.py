@@ -1,48 +1,74 @@
-"""Read a scan: upload slices or take a sample, see the probabilities and where the evidence lies."""
+"""Read a scan: upload slices or volumes or take a sample, see the probabilities and where the evidence lies."""
 
 from collections.abc import Mapping
 
 import streamlit as st
 
-from core.errors import PageNeeded, StageLensError
-from core.explain import heatmap_legend, overlay, png_bytes
-from core.scans import Scan, read_scan
-from core.service.figures import probability_bars
-from core.service.library import card_titles, default_model, sample_scans
+from core.errors import ChoiceNeeded, EmptyHeatmap, StageLensError
+from core.explain import heatmap_legend, png_bytes
+from core.scans import Scan, read_scan, separate_scans
+from core.scans.planes import PLANES, edge_letters
+from core.scans.standard_space import StandardHead
+from core.service.figures import probability_bars, slice_curves
+from core.service.heads import standard_head
+from core.service.library import card_titles, default_model, reads_volumes, sample_scans
+from core.service.pictures import heatmap_picture, registration_check, slice_picture
 from core.service.reading import Reading, predictor_of, read_scans
+from core.service.viewing import crosshair_picture, position_mm, window_limits
+from core.service.words import space_words
 
 PREDICTED = "the predicted class"
 MOST_SCANS = 50
-REMEMBERED = "readings"
+REMEMBERED, SCANS = "readings", "scans"
+MOST_REMEMBERED = 8  # volumes are large
 
 
 def choose_files() -> list[tuple[str, Mapping[str, bytes]]]:
-    """Return what the person gave: a label for each file, and the file."""
+    """Return what the person gave: a label for each scan, and its files."""
     uploaded, sample = st.tabs(["Upload", "Samples"])
     with uploaded:
         files = st.file_uploader(
-            "Axial MRI slices: PNG, JPEG, TIFF or BMP",
+            "Pictures (PNG, JPEG, TIFF, BMP), NIfTI, Analyze (.hdr with .img), DICOM files, or a zip of them",
             accept_multiple_files=True,
-            help="Skull-stripped axial T1 slices. Files stay in this server's memory while the page is open.",
+            help="A T1 head volume is brought into the network's space; a single picture must be a skull-stripped "
+            "axial T1 slice, the back of the head at the top. Files stay in this server's memory while the page is "
+            "open; file names and patient data are dropped.",
         )
     with sample:
         names = sample_scans()
         chosen = st.selectbox(
-            "Synthetic slices of an average brain", list(names), index=None, placeholder="Choose a sample"
+            "Synthetic scans of an average brain", list(names), index=None, placeholder="Choose a sample"
         )
-    if len(files) > MOST_SCANS:
-        st.warning(f"{len(files)} files were given; the first {MOST_SCANS} are read.")
     if files:
-        return [(f"Scan {n}", {file.name: file.getvalue()}) for n, file in enumerate(files[:MOST_SCANS], start=1)]
+        scans = separate_scans({f"{number} {file.name}": file.getvalue() for number, file in enumerate(files)})
+        if len(scans) > MOST_SCANS:
+            st.warning(f"{len(scans)} scans were given; the first {MOST_SCANS} are read.")
+        return [(f"Scan {n}", _own_names(group)) for n, group in enumerate(scans[:MOST_SCANS], start=1)]
     return [(chosen, {names[chosen].name: names[chosen].read_bytes()})] if chosen else []
 
 
+def _own_names(files: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """Take the number off a file's name again, where it stands alone."""
+    if len(files) > 1:
+        return files
+    ((name, data),) = files.items()
+    return {name.split(" ", 1)[1]: data}
+
+
 def read(label: str, files: Mapping[str, bytes]) -> Scan | None:
-    """Read one file, asking for the page where there are several; show the reason where it is no scan."""
+    """Read one scan, asking where there are several; show the reason where it is none."""
     try:
         return read_scan(files)
-    except PageNeeded as question:
-        page = st.number_input(f"{label} holds {question.n_pages} pages. Which one?", 1, question.n_pages, key=label)
+    except ChoiceNeeded as question:
+        count = len(question.choices)
+        what = question.choices[0].rsplit(" ", 1)[0] if question.choices[0].endswith(" 1") else None
+        if what is not None:
+            page = st.number_input(f"{label} holds {count} {what}s. Which one?", 1, count, key=label)
+        else:
+            st.info(f"{label}: several scans came together.", icon=":material/info:")
+            page = 1 + st.selectbox(
+                f"{label} holds {count}. Which one?", range(count), format_func=question.choices.__getitem__, key=label
+            )
         try:
             return read_scan(files, page=int(page))
         except StageLensError as error:
@@ -57,6 +83,8 @@ def explained(scan: Scan, model: str, class_name: str | None) -> Reading:
     readings = st.session_state.setdefault(REMEMBERED, {})
     key = (scan.name, model, class_name)
     if key not in readings:
+        while sum(scan.is_volume for scan in (one.scan for one in readings.values())) > MOST_REMEMBERED:
+            readings.pop(next(iter(readings)))
         with st.spinner("Reading the scan …"):
             (readings[key],) = read_scans([scan], predictor_of(model), class_name=class_name)
     found: Reading = readings[key]
@@ -65,38 +93,117 @@ def explained(scan: Scan, model: str, class_name: str | None) -> Reading:
 
 def show(label: str, reading: Reading, opacity: float) -> None:
     """Show one scan: picture, heatmap, probabilities."""
-    scan, explanation = reading.scan, reading.explanation
-    prediction = explanation.prediction
+    prediction = reading.prediction
     with st.container(border=True):
         st.subheader(f"{label}: {prediction.answer}", anchor=False)
-        for warning in scan.warnings:
+        for warning in reading.warnings:
             st.warning(warning, icon=":material/warning:")
+        place = _chosen_slice(label, reading)
+        explanation = reading.explanations[place]
         plain, heat, bars = st.columns([1, 1, 1.4], gap="medium")
-        plain.image(png_bytes(scan.picture()), caption=f"The scan ({scan.source})", width="stretch")
+        caption = (
+            f"The scan ({reading.scan.source})" if reading.head is None else "What the network saw (R left, L right)"
+        )
+        plain.image(png_bytes(slice_picture(reading, place)), caption=caption, width="stretch")
+        drawn = None
         with heat:
-            if explanation.is_empty:
-                st.info(explanation.sentence, icon=":material/info:")
-            else:
-                drawn = png_bytes(overlay(scan, explanation, opacity=opacity))
+            try:
+                drawn = png_bytes(heatmap_picture(reading, place, opacity=opacity))
                 st.image(drawn, caption=f"Grad-CAM for {explanation.class_name}", width="stretch")
                 st.image(png_bytes(heatmap_legend()), caption="none … strongest evidence in this scan", width="stretch")
+            except EmptyHeatmap as empty:
+                st.info(str(empty), icon=":material/info:")
         with bars:
             figure = probability_bars(prediction.probabilities)
-            st.plotly_chart(figure, width="stretch", config={"displayModeBar": False}, key=f"bars {label} {scan.name}")
+            st.plotly_chart(figure, width="stretch", config={"displayModeBar": False}, key=f"bars {label}")
             st.caption(
                 f"{explanation.sentence} Probabilities are not calibrated; the Models page says how often this "
                 "network is right on people it has never seen."
             )
-            if not explanation.is_empty:
+            if drawn is not None:
                 st.download_button(
                     "Download picture",
                     drawn,
-                    f"{scan.name}.png",
+                    f"{reading.slices[place].name}.png",
                     "image/png",
                     icon=":material/download:",
                     key=f"get {label}",
                     on_click="ignore",
                 )
+        if reading.head is not None:
+            show_volume(label, reading, reading.head, place)
+
+
+def _chosen_slice(label: str, reading: Reading) -> int:
+    """Let the person move through the slices the network used; begin at the strongest."""
+    heights = [round(height) for height in reading.prediction.heights_mm]
+    if not heights:
+        return 0
+    height = st.select_slider(
+        "Slice the network used (mm above the commissures)",
+        heights,
+        heights[reading.strongest],
+        key=f"slice {label} {reading.scan.name}",
+        format_func=lambda mm: f"{mm:+d} mm",
+    )
+    return heights.index(height)
+
+
+def show_volume(label: str, reading: Reading, head: StandardHead, place: int) -> None:
+    """Show what only a volume has: the answer along the slices, the head in three planes, and the registration."""
+    prediction = reading.prediction
+    curves = slice_curves(prediction.heights_mm, prediction.slice_probabilities, prediction.classes, place)
+    st.plotly_chart(curves, width="stretch", config={"displayModeBar": False}, key=f"curves {label}")
+    said = space_words(reading.as_dict()["standard_space"], reading.as_dict()["slices"])
+    st.caption(f"{said[0].upper()}{said[1:]}.")
+    planes, check = st.tabs(["Head in three planes", "Registration check"])
+    with planes:
+        show_planes(label, head, prediction.heights_mm)
+    with check:
+        show_check(head)
+
+
+def show_planes(label: str, head: StandardHead, heights_mm: tuple[float, ...]) -> None:
+    """Show the head in three planes with a crosshair, and mark the slices the network used."""
+    st.caption("Cyan lines mark the lowest and highest slice the network used.")
+    controls = st.columns(4)
+    limits = window_limits(head)
+    point = [
+        controls[axis].slider(f"{name} (mm)", *position_mm(axis), value=start, key=f"{name} {label}")
+        for axis, (name, start) in enumerate((("Right", 0), ("Front", -18), ("Up", 12)))
+    ]
+    window = controls[3].slider("Window", limits[0], limits[1], (limits[0], limits[2]), key=f"window {label}")
+    for column, plane in zip(st.columns(3), PLANES, strict=True):
+        picture = crosshair_picture(head, plane, point, window=window, marked_mm=(heights_mm[0], heights_mm[-1]))
+        left, right = edge_letters(plane)
+        column.image(png_bytes(picture), caption=f"{left}   {plane}   {right}", width="stretch")
+
+
+def show_check(head: StandardHead) -> None:
+    """Show the head before and after registration, with the template's outline."""
+    quality = head.quality
+    st.image(
+        png_bytes(registration_check(head)),
+        caption="Above: the scan as it came. Below: in standard space. Blue: the outline of the template's brain.",
+    )
+    st.caption(
+        f"Verdict: {quality.verdict}. Correlation with the template {quality.similarity:.2f}, "
+        f"{quality.overlap:.0%} of the brain's place filled, size {quality.scales[0]:.2f} to {quality.scales[1]:.2f} "
+        f"of the template, shear {quality.shear:.2f}."
+    )
+
+
+def show_failed(label: str, scan: Scan, model: str) -> bool:
+    """Bring a volume into standard space; where that fails, say so with the pictures and return True."""
+    if not scan.is_volume or not reads_volumes(model):
+        return False
+    with st.spinner("Bringing the head into standard space; this takes about half a minute …"):
+        head = standard_head(scan)
+    if head.quality.verdict != "failed":
+        return False
+    st.error(f"{label}: {head.quality.sentences[0]} No stage is given.", icon=":material/error:")
+    show_check(head)
+    return True
 
 
 def main() -> None:
@@ -115,12 +222,14 @@ def main() -> None:
         class_name = st.selectbox("Heatmap for", [PREDICTED, *titles[model][1]])
         opacity = st.slider("Heatmap opacity", 0.0, 1.0, 0.6, 0.05)
     if not files:
-        st.info("Upload a slice, or choose a sample, to see its stage and where the evidence lies.")
-    for label, file in files:
-        scan = read(label, file)
+        st.info("Upload a scan, or choose a sample, to see its stage and where the evidence lies.")
+    for label, group in files:
+        scan = read(label, group)
         if scan is None:
             continue
         try:
+            if show_failed(label, scan, model):
+                continue
             reading = explained(scan, model, None if class_name == PREDICTED else class_name)
         except StageLensError as error:
             st.error(f"{label}: {error}", icon=":material/error:")

@@ -1,62 +1,45 @@
-"""Make the sample scans: axial slices of the ICBM 2009a template, some with a synthetic, smooth loss of brain.
+"""Make the sample scans: slices of the ICBM 2009a template, some with a synthetic loss of brain, and a volume.
 
     python sample_scans/make.py
 
-The template comes with nilearn. Its brain is taken to the Talairach grid of the training slices (208 rows from front to
-back, 176 columns, 1 mm) by Lancaster's icbm2tal transform (Lancaster et al., Human Brain Mapping 28:1194, 2007; the
-matrix for templates other than those of SPM and FSL). In the deformed copies the ventricles' wall is moved outwards and
-the cortex's surface inwards; no living person's brain is in any of them.
+The template comes with nilearn. Slices are cut as `core.scans.standard_space` cuts them for the networks: Talairach
+space, 208 rows from back to front, 176 columns from the patient's right to left, 1 mm, greys like theirs.
+In the deformed copies the ventricles' wall is moved outwards and the cortex's surface inwards. The volume is the
+template's brain tilted and shifted, so that it has to be registered. No living person's brain is in any of them.
 """
 
 from pathlib import Path
 
 import cv2
+import nibabel
 import numpy as np
-from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
-from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
+from scipy.ndimage import affine_transform, distance_transform_edt, gaussian_filter, map_coordinates
+
+from core.scans.standard_space import AFFINE, ORIGIN_MM, matched_greys, resampled
+from core.scans.template import ICBM_TO_TALAIRACH, template
 
 HERE = Path(__file__).parent
-ICBM_TO_TALAIRACH = np.array(
-    [
-        [0.9357, 0.0029, -0.0072, -1.0423],
-        [-0.0065, 0.9396, -0.0726, -1.3940],
-        [0.0103, 0.0752, 0.8967, 3.6475],
-        [0.0, 0.0, 0.0, 1.0],
-    ]
-)
-ROWS, COLUMNS = 208, 176
-ROW_OF_ANTERIOR_COMMISSURE, COLUMN_OF_MIDLINE = 93.0, 87.5
-LOWEST, HIGHEST = -20, 44  # mm above the commissures; more than is drawn, for the distances
 HEIGHTS = (0, 8, 16, 24)
 VARIANTS = {"template": (0.0, 0.0), "moderate": (2.0, 0.8), "marked": (4.5, 1.6)}  # mm: ventricle wall, cortex
 REACH = 8.0  # mm over which a displacement fades
 INSIDE = 1.0  # mm within the region from which its new part is filled
 VENTRICLE_BELOW, VENTRICLE_BOX = 0.45, ((-26, 26), (-48, 38), (-4, 36))  # template value; x, y, z in mm
-GREY_PER_UNIT, GREY_OFFSET = 360.0, -101.0  # brings template values to the greys of such slices: grey 115, white 205
+TILT_DEGREES, SHIFT_MM, VOXEL_MM, SIDES = 8.0, (6.0, -9.0, 12.0), 1.5, (120, 150, 130)
 
 
 def talairach_brain() -> np.ndarray:
-    """Return the template's brain, float32, z × rows × columns, on the Talairach grid, 0 outside."""
-    template, mask = load_mni152_template(resolution=1), load_mni152_brain_mask(resolution=1)
-    brain = template.get_fdata() * (mask.get_fdata() > 0)
-    x, y, z = grid_mm()
-    points = np.stack([x, y, z, np.ones_like(x)]).reshape(4, -1)
-    to_voxel = np.linalg.inv(template.affine) @ np.linalg.inv(ICBM_TO_TALAIRACH)
-    return map_coordinates(brain, (to_voxel @ points)[:3], order=1).reshape(x.shape).astype(np.float32)
-
-
-def grid_mm() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return x (to the right of the picture), y (forwards) and z (upwards) of every voxel, in mm."""
-    z, row, column = np.meshgrid(np.arange(LOWEST, HIGHEST), np.arange(ROWS), np.arange(COLUMNS), indexing="ij")
-    return column - COLUMN_OF_MIDLINE, ROW_OF_ANTERIOR_COMMISSURE - row, z.astype(float)
+    """Return the template's brain, float32, 176 × 208 × 176 along RAS+ on the standard grid, 0 outside."""
+    ready = template()
+    return resampled(ready.brain, np.linalg.inv(ready.affine) @ np.linalg.inv(ICBM_TO_TALAIRACH) @ AFFINE)
 
 
 def deformed(brain: np.ndarray, ventricle_mm: float, cortex_mm: float) -> np.ndarray:
     """Move the ventricles' wall outwards and the cortex's surface inwards by so many mm, fading over 8 mm."""
     coordinates = np.stack(np.meshgrid(*map(np.arange, brain.shape), indexing="ij")).astype(float)
     ventricles = (brain < VENTRICLE_BELOW) & (brain > 0)
-    for axis, (low, high) in zip(grid_mm(), VENTRICLE_BOX, strict=True):
-        ventricles &= (axis >= low) & (axis <= high)
+    for axis, (low, high) in enumerate(VENTRICLE_BOX):
+        along = coordinates[axis] + ORIGIN_MM[axis]
+        ventricles &= (along >= low) & (along <= high)
     for region, millimetres in ((ventricles, ventricle_mm), (brain <= 0, cortex_mm)):
         distance = gaussian_filter(distance_transform_edt(~region) - distance_transform_edt(region), 1.0)
         beyond = np.maximum(distance - millimetres, 0)  # the wall itself comes to lie at exactly `millimetres`
@@ -66,15 +49,28 @@ def deformed(brain: np.ndarray, ventricle_mm: float, cortex_mm: float) -> np.nda
     return map_coordinates(brain, coordinates, order=1)
 
 
+def tilted_volume() -> nibabel.Nifti1Image:
+    """Return the template's brain as a scanner might have seen it: tilted, shifted, 1.5 mm, 8 bits."""
+    ready, angle = template(), np.deg2rad(TILT_DEGREES)
+    to_scan = np.eye(4)
+    to_scan[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    to_scan[:3, 3] = SHIFT_MM
+    affine = np.diag([VOXEL_MM, VOXEL_MM, VOXEL_MM, 1.0])
+    affine[:3, 3] = -VOXEL_MM * np.array(SIDES) / 2 + np.array([0, -18, 12])
+    index = np.linalg.inv(ready.affine) @ np.linalg.inv(to_scan) @ affine
+    seen = affine_transform(ready.brain, index[:3, :3], index[:3, 3], output_shape=SIDES, order=1)
+    return nibabel.Nifti1Image((seen * 255).round().astype(np.uint8), affine)
+
+
 def main() -> None:
     """Write the scans beside this file."""
     brain = talairach_brain()
     for name, (ventricle_mm, cortex_mm) in VARIANTS.items():
-        volume = deformed(brain, ventricle_mm, cortex_mm) if ventricle_mm else brain
+        grey = matched_greys(deformed(brain, ventricle_mm, cortex_mm) if ventricle_mm else brain)
         for height in HEIGHTS:
-            values = volume[height - LOWEST]
-            grey = np.where(values > 0.02, np.clip(values * GREY_PER_UNIT + GREY_OFFSET, 1, 255), 0)
-            cv2.imwrite(str(HERE / f"icbm_{name}_z{height:02d}.png"), grey.round().astype(np.uint8))
+            picture = grey[::-1, :, round(height - ORIGIN_MM[2])].T
+            cv2.imwrite(str(HERE / f"icbm_{name}_z{height:02d}.png"), picture.round().astype(np.uint8))
+    nibabel.save(tilted_volume(), HERE / "icbm_volume.nii.gz")
 
 
 if __name__ == "__main__":

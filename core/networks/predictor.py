@@ -11,6 +11,7 @@ from scipy.special import softmax
 from core.errors import BundleError, WeightsError
 from core.networks.backend import compile_feature_gradient, compile_forward
 from core.networks.card import WEIGHTS_FILE, Bundle
+from core.networks.combining import combined_logits
 from core.networks.network import Network, build_network
 from core.networks.weights import assign, load_tensors
 from core.scans import Scan
@@ -27,17 +28,27 @@ class Prediction:
         model: The bundle's name.
         classes: The possible answers.
         logits: float32, one per class.
+        slice_logits: float32, slices × classes, of a volume read slice by slice; None for an image.
+        heights_mm: Height of each slice in standard space.
     """
 
     scan: str
     model: str
     classes: tuple[str, ...]
     logits: NDArray[np.float32]
+    slice_logits: NDArray[np.float32] | None = None
+    heights_mm: tuple[float, ...] = ()
 
     @property
     def probabilities(self) -> dict[str, float]:
         """The softmax of the logits, by class; not calibrated."""
         return dict(zip(self.classes, softmax(self.logits.astype(np.float64)).tolist(), strict=True))
+
+    @property
+    def slice_probabilities(self) -> NDArray[np.float64]:
+        """The softmax of each slice's logits, slices × classes; one row for an image."""
+        logits = self.logits[None] if self.slice_logits is None else self.slice_logits
+        return np.asarray(softmax(logits.astype(np.float64), axis=1))
 
     @property
     def answer(self) -> str:
@@ -92,6 +103,20 @@ class Predictor:
         logits = self.logits([scan.grey() for scan in scans])
         recipe, name = self.network.recipe, self.bundle.name
         return [Prediction(scan.name, name, recipe.classes, row) for scan, row in zip(scans, logits, strict=True)]
+
+    def predict_volume(self, name: str, slices: Sequence[Scan], heights_mm: Sequence[float]) -> Prediction:
+        """Predict a volume of which these slices were cut, combined as the recipe says.
+
+        Args:
+            name: The volume's generated name.
+            slices: The slices the recipe asks for.
+            heights_mm: Their heights in standard space.
+        """
+        recipe = self.network.recipe
+        assert recipe.slices is not None  # noqa: S101 - whoever cut slices has asked the recipe which
+        logits = self.logits([scan.grey() for scan in slices])
+        together = combined_logits(logits, recipe.slices.combine)
+        return Prediction(name, self.bundle.name, recipe.classes, together, logits, tuple(heights_mm))
 
     def _run_forward(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         with self._turn:

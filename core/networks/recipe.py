@@ -66,6 +66,25 @@ class Phase:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Slices:
+    """Which slices of a volume the network reads, and how their answers become one.
+
+    Attributes:
+        lowest_mm: Height of the lowest axial slice in standard space, in Talairach mm above the commissures.
+        highest_mm: Height of the highest; every whole millimetre between is read.
+        combine: How the slices' logits become those of the person.
+    """
+
+    lowest_mm: Annotated[float, Field(ge=-70, le=100)]
+    highest_mm: Annotated[float, Field(ge=-70, le=100)]
+    combine: Literal["mean_logit", "median_logit", "mean_probability"] = "mean_logit"
+
+    def __post_init__(self) -> None:
+        if self.lowest_mm > self.highest_mm:
+            raise ValueError("lowest_mm lies above highest_mm")
+
+
+@dataclass(frozen=True, config=STRICT)
 class Recipe:
     """Everything a training run depends on, but the data.
 
@@ -80,6 +99,7 @@ class Recipe:
         start: "imagenet" (downloaded by Keras), "scratch", or "file" (given with the run).
         head: The layers after the backbone.
         augmentation: Random changes while training.
+        slices: What is read of a volume; None for a network that knows single pictures only.
         class_weights: Whether rare classes count more (scikit-learn's "balanced").
         batch_size: Scans a step.
         precision: Arithmetic while training; predictions are always float32.
@@ -96,6 +116,7 @@ class Recipe:
     start: Literal["imagenet", "scratch", "file"] = "imagenet"
     head: Head = field(default_factory=Head)
     augmentation: Augmentation = field(default_factory=Augmentation)
+    slices: Slices | None = None
     class_weights: bool = False
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"

@@ -19,6 +19,7 @@ from core.errors import ScanError
 from core.scans.scan import Scan
 
 MAX_PIXELS = 25_000_000  # 5,000 × 5,000: four times the area of the largest radiograph, 100 MB as float32
+LARGEST = float(np.finfo(np.float32).max)
 MIN_SIDE = 16  # below this no anatomy is left
 MAX_ASPECT = 8.0
 LUMA = np.array([0.299, 0.587, 0.114])
@@ -57,8 +58,8 @@ def scan_from_pixels(
     """
     if pixels.dtype.kind not in "buif":
         raise ScanError(f"the picture holds {pixels.dtype} values; whole numbers or real numbers are read.")
-    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-        raise ScanError("the picture holds values that are no numbers (NaN or infinite).")
+    if pixels.dtype.kind == "f" and not (np.abs(pixels) <= LARGEST).all():  # false for NaN too
+        raise ScanError("the picture holds values that are no numbers (NaN, infinite, or beyond 32-bit floats).")
     if pixels.dtype.kind == "b":
         pixels = pixels.astype(np.uint8) * np.uint8(255)
     warnings: list[str] = []
@@ -77,9 +78,12 @@ def scan_from_pixels(
     )
 
 
-def generated_name(data: bytes) -> str:
+def generated_name(*parts: bytes) -> str:
     """Name a scan by its content, so that no file name (which may hold a person's) goes further."""
-    return f"scan-{hashlib.sha256(data).hexdigest()[:12]}"
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return f"scan-{digest.hexdigest()[:12]}"
 
 
 def _window(pixels: NDArray[np.generic], warnings: list[str]) -> tuple[float, float]:

@@ -1,16 +1,22 @@
 """The one door through which bytes become a Scan."""
 
 import functools
-import re
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
-from core.errors import PageNeeded, ScanError
+from core.errors import ChoiceNeeded, ScanError
 from core.registry import collect
+from core.scans.archives import GZIP, is_archive, is_leftover, unpacked
+from core.scans.names import display_name
+from core.scans.nifti import is_pair_header
 from core.scans.reader import Reader
 from core.scans.scan import Scan
 
-MAX_BYTES = 100 * 1024 * 1024
+MAX_BYTES = 100 * 1024 * 1024  # of one file
+MAX_TOTAL = 400 * 1024 * 1024  # of all files of a scan
+MAX_FILES = 5_000
+NAMED = 3  # files left out are named up to here, and counted beyond
 # What else people drop on such a page, told by its first bytes.
 STRANGERS = (
     (b"%PDF", "a PDF document"),
@@ -26,6 +32,14 @@ STRANGERS = (
 )
 
 
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Files that make one scan together, and who reads them; no reader for a stranger."""
+
+    reader: Reader | None
+    files: dict[str, bytes]
+
+
 @functools.cache
 def readers() -> tuple[Reader, ...]:
     """Return every file format that can be read, in the order they are asked."""
@@ -33,58 +47,189 @@ def readers() -> tuple[Reader, ...]:
 
 
 def read_scan(files: Mapping[str, bytes], *, page: int | None = None) -> Scan:
-    """Read one scan from the bytes of its file; the content decides the format, the name nothing.
+    """Read one scan from the bytes of its files; the content decides the format, the names nothing.
 
     Args:
-        files: File name to content. The formats read today keep a scan in one file.
-        page: Which page of a file of several, counted from 1.
+        files: File name to content: a picture, a volume, a header with its image, a DICOM series in any order, or a zip
+            archive of these.
+        page: Which page, volume, series or scan where there are several, counted from 1.
 
     Returns:
-        The scan, named by its content. The file name goes no further than an error's sentence.
+        The scan, named by its content. File names go no further than an error's or a warning's sentence.
 
     Raises:
-        PageNeeded: The file holds several pages and none was chosen.
+        ChoiceNeeded: There are several and none was chosen.
         ScanError: The content is no scan; says what came and what is accepted.
     """
-    if len(files) != 1:
-        raise ScanError(f"one file makes a scan here; {len(files)} were given.")
-    ((file_name, data),) = files.items()
-    shown = display_name(file_name)
-    if len(data) > MAX_BYTES:
-        raise ScanError(f"{shown} has {len(data) / 2**20:.0f} MB; at most {MAX_BYTES // 2**20} MB are read.")
-    for reader in readers():
-        if reader.matches(data):
-            try:
-                return reader.read(data, page)
-            except PageNeeded as error:
-                raise PageNeeded(f"{shown}: {error}", error.n_pages) from error
-            except ScanError as error:
-                raise ScanError(f"{shown}: {error}") from error
-    accepted = ", ".join(reader.name for reader in readers())
-    raise ScanError(f"{shown} holds {_what_came(data)}; accepted are {accepted}.")
+    shown = display_name(next(iter(files))) if len(files) == 1 else f"the {len(files)} files"
+    try:
+        return _read(files, page)
+    except ChoiceNeeded as error:
+        raise ChoiceNeeded(f"{shown}: {error}", error.choices) from error
+    except ScanError as error:
+        raise ScanError(f"{shown}: {error}") from error
 
 
 def read_scan_file(path: str | Path, *, page: int | None = None) -> Scan:
-    """Read one scan from disk.
+    """Read one scan from disk: a file, a header whose image lies beside it, or a folder of files.
 
     Raises:
+        ChoiceNeeded: There are several and none was chosen.
         ScanError: There is no such file, it cannot be opened, or it is no scan.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a usable file name"
-        raise ScanError(f"{display_name(str(path))} cannot be opened: {reason}.") from error
-    return read_scan({path.name: data}, page=page)
+    files = read_files([path])
+    if len(files) == 1 and is_pair_header(next(iter(files.values()))):
+        files |= read_files(_beside(path))
+    return read_scan(files, page=page)
 
 
-def display_name(file_name: str) -> str:
-    """Reduce a file name to its last part, of plain characters, of at most 48 of them: safe to print anywhere."""
-    last = re.split(r"[\\/]", file_name)[-1]
-    plain = re.sub(r"[^\w.\- ]", "_", last).lstrip(" .-=_") or "file"
-    return plain if len(plain) <= 48 else f"{plain[:36]}…{plain[-11:]}"
+def read_files(paths: Iterable[str | Path]) -> dict[str, bytes]:
+    """Read files, and all files of folders, as `read_scan` and `separate_scans` take them.
+
+    Raises:
+        ScanError: One of them cannot be opened, or there are too many of them.
+    """
+    files: dict[str, bytes] = {}
+    for path in map(Path, paths):
+        try:
+            found = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
+            if len(files) + len(found) > MAX_FILES:
+                raise ScanError(
+                    f"{display_name(str(path))} holds {len(found):,} files; at most {MAX_FILES:,} are read."
+                )
+            for item in found:
+                with item.open("rb") as stream:
+                    files[item.as_posix()] = stream.read(MAX_BYTES + 1)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "not a usable file name"
+            raise ScanError(f"{display_name(str(path))} cannot be opened: {reason}.") from error
+    return files
+
+
+def separate_scans(files: Mapping[str, bytes]) -> list[dict[str, bytes]]:
+    """Sort files given together into scans: pictures and volumes alone, headers with images, DICOM files together.
+
+    Args:
+        files: File name to content.
+
+    Returns:
+        One mapping a scan, in the order of their first files; what is no scan stays alone, for its own error.
+    """
+    if len(files) < 2:
+        return [dict(files)]
+    return [group.files for group in _groups(files)]
+
+
+def _read(files: Mapping[str, bytes], choice: int | None) -> Scan:
+    groups = _groups(_opened(files))
+    scans = [group for group in groups if group.reader is not None]
+    strangers = [name for group in groups if group.reader is None for name in group.files]
+    if not scans:
+        if len(strangers) == 1 and strangers[0].lower().endswith(".img"):
+            raise ScanError("an image without its header; give the .hdr file with it.")
+        accepted = ", ".join(reader.name for reader in readers())
+        what = _what_came(next(iter(groups[0].files.values()))) if len(strangers) == 1 else "no scan"
+        raise ScanError(f"holds {what}; accepted are {accepted}, gzip and zip of them.")
+    if len(scans) > 1:
+        if choice is None:
+            names = tuple(_named(group) for group in scans)
+            raise ChoiceNeeded(f"{len(scans)} scans are in there; choose one of 1 to {len(scans)}.", names)
+        if choice > len(scans):
+            raise ScanError(f"{len(scans)} scans are in there; there is no scan {choice}.")
+        scan = _read_group(scans[choice - 1], None)
+    else:
+        scan = _read_group(scans[0], choice)
+    return scan.with_warnings(*_left_out(strangers))
+
+
+def _opened(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Check sizes, and unpack what is packed."""
+    opened: dict[str, bytes] = {}
+    for name, data in files.items():
+        if len(data) > MAX_BYTES:
+            raise ScanError(f"has {len(data) / 2**20:.0f} MB; at most {MAX_BYTES // 2**20} MB are read.")
+        if name.lower().endswith(".gz") and not data.startswith(GZIP):
+            raise ScanError("is called .gz but is not compressed; was it cut or unpacked by halves? Rename it to .nii.")
+        if not is_archive(data) or (len(files) > 1 and not data.startswith(GZIP)):
+            opened[name] = data
+            continue
+        opened |= unpacked(name, data)
+    if len(opened) > 1:
+        opened = {name: data for name, data in opened.items() if not is_leftover(name)} or opened
+    if not opened:
+        raise ScanError("no file was given.")
+    if sum(map(len, opened.values())) > MAX_TOTAL:
+        raise ScanError(f"more than {MAX_TOTAL // 2**20} MB in all; give one scan at a time.")
+    return opened
+
+
+def _groups(files: Mapping[str, bytes]) -> list[_Group]:
+    groups: dict[str, _Group] = {}
+    left = dict(files)
+    for name in [name for name, data in files.items() if is_pair_header(data)]:
+        image = _image_of(name, left)
+        members = {key: left.pop(key) for key in (name, image) if key is not None}
+        groups[name] = _Group(_reader_of(files[name]), members)
+    together: dict[str, _Group] = {}
+    for name, data in left.items():
+        reader = _reader_of(data)
+        if reader is not None and reader.read_several is not None and reader.name in together:
+            together[reader.name].files[name] = data
+            continue
+        groups[name] = _Group(reader, {name: data})
+        if reader is not None and reader.read_several is not None:
+            together[reader.name] = groups[name]
+    order = {name: place for place, name in enumerate(files)}
+    return sorted(groups.values(), key=lambda group: min(order[name] for name in group.files))
+
+
+def _reader_of(data: bytes) -> Reader | None:
+    return next((reader for reader in readers() if reader.matches(data)), None)
+
+
+def _image_of(header: str, files: Mapping[str, bytes]) -> str | None:
+    """Find the image of a header: the file of the same name but for its ending, or the only other file."""
+    others = [name for name in files if name != header and not is_pair_header(files[name])]
+    same = [name for name in others if _stem(name) == _stem(header)]
+    if same:
+        return same[0]
+    return others[0] if len(files) == 2 and others else None
+
+
+def _stem(name: str) -> str:
+    path = PurePosixPath(name.replace("\\", "/"))
+    return str(path.with_suffix("") if path.suffix.lower() != ".gz" else path.with_suffix("").with_suffix(""))
+
+
+def _read_group(group: _Group, choice: int | None) -> Scan:
+    reader = group.reader
+    assert reader is not None  # noqa: S101 - strangers never come here
+    if reader.read_several is not None and len(group.files) > 1:
+        return reader.read_several(group.files, choice)
+    return reader.read(next(iter(group.files.values())), choice)
+
+
+def _named(group: _Group) -> str:
+    assert group.reader is not None  # noqa: S101 - strangers never come here
+    first = display_name(next(iter(group.files)))
+    count = len(group.files)
+    return f"{group.reader.name}: {first}" + (f" and {count - 1} more" if count > 1 else "")
+
+
+def _left_out(strangers: list[str]) -> list[str]:
+    if not strangers:
+        return []
+    if len(strangers) > NAMED:
+        return [f"{len(strangers)} files that are no scans were left out."]
+    return [f"{display_name(name)} was left out: it is no scan." for name in strangers]
+
+
+def _beside(header: Path) -> list[Path]:
+    """Return the image that lies beside a header file."""
+    endings = [header.suffix.replace("hdr", "img").replace("HDR", "IMG"), ".img", ".IMG", ".img.gz"]
+    candidates = [header.with_suffix(ending) for ending in dict.fromkeys(endings)]
+    return [path for path in candidates if path != header and path.is_file()][:1]
 
 
 def _what_came(data: bytes) -> str:

@@ -10,16 +10,20 @@ BACKGROUND = 20.0  # grey levels of 255; air and JPEG ringing stay below, brain 
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """One image as it was measured, with the window in which it is looked at.
+    """One image or volume as it was measured, with the window in which it is looked at.
 
     Attributes:
-        voxels: float32, H × W, the file's own values (after palette, colour and transparency were resolved).
+        voxels: float32, H × W for an image, X × Y × Z along RAS+ for a volume (the first axis runs to the patient's
+            right, the second to the front, the third upwards); the file's own values, after palette, colour,
+            transparency and rescaling were resolved.
         window: The values shown as black and as white.
         name: Generated from the content ("scan-" and 12 hex digits of its SHA-256), never from a file name.
         source: Format and bit depth, such as "PNG, 8-bit grey".
         spacing_mm: Distance of neighbouring voxels along each axis, where the file tells.
-        orientation: Axis codes, where the file tells.
+        orientation: Where the axes of `voxels` run to, where the file tells: "RAS" for every volume; for an image
+            where its rows count to and where its columns count to, such as "PL".
         modality: "MR", "CT" or so, where the file tells.
+        affine: float64, 4 × 4, from voxel index to mm in RAS+, of a volume; None for an image.
         warnings: One sentence each: what was accepted but should be looked at.
     """
 
@@ -30,15 +34,17 @@ class Scan:
     spacing_mm: tuple[float, ...] | None = None
     orientation: str | None = None
     modality: str | None = None
+    affine: NDArray[np.float64] | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether this is a volume rather than an image."""
+        return self.voxels.ndim == 3
 
     def grey(self) -> NDArray[np.float32]:
         """Return the voxels as float32 grey in [0, 255], clipped to the window: what networks and screens take."""
-        black, white = self.window
-        if (black, white) == (0.0, 255.0):
-            return np.clip(self.voxels, 0.0, 255.0)
-        scaled = (self.voxels.astype(np.float64) - black) * (255.0 / (white - black))
-        return np.clip(scaled, 0.0, 255.0).astype(np.float32)
+        return grey_of(self.voxels, self.window)
 
     def picture(self) -> NDArray[np.uint8]:
         """Return the grey values rounded to uint8, for screens and files."""
@@ -47,3 +53,13 @@ class Scan:
     def with_warnings(self, *sentences: str) -> "Scan":
         """Return the same scan with more warnings."""
         return replace(self, warnings=(*self.warnings, *sentences))
+
+
+def grey_of(voxels: NDArray[np.float32], window: tuple[float, float]) -> NDArray[np.float32]:
+    """Return values of any shape as float32 grey in [0, 255], clipped to a window of black and white."""
+    black, white = window
+    if (black, white) == (0.0, 255.0):
+        return np.clip(voxels, 0.0, 255.0)
+    width = white - black if white > black else 1.0  # values so large that adding 1 does not change them
+    scaled = (voxels.astype(np.float64) - black) * (255.0 / width)
+    return np.clip(scaled, 0.0, 255.0).astype(np.float32)

@@ -28,11 +28,16 @@ def default_model() -> str:
         return bundle_names()[0]
 
 
+def reads_volumes(name: str) -> bool:
+    """Tell whether a bundle's network reads volumes slice by slice."""
+    return open_bundle(name).recipe.slices is not None
+
+
 def sample_scans() -> dict[str, Path]:
-    """Return the sample scans by what they show, such as "icbm marked, 16 mm"."""
+    """Return the sample scans by what they show, such as "ICBM average brain, 16 mm above the commissures"."""
     found = {}
-    for path in sorted(SAMPLES.glob("*.png")):
-        what, height = path.stem.removeprefix("icbm_").rsplit("_z", 1)
-        kind = "ICBM average brain" if what == "template" else f"Synthetic, {what} loss of brain"
-        found[f"{kind}, {int(height)} mm above the commissures"] = path
-    return found
+    for path in sorted(SAMPLES.glob("icbm_*")):
+        what, _, height = path.name.split(".")[0].removeprefix("icbm_").partition("_z")
+        kind = "ICBM average brain" if what in {"template", "volume"} else f"Synthetic, {what} loss of brain"
+        found[f"{kind}, {int(height)} mm above the commissures" if height else f"{kind}, tilted volume (NIfTI)"] = path
+    return dict(sorted(found.items(), key=lambda item: item[1].suffix == ".png"))

@@ -5,11 +5,15 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from core.explain import Explanation, explainer
 from core.networks.card import open_bundle
-from core.networks.predictor import Predictor, load_predictor
+from core.networks.predictor import Prediction, Predictor, load_predictor
 from core.scans import Scan
+from core.scans.planes import as_network_slice
+from core.scans.standard_space import StandardHead, axial_slices
+from core.service.heads import heights_of, standard_head
 
 LOADED_AT_ONCE = 4
 _loading = threading.Lock()
@@ -20,12 +24,61 @@ class Reading:
     """One scan with what a network says of it and why.
 
     Attributes:
-        scan: The scan.
-        explanation: The heatmap of one class, holding the prediction too.
+        scan: The scan as it came.
+        prediction: What the network says of it.
+        slices: What the network saw: the image, or the slices of a volume, from the lowest up.
+        explanations: A heatmap for each of them, all of one class; empty when only a prediction was asked for.
+        head: A volume in standard space; None for an image.
     """
 
     scan: Scan
-    explanation: Explanation
+    prediction: Prediction
+    slices: tuple[Scan, ...]
+    explanations: tuple[Explanation, ...] = ()
+    head: StandardHead | None = None
+
+    @property
+    def strongest(self) -> int:
+        """Place of the slice whose heatmap has the highest peak."""
+        peaks = [explanation.peak for explanation in self.explanations]
+        return peaks.index(max(peaks))
+
+    @property
+    def explanation(self) -> Explanation:
+        """The explanation of the image, or of the strongest slice."""
+        return self.explanations[self.strongest]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What should be looked at: of the scan, of the way into standard space, and of the slices."""
+        of_space = self.head.scan.warnings if self.head is not None else ()
+        of_slices = [warning for one in self.slices for warning in one.warnings]
+        return tuple(dict.fromkeys((*self.scan.warnings, *of_space, *of_slices)))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the prediction as plain values for JSON, with the slices and the registration of a volume."""
+        prediction = self.prediction
+        values: dict[str, Any] = {
+            "name": self.scan.name,
+            "model": prediction.model,
+            "probabilities": prediction.probabilities,
+            "answer": prediction.answer,
+        }
+        if self.head is not None:
+            quality = self.head.quality
+            values["standard_space"] = {
+                "registered": self.head.registered,
+                "verdict": quality.verdict,
+                "similarity": quality.similarity,
+                "overlap": quality.overlap,
+                "scales": list(quality.scales),
+                "shear": quality.shear,
+            }
+            values["slices"] = [
+                {"height_mm": height, "probabilities": dict(zip(prediction.classes, row.tolist(), strict=True))}
+                for height, row in zip(prediction.heights_mm, prediction.slice_probabilities, strict=True)
+            ]
+        return values | {"warnings": list(self.warnings)}
 
 
 def predictor_of(name: str | Path | None = None) -> Predictor:
@@ -39,22 +92,64 @@ def predictor_of(name: str | Path | None = None) -> Predictor:
         return _load(str(bundle.folder), (bundle.folder / "card.json").stat().st_mtime_ns)
 
 
+def predict_scans(scans: Sequence[Scan], predictor: Predictor) -> list[Reading]:
+    """Predict scans without explaining them; arguments and errors as for `read_scans`."""
+    images = [_as_seen(scan, predictor) for scan in scans if not scan.is_volume]
+    predicted = iter(zip(images, predictor.predict(images), strict=True))
+    readings = []
+    for scan in scans:
+        if scan.is_volume:
+            readings.append(_predict_volume(scan, predictor))
+        else:
+            image, prediction = next(predicted)
+            readings.append(Reading(scan, prediction, (image,)))
+    return readings
+
+
 def read_scans(
     scans: Sequence[Scan], predictor: Predictor, *, class_name: str | None = None, method: str = "grad-cam"
 ) -> list[Reading]:
     """Predict and explain scans.
 
+    A volume is brought into standard space, read slice by slice in the range the network was trained on, and combined
+    as its recipe says; each of these slices is explained for the class of the whole.
+
     Args:
-        scans: Any number of scans.
+        scans: Any number of images and volumes.
         predictor: A loaded bundle.
         class_name: The class to explain; None for the predicted one of each scan.
         method: Name of the explanation method.
 
     Raises:
-        StageLensError: The class or the method is not known.
+        NoHead: A volume did not come to lie in standard space.
+        StageLensError: The class or the method is not known, or the network reads no volumes.
     """
-    explanations = explainer(method).explain(predictor, scans, [class_name] * len(scans))
-    return [Reading(scan, explanation) for scan, explanation in zip(scans, explanations, strict=True)]
+    explain = explainer(method).explain
+    images = [_as_seen(scan, predictor) for scan in scans if not scan.is_volume]
+    explained = iter(zip(images, explain(predictor, images, [class_name] * len(images)), strict=True))
+    readings = []
+    for scan in scans:
+        if not scan.is_volume:
+            image, explanation = next(explained)
+            readings.append(Reading(scan, explanation.prediction, (image,), (explanation,)))
+            continue
+        reading = _predict_volume(scan, predictor)
+        shown = [class_name or reading.prediction.answer] * len(reading.slices)
+        explanations = tuple(explain(predictor, reading.slices, shown))
+        readings.append(Reading(scan, reading.prediction, reading.slices, explanations, reading.head))
+    return readings
+
+
+def _as_seen(scan: Scan, predictor: Predictor) -> Scan:
+    """Return an image the way round its network knows, if the network cares."""
+    return scan if predictor.network.recipe.slices is None else as_network_slice(scan)
+
+
+def _predict_volume(scan: Scan, predictor: Predictor) -> Reading:
+    heights = heights_of(predictor.network.recipe)
+    head = standard_head(scan)
+    slices = tuple(axial_slices(head, heights))
+    return Reading(scan, predictor.predict_volume(scan.name, slices, heights.tolist()), slices, head=head)
 
 
 @functools.lru_cache(maxsize=LOADED_AT_ONCE)

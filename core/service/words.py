@@ -97,15 +97,32 @@ def figures_words(values: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def prediction_words(shown: str, model: str, probabilities: dict[str, float], warnings: tuple[str, ...]) -> str:
-    """Say a prediction: a bar per class, and what should be looked at."""
-    lines = [f"{shown}  ({model})"]
+def reading_words(answer: dict[str, Any]) -> str:
+    """Say a prediction: a bar per class, how a volume came into standard space, and what should be looked at.
+
+    Args:
+        answer: As `Reading.as_dict` gives it, with "scan", the name to show.
+    """
+    lines = [f"{answer['scan']}  ({answer['model']})"]
+    probabilities = answer["probabilities"]
     width = max(len(name) for name in probabilities)
     for name, probability in probabilities.items():
         bar = "█" * round(probability * BAR)
         lines.append(f"  {name:<{width}}  {probability:6.1%}  {bar}")
-    lines += [f"  Note: {warning}" for warning in warnings]
+    if "standard_space" in answer:
+        lines.append(f"  {space_words(answer['standard_space'], answer['slices'])}")
+    lines += [f"  Note: {warning}" for warning in answer["warnings"]]
     return "\n".join(lines)
+
+
+def space_words(space: dict[str, Any], slices: list[dict[str, Any]]) -> str:
+    """Say how a volume came into standard space and which slices were read."""
+    how = "registered to the ICBM template" if space["registered"] else "found to lie in standard space already"
+    low, high = slices[0]["height_mm"], slices[-1]["height_mm"]
+    return (
+        f"{how} ({space['verdict']}; correlation {space['similarity']:.2f}); "
+        f"{len(slices)} slices read, {low:+.0f} to {high:+.0f} mm"
+    )
 
 
 def _list(counts: dict[str, int]) -> str:

@@ -3,12 +3,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.errors import PageNeeded, ScanError
+from core.errors import ChoiceNeeded, ScanError
 from core.registry import collect
 from core.scans import display_name, read_scan, read_scan_file, readers
 from core.scans.reader import Reader
 
-from . import pictures
+from . import pictures, volumes
 
 
 @pytest.mark.parametrize("name", pictures.KNOWN)
@@ -31,7 +31,7 @@ def test_a_broken_file_is_refused_in_one_plain_line(name: str) -> None:
 
 
 def test_a_stranger_is_told_what_came_and_what_is_accepted() -> None:
-    with pytest.raises(ScanError, match=r"an HTML page; accepted are PNG, JPEG, TIFF, BMP"):
+    with pytest.raises(ScanError, match=r"an HTML page; accepted are DICOM, PNG, JPEG, TIFF, BMP, NIfTI, Analyze"):
         read_scan({"page.jpg": b"<html></html>"})
 
 
@@ -40,9 +40,9 @@ def test_content_decides_the_format_not_the_name() -> None:
 
 
 def test_several_pages_ask_which_one() -> None:
-    with pytest.raises(PageNeeded, match="201 pages") as question:
+    with pytest.raises(ChoiceNeeded, match="201 pages") as question:
         read_scan({"stack.tif": pictures.PAGES_201})
-    assert question.value.n_pages == 201
+    assert len(question.value.choices) == 201
     assert read_scan({"stack.tif": pictures.PAGES_201}, page=201).voxels.shape == (24, 20)
     with pytest.raises(ScanError, match="no page 202"):
         read_scan({"stack.tif": pictures.PAGES_201}, page=202)
@@ -120,8 +120,18 @@ def test_damaged_files_end_in_a_scan_or_a_scan_error_and_nothing_else(data: st.D
 @pytest.mark.parametrize("reader", readers(), ids=lambda reader: reader.name)
 def test_a_reader_knows_its_own_bytes_and_no_others(reader: Reader) -> None:
     of = {name.split()[0].upper(): data for name, (data, _) in pictures.KNOWN.items()} | {"JPEG": pictures.CMYK}
+    of |= {"DICOM": volumes.dicom_bytes(volumes.image(volumes.PICTURE)), "NIfTI": volumes.nifti()}
+    of |= {"Analyze": volumes.analyze()["OAS1_mpr.hdr"]}
     assert [name for name, data in of.items() if reader.matches(data)] == [reader.name]
 
 
 def test_readers_are_collected_by_priority() -> None:
-    assert [reader.name for reader in collect("core.scans.readers", "READER", Reader)] == ["PNG", "JPEG", "TIFF", "BMP"]
+    assert [reader.name for reader in collect("core.scans.readers", "READER", Reader)] == [
+        "DICOM",
+        "PNG",
+        "JPEG",
+        "TIFF",
+        "BMP",
+        "NIfTI",
+        "Analyze",
+    ]

@@ -9,7 +9,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from core.errors import PageNeeded, ScanError
+from core.errors import ChoiceNeeded, ScanError
 from core.scans.pillow import CMYK_WARNING
 from core.scans.raster import check_size, scan_from_pixels
 from core.scans.reader import Reader
@@ -33,7 +33,7 @@ def read_tiff(data: bytes, page: int | None) -> Scan:
         page: Which page, counted from 1; needed only where there are several.
 
     Raises:
-        PageNeeded: There are several pages and none was chosen.
+        ChoiceNeeded: There are several pages and none was chosen.
         ScanError: The file is damaged, cut short, of a refused size, or has no such page.
     """
     try:
@@ -46,7 +46,10 @@ def read_tiff(data: bytes, page: int | None) -> Scan:
 def _chosen(tiff: tifffile.TiffFile, page: int | None) -> tifffile.TiffPage:
     offsets = _directory_offsets(tiff)
     if page is None and len(offsets) > 1:
-        raise PageNeeded(f"the TIFF file holds {len(offsets)} pages; choose one of 1 to {len(offsets)}.", len(offsets))
+        raise ChoiceNeeded(
+            f"the TIFF file holds {len(offsets)} pages; choose one of 1 to {len(offsets)}.",
+            tuple(f"page {number}" for number in range(1, len(offsets) + 1)),
+        )
     chosen = 1 if page is None else page
     if not 1 <= chosen <= len(offsets):
         raise ScanError(f"the TIFF file holds {len(offsets)} pages; there is no page {chosen}.")

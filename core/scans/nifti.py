@@ -1,0 +1,262 @@
+"""NIfTI-1, NIfTI-2 and Analyze 7.5: headers checked before any voxel is touched, voxels read as they lie.
+
+NIfTI-1.1: nifti.nimh.nih.gov; NIfTI-2: the same with 64-bit sizes; Analyze 7.5: Mayo Clinic's `dbh.h`, whose `orient`
+byte is all it says about left and right. nibabel reads the headers; the checks are ours, since it believes them.
+"""
+
+import io
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import nibabel
+import numpy as np
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
+
+from core.errors import ChoiceNeeded, ScanError
+from core.scans.raster import generated_name
+from core.scans.scan import Scan
+from core.scans.volume import check_volume, scan_from_volume
+
+HEADER_1, HEADER_2 = 348, 540
+FIRST_VOXEL_1, FIRST_VOXEL_2 = 352, 544  # at the earliest, in one file
+SINGLE_FILE, PAIR = (b"n+1\0", b"n+2\0"), (b"ni1\0", b"ni2\0")
+MAX_EXTENSION = 16 * 1024 * 1024  # bytes between header and voxels
+READABLE = {2: "8-bit", 4: "16-bit", 8: "32-bit", 16: "32-bit float", 64: "64-bit float", 256: "8-bit signed",
+            512: "16-bit unsigned", 768: "32-bit unsigned", 1024: "64-bit", 1280: "64-bit unsigned"}  # fmt: skip
+UNREADABLE = {1: "single bits", 32: "complex numbers", 128: "colours", 1536: "128-bit floats", 1792: "complex numbers",
+              2048: "complex numbers", 2304: "colours"}  # fmt: skip
+# Where index i, j and k run to, by Analyze's `orient` byte (`dbh.h`: 0 transverse, 1 coronal, 2 sagittal; + 3 flipped).
+ANALYZE_AXES = {0: "LAS", 1: "LSA", 2: "ASL", 3: "LPS", 4: "LIA", 5: "AIL"}
+ANALYZE_SIDES = (
+    "Analyze files do not say which side is left; the patient's right is taken to come first, as their authors "
+    "defined it. Check the side before you rely on it."
+)
+
+
+def is_single_file(data: bytes) -> bool:
+    """Tell whether these first bytes are a NIfTI header with its voxels behind it."""
+    return data[344:348] in SINGLE_FILE or data[4:8] in SINGLE_FILE
+
+
+def is_pair_header(data: bytes) -> bool:
+    """Tell whether these bytes are the header of a NIfTI or Analyze pair."""
+    if data[344:348] in PAIR or data[4:8] in PAIR:
+        return True
+    size = data[:4] in (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c")
+    return size and len(data) >= HEADER_1 and len(data) < 4 * HEADER_1 and not is_single_file(data)
+
+
+def bytes_needed(head: bytes) -> int:
+    """Return how many bytes a NIfTI file (not its compressed form) must have, from its first 540.
+
+    Raises:
+        ScanError: The header is damaged, or claims what no scan has.
+    """
+    header = _header(head)
+    shape, dtype = _shape(header), _dtype(header)
+    return _offset(header) + _n_values(shape) * dtype.itemsize
+
+
+def read_single_file(data: bytes, volume: int | None) -> Scan:
+    """Read a .nii file.
+
+    Args:
+        data: The file, not compressed.
+        volume: Which volume of a 4-D series, counted from 1.
+
+    Raises:
+        ChoiceNeeded: It is a 4-D series and no volume was chosen.
+        ScanError: It is damaged, cut short, too large, or holds no real numbers.
+    """
+    header = _header(data)
+    return _read(header, memoryview(data)[_offset(header) :], volume, [data])
+
+
+def read_pair(files: Mapping[str, bytes], volume: int | None) -> Scan:
+    """Read a header and the image that belongs to it.
+
+    Args:
+        files: The two files by name; the names decide nothing.
+        volume: Which volume of a 4-D series, counted from 1.
+
+    Raises:
+        ChoiceNeeded: It is a 4-D series and no volume was chosen.
+        ScanError: One of the two is missing, or they do not belong together.
+    """
+    headers = [data for data in files.values() if is_pair_header(data)]
+    images = [data for data in files.values() if not is_pair_header(data)]
+    if not headers:
+        raise ScanError("an image without its header; give the .hdr file with it.")
+    if not images:
+        raise ScanError("a header without its image; give the .img file with it.")
+    if len(headers) > 1 or len(images) > 1:
+        raise ScanError(f"{len(headers)} headers and {len(images)} other files; give one .hdr with its .img.")
+    header = _header(headers[0])
+    return _read(header, memoryview(images[0])[_offset(header) :], volume, [headers[0], images[0]])
+
+
+def _header(data: bytes) -> Any:
+    kind: Any
+    if data[4:8] in SINGLE_FILE + PAIR:
+        kind, size = nibabel.Nifti2Header, HEADER_2
+    elif data[344:348] in SINGLE_FILE + PAIR:
+        kind, size = nibabel.Nifti1Header, HEADER_1
+    else:
+        kind, size = nibabel.Spm99AnalyzeHeader, HEADER_1
+    if len(data) < size:
+        raise ScanError("the header is cut short.")
+    try:
+        return kind.from_fileobj(io.BytesIO(data[:size]), check=False)
+    except (HeaderDataError, ValueError) as error:
+        raise ScanError("the header is damaged.") from error
+
+
+def _shape(header: Any) -> tuple[int, ...]:
+    dimensions = [int(size) for size in header["dim"]]
+    count = dimensions[0]
+    if not 1 <= count <= 7:
+        raise ScanError("the header claims an impossible number of dimensions; 3 make a volume.")
+    shape = tuple(dimensions[1 : count + 1])
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) == 2:
+        shape = (*shape, 1)
+    if not 3 <= len(shape) <= 4:
+        raise ScanError(f"the header claims {len(shape)} dimensions; 3 make a volume, 4 a series of them.")
+    check_volume(shape[:3])
+    if len(shape) == 4 and not 1 <= shape[3] <= 100_000:
+        raise ScanError(f"the header claims {shape[3]} volumes.")
+    return shape
+
+
+def _dtype(header: Any) -> np.dtype:
+    code = int(header["datatype"])
+    if code not in READABLE:
+        raise ScanError(
+            f"the volume holds {UNREADABLE.get(code, f'values of unknown type {code}')}; real numbers are read."
+        )
+    dtype: np.dtype = header.get_data_dtype()
+    return dtype
+
+
+def _offset(header: Any) -> int:
+    if isinstance(header, nibabel.Spm99AnalyzeHeader) and not isinstance(header, nibabel.Nifti1Header):
+        return 0
+    given = float(header["vox_offset"])
+    if not np.isfinite(given) or given < 0:
+        raise ScanError(f"the header is damaged: its voxels begin at byte {given}.")
+    is_single = bytes(header["magic"].tobytes())[:3] in (b"n+1", b"n+2")
+    least = FIRST_VOXEL_2 if isinstance(header, nibabel.Nifti2Header) else FIRST_VOXEL_1
+    offset = max(int(given), least if is_single else 0)
+    if offset > MAX_EXTENSION:
+        raise ScanError(f"the header claims {offset / 2**20:.0f} MB of extensions before the first voxel.")
+    return offset
+
+
+def _read(header: Any, stored: memoryview, volume: int | None, parts: list[bytes]) -> Scan:
+    shape, dtype = _shape(header), _dtype(header)
+    name_of_format = _format_name(header)
+    series = shape[3] if len(shape) == 4 else 1
+    if series > 1 and volume is None:
+        sides = "×".join(str(side) for side in shape)
+        raise ChoiceNeeded(
+            f"the file holds a 4-D series ({sides}); choose one volume of 1 to {series}.",
+            tuple(f"volume {number}" for number in range(1, series + 1)),
+        )
+    chosen = volume or 1
+    if chosen > series:
+        raise ScanError(f"the file holds {series} volumes; there is no volume {chosen}.")
+    count = _n_values(shape[:3])
+    needed = count * series * dtype.itemsize
+    if len(stored) < needed:
+        raise ScanError(f"the image is cut short: {len(stored):,} of {needed:,} bytes are there.")
+    values = np.frombuffer(stored, dtype, count, (chosen - 1) * count * dtype.itemsize).reshape(shape[:3], order="F")
+    warnings_said: list[str] = []
+    scaled = _scaled(values, header, warnings_said)
+    affine = _affine(header, shape[:3], warnings_said)
+    return scan_from_volume(
+        scaled,
+        affine,
+        name=generated_name(*parts) if series == 1 else generated_name(*parts, str(chosen).encode()),
+        source=f"{name_of_format}, {READABLE[int(header['datatype'])]}",
+        warnings=tuple(warnings_said),
+    )
+
+
+def _scaled(values: NDArray[np.generic], header: Any, said: list[str]) -> NDArray[np.generic]:
+    if isinstance(header, nibabel.Nifti1Header):
+        slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
+    else:
+        slope, intercept = float(header["scl_slope"]), 0.0
+    if not np.isfinite(slope) or not np.isfinite(intercept):
+        said.append("The file's scale of values is not a number; the stored values are taken as they are.")
+        return values
+    if slope == 0 or (slope, intercept) == (1.0, 0.0):
+        return values
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows counts as missing, and is said
+        scaled: NDArray[np.float32] = values.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+    return scaled
+
+
+def _affine(header: Any, shape: tuple[int, ...], said: list[str]) -> NDArray[np.float64]:
+    if not isinstance(header, nibabel.Nifti1Header):
+        said.append(ANALYZE_SIDES)
+        return _analyze_affine(header, shape, said)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            affine = np.asarray(header.get_best_affine(), np.float64)
+        except (HeaderDataError, ValueError):
+            affine = np.zeros((4, 4))
+    if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
+        said.append("The file does not say how the head lies in it; nibabel's guess is taken. Check left and right.")
+    if _is_regular(affine):
+        return affine
+    said.append("The file's position matrix is not usable; axes are taken as they are stored. Check left and right.")
+    return _centred("RAS", _spacing(header, said), shape)
+
+
+def _analyze_affine(header: Any, shape: tuple[int, ...], said: list[str]) -> NDArray[np.float64]:
+    orient = bytes(header["orient"].tobytes())[0]
+    return _centred(ANALYZE_AXES.get(orient, "LAS"), _spacing(header, said), shape)
+
+
+def _spacing(header: Any, said: list[str]) -> NDArray[np.float64]:
+    spacing = np.abs(np.asarray(header["pixdim"][1:4], np.float64))
+    if np.isfinite(spacing).all() and (spacing > 0).all():
+        return spacing
+    said.append("The file does not say how large its voxels are; 1 mm is taken.")
+    return np.where(np.isfinite(spacing) & (spacing > 0), spacing, 1.0)
+
+
+def _centred(axes: str, spacing: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return the affine of a volume whose axes run to these letters and whose middle lies at the origin."""
+    affine = np.eye(4)
+    affine[:3, :3] = 0
+    for column, (letter, step) in enumerate(zip(axes, spacing, strict=True)):
+        row = next(row for row, pair in enumerate(("RL", "AP", "SI")) if letter in pair)
+        affine[row, column] = step if letter in "RAS" else -step
+    affine[:3, 3] = -affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    return affine
+
+
+def _is_regular(affine: NDArray[np.float64]) -> bool:
+    if not np.isfinite(affine).all():
+        return False
+    steps = np.linalg.norm(affine[:3, :3], axis=0)
+    return bool((steps > 1e-4).all() and abs(np.linalg.det(affine[:3, :3] / steps)) > 1e-2)
+
+
+def _format_name(header: Any) -> str:
+    if isinstance(header, nibabel.Nifti2Header):
+        return "NIfTI-2"
+    return "NIfTI-1" if isinstance(header, nibabel.Nifti1Header) else "Analyze 7.5"
+
+
+def _n_values(shape: tuple[int, ...]) -> int:
+    total = 1
+    for side in shape:
+        total *= side
+    return total

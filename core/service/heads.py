@@ -1,0 +1,44 @@
+"""Heads in standard space, made once for each scan and kept for a while; they cost half a minute each."""
+
+import threading
+from collections import OrderedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import StageLensError
+from core.networks.recipe import Recipe
+from core.scans import Scan
+from core.scans.standard_space import StandardHead, to_standard_space
+
+KEPT = 4  # heads in memory, 80 MB each
+_kept: OrderedDict[str, StandardHead] = OrderedDict()
+_making = threading.Lock()
+
+
+def standard_head(scan: Scan) -> StandardHead:
+    """Return a volume in standard space; one volume is registered at a time.
+
+    Raises:
+        ScanError: The scan is no volume.
+    """
+    with _making:
+        if scan.name not in _kept:
+            _kept[scan.name] = to_standard_space(scan)
+            while len(_kept) > KEPT:
+                _kept.popitem(last=False)
+        _kept.move_to_end(scan.name)
+        return _kept[scan.name]
+
+
+def heights_of(recipe: Recipe) -> NDArray[np.float64]:
+    """Return the heights (mm) of the slices a network reads of a volume.
+
+    Raises:
+        StageLensError: The network knows single pictures only.
+    """
+    if recipe.slices is None:
+        raise StageLensError(
+            f"{recipe.name} knows single pictures, not volumes; give it one slice, or choose another network."
+        )
+    return np.arange(round(recipe.slices.lowest_mm), round(recipe.slices.highest_mm) + 1, dtype=np.float64)
