@@ -1,7 +1,9 @@
 """A folder becomes a Cohort here: indexed, audited, split."""
 
 from core.cohorts.audit import Audit, audit_folder
-from core.cohorts.cohort import index_folder
+from core.cohorts.cohort import index_folder, index_volumes
+from core.cohorts.download import download
+from core.cohorts.preprocess import preprocess, volumes_from_slices
 from core.cohorts.split import (
     Tearing,
     read_split,
@@ -21,12 +23,16 @@ __all__ = [
     "Task",
     "Tearing",
     "audit_folder",
+    "download",
     "index_folder",
+    "index_volumes",
+    "preprocess",
     "read_split",
     "split_by_person",
     "split_by_slice",
     "split_hash",
     "task_of",
     "tearing",
+    "volumes_from_slices",
     "write_folders",
 ]

@@ -29,12 +29,19 @@ class Audit:
             `came_in` (the part folder) and `sha256` of the file.
         unreadable: `path` and `reason` of each file that is no scan.
         people: What the images say about who is who.
+        named: Whether the folder itself says who is who; `subject` is then its word, not the images'.
     """
 
     task: Task
     table: pd.DataFrame
     unreadable: pd.DataFrame
     people: People
+    named: bool = False
+
+    @property
+    def people_known(self) -> bool:
+        """Whether `subject` tells people apart."""
+        return self.people.found or self.named
 
     def identical(self) -> list[pd.DataFrame]:
         """Return the groups of byte-identical files, each as rows of the table."""
@@ -51,7 +58,7 @@ class Audit:
     def as_dict(self) -> dict[str, Any]:
         """Return the findings as plain values for JSON."""
         table, people, identical = self.table, self.people, self.identical()
-        found = people.found
+        found = self.people_known
         per_person = table.groupby("subject") if found else None
         return {
             "task": self.task.name,
@@ -59,15 +66,16 @@ class Audit:
             "images_by_class": _counts(table["label"], self.task),
             "unreadable": self.unreadable.to_dict("records"),
             "people_found": found,
+            "people_named": self.named,
             "people": int(table["subject"].nunique()) if found else None,
             "people_by_class": _counts(per_person["label"].first(), self.task) if per_person is not None else None,
             "slices_per_person": sorted(set(per_person.size().tolist())) if per_person is not None else None,
             "people_with_several_labels": int((per_person["label"].nunique() > 1).sum())
             if per_person is not None
             else None,
-            "weakest_link": people.weakest_link if found else None,
-            "strongest_other": people.strongest_other if found else None,
-            "threshold": people.threshold if found else None,
+            "weakest_link": people.weakest_link if people.found else None,
+            "strongest_other": people.strongest_other if people.found else None,
+            "threshold": people.threshold if people.found else None,
             "clearness": people.clearness,
             "identical_copies": sum(len(group) - 1 for group in identical),
             "identical_groups": [_described(group) for group in identical],
@@ -100,13 +108,17 @@ def audit_folder(folder: str | Path) -> Audit:
     table["sha256"] = [digest for digest, _, _ in slices]
     descriptors = np.stack([descriptor for _, descriptor, _ in slices])
     people = find_people(descriptors, np.array([area for _, _, area in slices], np.float32))
-    table["subject"] = _names(people.groups, table, task, "P") if people.found else ""
-    table["slice"] = people.order + 1 if people.found else 0
+    named = bool((table["subject"] != "").all())
+    if named:
+        table["slice"] = table.groupby("subject")["height_mm"].rank(method="dense").fillna(0).astype(int)
+    else:
+        table["subject"] = _names(people.groups, table, task, "P") if people.found else ""
+        table["slice"] = people.order + 1 if people.found else 0
     copies = near_copies(descriptors)
     alone = np.bincount(copies)[copies] == 1
     table["copies"] = np.where(alone, "", _names(copies, table, task, "C"))
     columns = ["path", "label", "subject", "slice", "copies", "came_in", "sha256"]
-    return Audit(task, table[columns], unreadable.reset_index(drop=True), people)
+    return Audit(task, table[columns], unreadable.reset_index(drop=True), people, named)
 
 
 def _read(path: str) -> tuple[str, NDArray[np.float32], float] | str:

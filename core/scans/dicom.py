@@ -10,11 +10,13 @@ import logging
 import struct
 import warnings
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pydicom
+import xxhash
 from numpy.typing import NDArray
 from pydicom import config, dcmread
 
@@ -86,7 +88,7 @@ class DicomObject:
         localizer: Whether the file calls itself a localizer.
         thickness: Slice thickness or spacing in mm, where the file tells.
         source: Format in words.
-        digest: SHA-256 of the file.
+        digest: XXH3 of the file.
         notes: Sentences for the person who looks at it.
     """
 
@@ -178,21 +180,23 @@ def _object(dataset: pydicom.Dataset, data: bytes, notes: list[str]) -> DicomObj
         notes.append(f"The file calls itself {_plain(modality)}, not MR; the networks here know T1-weighted MRI only.")
     if str(dataset.get("BurnedInAnnotation", "")).upper() == "YES":
         notes.append(NOTES["burnt"])
-    frames = tuple(_frame(dataset, number, notes) for number in range(shape[0]))
-    image_type = [str(part).upper() for part in dataset.get("ImageType", None) or []]
+    per_frame = dataset.get("PerFrameFunctionalGroupsSequence", None) or []
+    shared = dataset.get("SharedFunctionalGroupsSequence", None) or []
+    frames = tuple(_frame((*per_frame[number : number + 1], *shared[:1]), dataset, notes) for number in range(shape[0]))
+    image_type = _raw(dataset, "ImageType").upper()
     return DicomObject(
         pixels=pixels,
         frames=frames,
         window=None if inverted else _window(dataset),
         modality=_plain(modality) if modality else None,
-        series=_digest(*(dataset.get(key, "") for key in SERIES_KEYS), image_type, shape[1:]),
-        person=_digest(dataset.get("PatientID", ""), dataset.get("PatientName", "")),
-        instance=_digest(dataset.get("SOPInstanceUID", "") or hashlib.sha256(data).hexdigest()),
+        series=_digest(*(_raw(dataset, key) for key in SERIES_KEYS), image_type, repr(shape[1:]).encode()),
+        person=_digest(_raw(dataset, "PatientID"), _raw(dataset, "PatientName")),
+        instance=_digest(_raw(dataset, "SOPInstanceUID") or xxhash.xxh3_128_digest(data)),
         number=_whole(dataset.get("InstanceNumber", 0)),
-        localizer="LOCALIZER" in image_type,
+        localizer=b"LOCALIZER" in image_type,
         thickness=_number(dataset.get("SpacingBetweenSlices", None)) or _number(dataset.get("SliceThickness", None)),
         source=f"DICOM, {bits[1]}-bit",
-        digest=hashlib.sha256(data).digest(),
+        digest=xxhash.xxh3_128_digest(data),
         notes=tuple(dict.fromkeys(notes)),
     )
 
@@ -227,16 +231,17 @@ def _is_directory(dataset: pydicom.Dataset) -> bool:
     return meta is not None and str(meta.get("MediaStorageSOPClassUID", "")) == DIRECTORY
 
 
-def _frame(dataset: pydicom.Dataset, number: int, notes: list[str]) -> Frame:
-    given = _of_frame(dataset, number, "RescaleSlope")
-    slope, intercept = _number(given), _number(_of_frame(dataset, number, "RescaleIntercept"))
+def _frame(groups: Sequence[pydicom.Dataset], dataset: pydicom.Dataset, notes: list[str]) -> Frame:
+    """Gather what is known of one frame from its functional groups, its own and the shared ones, and the object."""
+    given = _of_frame(groups, dataset, "RescaleSlope")
+    slope, intercept = _number(given), _number(_of_frame(groups, dataset, "RescaleIntercept"))
     if slope == 0 or (slope is None and given not in {None, ""}):
         notes.append(NOTES["slope"])
         slope = intercept = None
-    orientation = _vector(_of_frame(dataset, number, "ImageOrientationPatient"), 6)
-    spacing = _vector(_of_frame(dataset, number, "PixelSpacing"), 2)
+    orientation = _vector(_of_frame(groups, dataset, "ImageOrientationPatient"), 6)
+    spacing = _vector(_of_frame(groups, dataset, "PixelSpacing"), 2)
     return Frame(
-        position=_vector(_of_frame(dataset, number, "ImagePositionPatient"), 3),
+        position=_vector(_of_frame(groups, dataset, "ImagePositionPatient"), 3),
         orientation=_unit(orientation),
         spacing=(float(spacing[0]), float(spacing[1])) if spacing is not None and (spacing > 0).all() else None,
         slope=1.0 if slope is None else slope,
@@ -254,11 +259,8 @@ GROUPS = {
 }
 
 
-def _of_frame(dataset: pydicom.Dataset, number: int, keyword: str) -> Any:
-    """Return an attribute of one frame: from its own functional group, the shared one, or the object."""
-    per_frame = dataset.get("PerFrameFunctionalGroupsSequence", None) or []
-    shared = dataset.get("SharedFunctionalGroupsSequence", None) or []
-    for group in (*per_frame[number : number + 1], *shared[:1]):
+def _of_frame(groups: Sequence[pydicom.Dataset], dataset: pydicom.Dataset, keyword: str) -> Any:
+    for group in groups:
         for item in (group.get(GROUPS[keyword], None) or [])[:1]:
             if keyword in item:
                 return item.get(keyword)
@@ -308,8 +310,15 @@ def _whole(value: Any) -> int:
     return int(number) if number is not None else 0
 
 
-def _digest(*values: Any) -> bytes:
-    return hashlib.sha256("\0".join(str(value) for value in values).encode("utf-8", "replace")).digest()
+def _raw(dataset: pydicom.Dataset, keyword: str) -> bytes:
+    """Return a value as it is stored: enough to compare, and never turned into words."""
+    element = dataset.get_item(keyword)
+    value = None if element is None else element.value
+    return value.strip(b"\0 ") if isinstance(value, bytes) else str(value or "").encode("utf-8", "replace")
+
+
+def _digest(*values: bytes) -> bytes:
+    return hashlib.sha256(b"\0".join(values)).digest()
 
 
 def _plain(text: str) -> str:

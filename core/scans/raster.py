@@ -10,9 +10,8 @@ The rules, one known answer each:
 * Transparency is drawn over black.
 """
 
-import hashlib
-
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from core.errors import ScanError
@@ -79,8 +78,8 @@ def scan_from_pixels(
 
 
 def generated_name(*parts: bytes) -> str:
-    """Name a scan by its content, so that no file name (which may hold a person's) goes further."""
-    digest = hashlib.sha256()
+    """Name a scan by its content (XXH3), so that no file name (which may hold a person's) goes further."""
+    digest = xxhash.xxh3_128()
     for part in parts:
         digest.update(part)
     return f"scan-{digest.hexdigest()[:12]}"

@@ -99,8 +99,9 @@ def read_files(paths: Iterable[str | Path]) -> dict[str, bytes]:
                     f"{display_name(str(path))} holds {len(found):,} files; at most {MAX_FILES:,} are read."
                 )
             for item in found:
-                with item.open("rb") as stream:
-                    files[item.as_posix()] = stream.read(MAX_BYTES + 1)
+                if item.stat().st_size > MAX_BYTES:
+                    raise ScanError(f"{display_name(item.name)}: {_too_many(item.stat().st_size)}")
+                files[item.as_posix()] = item.read_bytes()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "not a usable file name"
             raise ScanError(f"{display_name(str(path))} cannot be opened: {reason}.") from error
@@ -130,7 +131,7 @@ def _read(files: Mapping[str, bytes], choice: int | None) -> Scan:
             raise ScanError("an image without its header; give the .hdr file with it.")
         accepted = ", ".join(reader.name for reader in readers())
         what = _what_came(next(iter(groups[0].files.values()))) if len(strangers) == 1 else "no scan"
-        raise ScanError(f"holds {what}; accepted are {accepted}, gzip and zip of them.")
+        raise ScanError(f"{what}; accepted are {accepted}, gzip and zip of them.")
     if len(scans) > 1:
         if choice is None:
             names = tuple(_named(group) for group in scans)
@@ -148,9 +149,9 @@ def _opened(files: Mapping[str, bytes]) -> dict[str, bytes]:
     opened: dict[str, bytes] = {}
     for name, data in files.items():
         if len(data) > MAX_BYTES:
-            raise ScanError(f"has {len(data) / 2**20:.0f} MB; at most {MAX_BYTES // 2**20} MB are read.")
+            raise ScanError(_too_many(len(data)))
         if name.lower().endswith(".gz") and not data.startswith(GZIP):
-            raise ScanError("is called .gz but is not compressed; was it cut or unpacked by halves? Rename it to .nii.")
+            raise ScanError("called .gz but not compressed; if it was unpacked already, take the .gz off its name.")
         if not is_archive(data) or (len(files) > 1 and not data.startswith(GZIP)):
             opened[name] = data
             continue
@@ -162,6 +163,10 @@ def _opened(files: Mapping[str, bytes]) -> dict[str, bytes]:
     if sum(map(len, opened.values())) > MAX_TOTAL:
         raise ScanError(f"more than {MAX_TOTAL // 2**20} MB in all; give one scan at a time.")
     return opened
+
+
+def _too_many(size: int) -> str:
+    return f"{size / 2**20:.0f} MB are too many; at most {MAX_BYTES // 2**20} MB are read."
 
 
 def _groups(files: Mapping[str, bytes]) -> list[_Group]:

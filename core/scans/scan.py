@@ -17,7 +17,7 @@ class Scan:
             right, the second to the front, the third upwards); the file's own values, after palette, colour,
             transparency and rescaling were resolved.
         window: The values shown as black and as white.
-        name: Generated from the content ("scan-" and 12 hex digits of its SHA-256), never from a file name.
+        name: Generated from the content ("scan-" and 12 hex digits of its XXH3 digest), never from a file name.
         source: Format and bit depth, such as "PNG, 8-bit grey".
         spacing_mm: Distance of neighbouring voxels along each axis, where the file tells.
         orientation: Where the axes of `voxels` run to, where the file tells: "RAS" for every volume; for an image

@@ -3,10 +3,10 @@
 Images are sorted by their position along the normal of their plane (PS3.3, C.7.6.2.1.1), never by name or number.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core.errors import ChoiceNeeded, ScanError
 from core.scans.dicom import DicomObject, Frame, read_object
 from core.scans.names import display_name
-from core.scans.raster import check_size
+from core.scans.raster import check_size, generated_name
 from core.scans.scan import Scan
 from core.scans.volume import check_volume, scan_from_volume, window_of
 
@@ -26,9 +26,9 @@ MOST_MISSING = 0.25  # of a series; with more gaps it is not the head that was s
 
 @dataclass(frozen=True, eq=False)
 class _Slice:
-    """One slice on its way into a volume: rescaled values and where they lie."""
+    """One slice on its way into a volume: stored values and where they lie."""
 
-    values: NDArray[np.float32]
+    stored: NDArray[Any]
     frame: Frame
     place: float
     number: int
@@ -134,7 +134,7 @@ def _assembled(objects: list[DicomObject], notes: list[str], choice: int | None)
         return _image(slices[chosen - 1], objects[0], f"{name}-{chosen}", notes)
     if len(slices) == 1:
         return _image(slices[0], objects[0], name, notes)
-    check_volume((len(slices), *slices[0].values.shape))
+    check_volume((len(slices), *slices[0].stored.shape))
     ordered = _one_a_place(sorted(slices, key=lambda item: (item.place, item.number)), notes)
     if len(ordered) == 1:
         return _image(ordered[0], objects[0], name, notes)
@@ -147,18 +147,22 @@ def _assembled(objects: list[DicomObject], notes: list[str], choice: int | None)
 
 
 def _name(objects: Sequence[DicomObject]) -> str:
-    return f"scan-{hashlib.sha256(b''.join(sorted(item.digest for item in objects))).hexdigest()[:12]}"
+    return generated_name(*sorted(item.digest for item in objects))
 
 
 def _slice(item: DicomObject, number: int) -> _Slice:
-    frame = item.frames[number]
-    values = item.pixels[number].astype(np.float32)
-    if (frame.slope, frame.intercept) != (1.0, 0.0):
-        values = values * np.float32(frame.slope) + np.float32(frame.intercept)
-    place = 0.0
+    frame, place = item.frames[number], 0.0
     if frame.position is not None and frame.orientation is not None:
         place = float(frame.position @ np.cross(frame.orientation[0], frame.orientation[1]))
-    return _Slice(values, frame, place, item.number + number)
+    return _Slice(item.pixels[number], frame, place, item.number + number)
+
+
+def _rescaled(item: _Slice, out: NDArray[np.float32]) -> None:
+    """Write a slice's values, slope and intercept applied, into an array."""
+    out[...] = item.stored
+    if (item.frame.slope, item.frame.intercept) != (1.0, 0.0):
+        out *= np.float32(item.frame.slope)
+        out += np.float32(item.frame.intercept)
 
 
 def _chosen_frame(slices: list[_Slice], choice: int | None) -> int:
@@ -175,8 +179,11 @@ def _chosen_frame(slices: list[_Slice], choice: int | None) -> int:
 
 
 def _image(item: _Slice, source: DicomObject, name: str, notes: Sequence[str]) -> Scan:
-    values, frame = item.values, item.frame
-    check_size(*values.shape)
+    frame = item.frame
+    rows, columns = item.stored.shape
+    check_size(rows, columns)
+    values = np.empty((rows, columns), np.float32)
+    _rescaled(item, values)
     said = list(notes)
     if values.min() == values.max():
         said.append("Every pixel has the same value: there is nothing to see in this picture.")
@@ -221,8 +228,10 @@ def _evenly_spaced(slices: list[_Slice], notes: list[str]) -> tuple[NDArray[np.f
         if missing > MOST_MISSING * len(slices):
             raise ScanError(f"{missing} slices are missing of {missing + len(slices)}; that is no complete volume.")
     count = round((places[-1] - places[0]) / step) + 1
-    check_volume((count, *slices[0].values.shape))
-    stack = np.stack([item.values for item in slices])
+    check_volume((count, *slices[0].stored.shape))
+    stack = np.empty((len(slices), *slices[0].stored.shape), np.float32)
+    for place, item in enumerate(slices):
+        _rescaled(item, stack[place])
     if uneven.any():
         stack = _interpolated(stack, places, np.linspace(places[0], places[-1], count))
     return stack.transpose(2, 1, 0), _affine(slices, count, notes)

@@ -30,8 +30,8 @@ MASK_RIM = 2  # voxels; the training slices' mask is that much wider than the te
 GREYS_BETWEEN_MM = (-3.0, 28.0)  # where the training slices lie, and so where greys are compared
 PERCENTILES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
 # Mean and standard deviation over the 200 people of the Alzheimer set (benchmarks/standard_space.py prints them).
-TRAINING_GREYS = (27.0, 39.7, 54.8, 84.3, 109.5, 130.7, 149.9, 169.6, 189.6, 207.0, 220.7, 227.8, 238.1)
-GREYS_SPREAD = (3.2, 9.7, 16.1, 18.6, 15.7, 12.6, 12.1, 13.1, 13.6, 12.1, 8.9, 7.2, 5.3)
+TRAINING_GREYS = (21.5, 37.6, 52.2, 81.5, 107.1, 128.7, 148.1, 168.1, 188.6, 206.4, 220.4, 227.6, 238.0)
+GREYS_SPREAD = (2.4, 8.2, 14.9, 18.3, 15.9, 12.8, 12.0, 13.0, 13.6, 12.1, 8.9, 7.2, 5.3)
 SAME_GREYS = 3.0  # standard deviations within which greys already are those of the training slices
 BIAS_SHRINK, BIAS_ITERATIONS = 4, (30, 20, 10)
 GRID_TOLERANCE_MM = 1.0
@@ -83,7 +83,7 @@ def to_standard_space(scan: Scan, *, bias_correction: bool = True) -> StandardHe
         placed = replace(_unflipped(scan), to_scan=found.to_scan @ np.linalg.inv(ICBM_TO_TALAIRACH))
     moved = resampled(placed.voxels, np.linalg.inv(placed.affine) @ placed.to_scan @ AFFINE)
     quality = judge(placed.voxels, placed.affine, placed.to_scan @ ICBM_TO_TALAIRACH, registered=registered)
-    brain = np.where(brain_mask(), moved, np.float32(0))
+    brain = np.where(brain_mask(), moved, np.float32(0)) if registered else moved
     if bias_correction and registered and quality.verdict != "failed":
         brain = _without_bias(brain)
     grey = matched_greys(brain)

@@ -66,14 +66,15 @@ def scan_from_volume(
     turned = apply_orientation(stored, turning)
     straight = affine @ inv_ornt_aff(turning, stored.shape)
     with np.errstate(over="ignore", invalid="ignore"):
-        voxels, noticed = _finite(np.asarray(turned, np.float32))
+        voxels = np.asarray(turned, np.float32)
+        voxels, noticed = _finite(voxels) if stored.dtype.kind == "f" else (voxels, [])
     spacing = tuple(float(step) for step in np.linalg.norm(straight[:3, :3], axis=0))
     said = [*warnings, *noticed]
     if not all(MR_SPACING_MM[0] <= step <= MR_SPACING_MM[1] for step in spacing):
         steps = " × ".join(f"{step:.3g}" for step in spacing)
         said.append(f"Voxels of {steps} mm are not those of a head scan; sizes may be wrong.")
     shown = window or window_of(voxels)
-    if voxels.min() == voxels.max():
+    if shown[1] - shown[0] <= 1 and voxels.min() == voxels.max():  # a wider window has seen two values
         said.append("Every voxel has the same value: there is nothing to see in this volume.")
     if min(voxels.shape) == 1:
         image, steps_mm, codes = _single_slice(voxels, spacing)
@@ -86,8 +87,8 @@ def scan_from_volume(
 
 def window_of(voxels: NDArray[np.float32]) -> tuple[float, float]:
     """Choose black and white for values of any range: their 1st and 99.5th percentile, whole range where they agree."""
-    flat = voxels.ravel(order="K")
-    sample = flat[:: max(1, flat.size // SAMPLED)]
+    step = max(1, round((voxels.size / SAMPLED) ** (1 / max(voxels.ndim, 1))))
+    sample = voxels[(slice(None, None, step),) * voxels.ndim]
     black, white = (float(value) for value in np.percentile(sample, [DARKEST, BRIGHTEST]))
     if black >= white:
         black, white = float(voxels.min()), float(voxels.max())
@@ -95,12 +96,14 @@ def window_of(voxels: NDArray[np.float32]) -> tuple[float, float]:
 
 
 def _finite(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], list[str]]:
-    total = float(values.sum(dtype=np.float64))
-    if np.isfinite(total):
-        return values, []
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()):  # one quick pass; false too where large numbers overflow, hence the second look
+            return values, []
     good = np.isfinite(values)
     if not good.any():
         raise ScanError("the volume holds not one number: every voxel is NaN or infinite.")
+    if good.all():
+        return values, []
     missing = 1 - good.mean()
     return np.where(good, values, np.float32(0)), [f"{missing:.2%} of the voxels were NaN or infinite; they are 0 now."]
 

@@ -32,13 +32,16 @@ def _people_words(findings: dict[str, Any]) -> list[str]:
         ]
     slices = findings["slices_per_person"]
     each = f"{slices[0]} slices each" if len(slices) == 1 else f"{slices[0]} to {slices[-1]} slices each"
-    lines = [
-        f"{findings['people']} people, {each}: {_list(findings['people_by_class'])}",
-        f"  found from the images alone: slices of one person correlate at {findings['weakest_link']:.3f} or more, "
-        f"those of two at {findings['strongest_other']:.3f} or less",
-        f"  threshold {findings['threshold']:.3f}; the gap is {findings['clearness']:.1f} times as wide as the spread "
-        "of the links above it (1 is the least that is accepted)",
-    ]
+    lines = [f"{findings['people']} people, {each}: {_list(findings['people_by_class'])}"]
+    if findings["people_named"]:
+        lines.append("  as the folder's manifest names them")
+    else:
+        lines += [
+            f"  found from the images alone: slices of one person correlate at {findings['weakest_link']:.3f} or more, "
+            f"those of two at {findings['strongest_other']:.3f} or less",
+            f"  threshold {findings['threshold']:.3f}; the gap is {findings['clearness']:.1f} times as wide as the "
+            "spread of the links above it (1 is the least that is accepted)",
+        ]
     if findings["people_with_several_labels"]:
         lines.append(f"  {findings['people_with_several_labels']} people have slices in more than one class")
     return lines
@@ -65,6 +68,26 @@ def _group_lines(groups: list[dict[str, Any]], *, every_group: bool) -> list[str
     if len(groups) > len(shown):
         lines.append(f"  … and {len(groups) - len(shown)} more; --all lists them, --json and --table too")
     return lines
+
+
+def download_words(values: dict[str, Any]) -> str:
+    """Say what came of a download."""
+    lines = [f"{sum(values['counts'].values()):,} images in {values['folder']}: {_list(values['counts'])}"]
+    if not values["as_known"]:
+        lines.append(f"WARNING: the set was {_list(values['expected'])} when it was last seen; figures may differ.")
+    return "\n".join(lines)
+
+
+def preprocess_words(values: dict[str, Any]) -> str:
+    """Say what preprocessing left."""
+    lines = [f"{_number(values['files'])} files of {values['volumes']} volumes of {values['people']} people"]
+    if values["resumed"]:
+        lines.append(f"{values['resumed']} volumes were done already")
+    if values["without_class"]:
+        lines.append(f"{values['without_class']} volumes were set aside: nobody has said their class")
+    lines += [f"doubtful: {source}; look at it before training on it" for source in values["doubtful"]]
+    lines += [f"left out: {item['reason']}" for item in values["left_out"]]
+    return "\n".join([*lines, f"written to {values['out']}, with manifest.csv"])
 
 
 def split_words(described: dict[str, Any]) -> str:

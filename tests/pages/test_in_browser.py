@@ -19,7 +19,7 @@ from core.networks.card import bundle_names
 from core.scans import read_scan_file
 
 from ..conftest import CLASSES, ROOT, SAMPLES
-from ..scans import pictures
+from ..scans import pictures, volumes
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 QUIET = [
@@ -131,7 +131,7 @@ def test_the_heatmap_follows_the_class_and_can_be_downloaded(page: Page, tmp_pat
 
 def test_a_sample_scan_is_read_without_any_file(page: Page) -> None:
     page.get_by_role("tab", name="Samples").click()
-    page.get_by_label("Synthetic slices of an average brain").click()
+    page.get_by_label("Synthetic scans of an average brain").click()
     page.get_by_role("option", name="ICBM average brain, 8 mm above the commissures").click()
     expect(page.get_by_role("heading", name=re.compile("ICBM average brain.*: "))).to_be_visible(timeout=LONG)
     expect(page.get_by_text(re.compile("Grad-CAM for|No positive evidence")).first).to_be_visible()
@@ -162,13 +162,55 @@ def test_a_hostile_name_is_shown_harmless_and_a_stack_asks_for_its_page(page: Pa
     alarms: list[str] = []
     page.on("dialog", lambda dialog: alarms.append(dialog.message))
     upload(page, payload("<script>alert(1)</script>.png", b"<html>"), payload("stack.tif", pictures.PAGES_201))
-    expect(page.get_by_test_id("stAlertContentError")).to_contain_text("holds an HTML page", timeout=LONG)
+    expect(page.get_by_test_id("stAlertContentError")).to_contain_text("an HTML page", timeout=LONG)
     question = page.get_by_label("Scan 2 holds 201 pages. Which one?")
     expect(question).to_be_visible()
     question.fill("201")
     question.press("Enter")
     expect(page.get_by_role("heading", name=ANSWER)).to_be_visible(timeout=LONG)
     assert not alarms
+
+
+def test_a_volume_is_registered_read_slice_by_slice_and_shown_in_three_planes(page: Page) -> None:
+    upload(page, SAMPLES / "icbm_volume.nii.gz")
+    expect(page.get_by_role("heading", name=ANSWER)).to_be_visible(timeout=LONG)
+    expect(page.get_by_text(re.compile(r"Registered to the ICBM template \(good.*32 slices read"))).to_be_visible()
+    for plane in ("sagittal", "coronal", "axial"):
+        expect(page.get_by_text(plane)).to_be_visible()
+    shown = page.get_by_text(re.compile("Grad-CAM for|No positive evidence")).first
+    expect(shown).to_be_visible()
+    pictures_before = page.locator("img").evaluate_all("all => all.map(one => one.src)")
+    slider = page.get_by_role("slider", name=re.compile("Slice the network used"))
+    slider.focus()
+    slider.press("ArrowRight")
+    expect(page.get_by_text("+28 mm").or_(page.get_by_text(re.compile(r"^[+-]\d+ mm$"))).first).to_be_visible()
+    page.wait_for_function(
+        "before => [...document.images].some(one => !before.includes(one.src))", arg=pictures_before, timeout=SHORT
+    )
+    page.get_by_role("tab", name="Registration check").click()
+    expect(page.get_by_text("Verdict: good.")).to_be_visible()
+
+
+def test_a_dicom_series_of_many_files_is_one_scan_and_noise_is_no_head(page: Page) -> None:
+    noise = np.random.default_rng(0).integers(0, 200, (40, 44, 36)).astype(np.int16)
+    files = volumes.files(volumes.series(noise, np.diag([4.0, 4.0, 4.0, 1.0])))
+    upload(page, *[payload(name, data) for name, data in files.items()])
+    error = page.get_by_test_id("stAlertContentError")
+    expect(error).to_contain_text("does not look like a T1 scan of a head", timeout=LONG)
+    expect(page.get_by_text("Verdict: failed.")).to_be_visible()
+    expect(page.get_by_role("heading", name=ANSWER)).to_have_count(0)
+
+
+def test_two_series_in_one_archive_ask_which_one_without_a_name(page: Page) -> None:
+    two = [*volumes.series(), *volumes.series(volumes.BLOCK[:, :, :12], SeriesInstanceUID="1.2.3.5")]
+    upload(page, payload("disc.zip", volumes.zipped(volumes.files(two))))
+    expect(page.get_by_text("several scans came together")).to_be_visible(timeout=LONG)
+    question = page.get_by_role("combobox", name=re.compile("Scan 1 holds 2"))
+    expect(question).to_have_value("28 axial images of 24 × 20, MR")
+    question.click()
+    expect(page.get_by_role("option", name="12 axial images of 24 × 20, MR")).to_be_visible()
+    text = page.locator("body").inner_text()
+    assert not any(secret in text for secret in volumes.SECRETS)
 
 
 def test_the_models_page_puts_the_ways_of_counting_side_by_side(page: Page, address: str) -> None:

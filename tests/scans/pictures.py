@@ -1,5 +1,6 @@
 """The picture files of the tests, made here: every depth and colour with its known answer, and every broken one."""
 
+import functools
 import io
 import struct
 import zlib
@@ -144,6 +145,7 @@ _PNG = encoded(_grey(), "PNG")
 _JPEG = encoded(Image.fromarray(np.tile(RAMP, (4, 4))), "JPEG")
 
 
+@functools.cache
 def broken() -> dict[str, bytes]:
     """Return every file that must be refused, by name."""
     zeros = encoded(Image.new("L", (10_000, 10_000)), "PNG")

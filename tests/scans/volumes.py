@@ -1,5 +1,6 @@
 """DICOM, NIfTI, Analyze and zip files for the tests, written by pydicom and nibabel, the good and the broken."""
 
+import functools
 import gzip
 import io
 import struct
@@ -266,6 +267,7 @@ def structure_set() -> bytes:
     return dicom_bytes(dataset)
 
 
+@functools.cache
 def broken_dicom() -> dict[str, bytes]:
     """Return every DICOM case that must be refused."""
     whole = dicom_bytes(image(PICTURE))
@@ -294,6 +296,7 @@ def broken_dicom() -> dict[str, bytes]:
     }
 
 
+@functools.cache
 def doubtful_dicom() -> dict[str, tuple[bytes, str]]:
     """Return every DICOM case that is read with a warning, and a part of the warning."""
     return {
@@ -304,6 +307,7 @@ def doubtful_dicom() -> dict[str, tuple[bytes, str]]:
     }
 
 
+@functools.cache
 def known_dicom() -> dict[str, tuple[bytes, np.ndarray]]:
     """Return single DICOM images with the values they must have."""
     values = PICTURE.astype(np.float32)
@@ -363,6 +367,7 @@ def crowded_zip() -> bytes:
     return zipped({f"{number}": b"" for number in range(100_000)})
 
 
+@functools.cache
 def broken_zip() -> dict[str, bytes]:
     """Return every archive that must be refused."""
     return {
@@ -401,6 +406,7 @@ def gzip_bomb() -> bytes:
     return engine.compress(nifti()) + b"".join(engine.compress(zeros) for _ in range(64)) + engine.flush()
 
 
+@functools.cache
 def broken_nifti() -> dict[str, dict[str, bytes]]:
     """Return every NIfTI and Analyze case that must be refused, as the files given."""
     whole, pair = nifti(), analyze()

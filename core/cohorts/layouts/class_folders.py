@@ -13,7 +13,7 @@ def _matches(folder: Path) -> bool:
 def _entries(folder: Path) -> Iterator[Entry]:
     for class_folder in visible_folders(folder):
         for path in visible_files(class_folder):
-            yield Entry(path, class_folder.name, "")
+            yield Entry(path, class_folder.name)
 
 
 LAYOUT = Layout("class folders", 20, _matches, _entries)

@@ -1,0 +1,62 @@
+"""OASIS-1 as shared: [disc*/]OAS1_0001_MR1/PROCESSED/MPRAGE/T88_111/*_masked_gfc.hdr, or RAW/*.hdr.
+
+Marcus et al., Journal of Cognitive Neuroscience 19:1498, 2007. The clinical dementia rating comes from
+oasis_cross-sectional.csv beside the sessions or the discs, or from the text file of each session. Young people and
+repeat visits were not rated: their class is empty.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from core.cohorts.layout import Entry, Layout, class_name, visible_folders
+from core.errors import CohortError
+
+SESSION = re.compile(r"^(OAS1_\d{4})_(MR\d)$")
+TABLE = "oasis_cross-sectional*.csv"
+PROCESSED, RAW = "PROCESSED/MPRAGE/T88_111/*_masked_gfc.hdr", "RAW/*.hdr"
+RATING = re.compile(r"^\s*CDR:\s*([\d.]*)\s*$", re.MULTILINE)
+
+
+def _sessions(folder: Path) -> list[Path]:
+    children = visible_folders(folder)
+    discs = [child for child in children if child.name.lower().startswith("disc")]
+    found = [*children, *(session for disc in discs for session in visible_folders(disc))]
+    return sorted((path for path in found if SESSION.match(path.name)), key=lambda path: path.name)
+
+
+def _entries(folder: Path) -> Iterator[Entry]:
+    ratings = _ratings(folder)
+    for session in _sessions(folder):
+        scan = next((path for pattern in (PROCESSED, RAW) for path in sorted(session.glob(pattern))), None)
+        if scan is None:
+            continue
+        subject, visit = session.name.rsplit("_", 1)
+        yield Entry(scan, ratings.get(session.name) or _rating_beside(session), "", subject, visit)
+
+
+def _ratings(folder: Path) -> dict[str, str]:
+    """Read the table of the set: session to class."""
+    path = next((found for place in (folder, folder.parent) for found in sorted(place.glob(TABLE))), None)
+    if path is None:
+        return {}
+    try:
+        table = pd.read_csv(path, dtype=str)
+    except (OSError, ValueError) as error:
+        raise CohortError(f"{path.name} is no table: {str(error).splitlines()[0]}") from error
+    if not {"ID", "CDR"} <= set(table.columns):
+        raise CohortError(f"{path.name} has no columns ID and CDR.")
+    return {str(session): class_name(rating) for session, rating in zip(table["ID"], table["CDR"], strict=True)}
+
+
+def _rating_beside(session: Path) -> str:
+    text_file = session / f"{session.name}.txt"
+    if not text_file.is_file():
+        return ""
+    found = RATING.search(text_file.read_text(encoding="utf-8", errors="replace"))
+    return class_name(found.group(1)) if found else ""
+
+
+LAYOUT = Layout("OASIS-1 discs", 4, lambda folder: bool(_sessions(folder)), _entries, volumes=True)

@@ -1,0 +1,17 @@
+"""What `stagelens preprocess` and `stagelens volumes` write: class folders and a manifest that says who is who."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.cohorts.layout import Entry, Layout
+from core.cohorts.manifest import MANIFEST, read_manifest
+
+
+def _entries(folder: Path) -> Iterator[Entry]:
+    for row in read_manifest(folder).itertuples():
+        yield Entry(
+            folder / str(row.path), str(row.label), "", str(row.subject), str(row.session), float(row.height_mm)
+        )
+
+
+LAYOUT = Layout("preprocessed", 1, lambda folder: (folder / MANIFEST).is_file(), _entries)

@@ -1,0 +1,38 @@
+"""The table beside files that were made of volumes: which file is whose, and from what."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from core.errors import CohortError
+
+MANIFEST, LEFT_OUT = "manifest.csv", "left_out.csv"
+COLUMNS = ("path", "label", "subject", "session", "height_mm", "source", "verdict", "similarity")
+
+
+def read_manifest(folder: Path) -> pd.DataFrame:
+    """Read the manifest of a folder; empty where there is none.
+
+    Raises:
+        CohortError: It is no table, or columns are missing.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        return pd.DataFrame(columns=list(COLUMNS))
+    try:
+        table = pd.read_csv(path, dtype=dict.fromkeys(("path", "label", "subject", "session", "source"), str))
+    except (OSError, ValueError) as error:
+        raise CohortError(f"{path} is no table: {str(error).splitlines()[0]}") from error
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise CohortError(f"{path} has no column {missing[0]}.")
+    texts = ["path", "label", "subject", "session", "source"]
+    table[texts] = table[texts].fillna("")
+    return table
+
+
+def write_manifest(folder: Path, rows: pd.DataFrame, *, name: str = MANIFEST) -> None:
+    """Write a manifest, replacing the old one in one step."""
+    unfinished = folder / f".{name}.unfinished"
+    rows.to_csv(unfinished, index=False)
+    unfinished.replace(folder / name)

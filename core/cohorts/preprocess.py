@@ -1,0 +1,200 @@
+"""Volumes of a cohort into what networks train on: axial slices in standard space, or cubes. And slices into volumes.
+
+A run can be stopped at any time: a volume is entered in the manifest when its files are written, and not made again.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.ndimage import affine_transform
+
+from core.cohorts.audit import Audit
+from core.cohorts.cohort import index_volumes
+from core.cohorts.manifest import COLUMNS, LEFT_OUT, MANIFEST, read_manifest, write_manifest
+from core.errors import CohortError, ScanError
+from core.scans import read_scan_file
+from core.scans.standard_space import (
+    AFFINE,
+    GREYS_BETWEEN_MM,
+    ORIGIN_MM,
+    SHAPE,
+    StandardHead,
+    axial_slices,
+    to_standard_space,
+)
+from core.scans.writing import write_nifti
+
+SLICES = 20  # a subject, as in S4
+CUBE = 128
+Say = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Preprocessed:
+    """What a run of preprocessing left.
+
+    Attributes:
+        manifest: A row a file: path, label, subject, session, height_mm, source, verdict, similarity.
+        left_out: `source` and `reason` of each volume that gave nothing.
+        without_class: How many volumes were set aside because nobody has said their class.
+        resumed: How many volumes were done already.
+    """
+
+    manifest: pd.DataFrame
+    left_out: pd.DataFrame
+    without_class: int
+    resumed: int
+
+
+def preprocess(
+    folder: str | Path,
+    out: str | Path,
+    *,
+    slices: int | None = SLICES,
+    bias_correction: bool = True,
+    say: Say | None = None,
+) -> Preprocessed:
+    """Bring every volume of a cohort into standard space and write slices (PNG) or cubes (NIfTI) by class.
+
+    Args:
+        folder: A cohort of volumes in any layout.
+        out: Folder to write to; what it holds from an earlier run of the same settings is kept.
+        slices: Axial slices a volume, evenly spaced over the heights of the training slices; None for 128³ cubes.
+        bias_correction: As for `to_standard_space`.
+        say: Told how many volumes of how many are done, and a sentence.
+
+    Raises:
+        CohortError: The folder is no cohort of volumes, or `out` holds something else.
+    """
+    table, without_class = index_volumes(folder)
+    root, out = Path(folder), Path(out)
+    _ready(out)
+    manifest, complaints, resumed = read_manifest(out), [], 0
+    for number, row in enumerate(table.itertuples(), start=1):
+        source = Path(str(row.path)).relative_to(root).as_posix()
+        done = manifest[manifest["source"] == source]
+        if len(done) == (slices or 1) and all((out / path).is_file() for path in done["path"]):
+            resumed += 1
+            continue
+        manifest = manifest[manifest["source"] != source]
+        try:
+            head = to_standard_space(read_scan_file(str(row.path)), bias_correction=bias_correction)
+            made = list(_written(head, out, row, slices))
+        except ScanError as error:
+            complaints.append((source, str(error)))
+            if say is not None:
+                say(number, len(table), f"left out: {error}")
+            continue
+        quality = head.quality
+        fresh = [(*item, source, quality.verdict, round(quality.similarity, 4)) for item in made]
+        manifest = pd.concat([manifest, pd.DataFrame(fresh, columns=list(COLUMNS))], ignore_index=True)
+        write_manifest(out, manifest)
+        if say is not None:
+            say(number, len(table), f"{row.subject or source}: {quality.verdict}")
+    left_out = pd.DataFrame(complaints, columns=["source", "reason"])
+    write_manifest(out, left_out, name=LEFT_OUT)
+    return Preprocessed(manifest, left_out, without_class, resumed)
+
+
+def volumes_from_slices(audit: Audit, out: str | Path) -> pd.DataFrame:
+    """Stack the slices of each person of an audited folder, inferior to superior, into a NIfTI volume.
+
+    The slices are taken for what those of the Alzheimer set are: 176 × 208 mm of standard space, 1 mm apart from 3 mm
+    below the commissures, whatever the number of pixels they were resized to.
+
+    Args:
+        audit: Of a folder in which people and order were found.
+        out: Folder to write to.
+
+    Returns:
+        The manifest: a row a volume.
+
+    Raises:
+        CohortError: People were not found, or `out` holds something else.
+    """
+    if not audit.people.found or audit.task.name != "alzheimer":
+        raise CohortError("volumes need slices of the Alzheimer set whose people and order the audit finds.")
+    out = Path(out)
+    _ready(out)
+    rows = []
+    for subject, group in audit.table.sort_values(["subject", "slice"]).groupby("subject"):
+        greys = [read_scan_file(path).picture() for path in group["path"]]
+        if len({grey.shape for grey in greys}) > 1:
+            raise CohortError(f"the slices of {subject} have several sizes.")
+        label = str(group["label"].mode().iloc[0])
+        place = Path(_folder_name(label)) / f"{subject}.nii.gz"
+        (out / place).parent.mkdir(parents=True, exist_ok=True)
+        voxels, affine = stacked(np.stack(greys))
+        write_nifti(out / place, voxels, affine)
+        rows.append((place.as_posix(), label, subject, "", GREYS_BETWEEN_MM[0], f"{len(greys)} slices", "", np.nan))
+    manifest = pd.DataFrame(rows, columns=list(COLUMNS))
+    write_manifest(out, manifest)
+    return manifest
+
+
+def stacked(slices: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Lay slices of standard space over one another.
+
+    Args:
+        slices: uint8, slices × rows (back to front) × columns (the patient's right to left), the lowest first.
+
+    Returns:
+        uint8, X × Y × Z along RAS+, and its affine: the pixels share out 176 × 208 mm, slices are 1 mm apart.
+    """
+    _, rows, columns = slices.shape
+    step = np.array([SHAPE[0] / columns, SHAPE[1] / rows, 1.0])
+    affine = np.diag([*step, 1.0])
+    affine[:2, 3] = np.array(ORIGIN_MM[:2]) - 0.5 + step[:2] / 2
+    affine[2, 3] = GREYS_BETWEEN_MM[0]
+    return np.ascontiguousarray(slices.transpose(2, 1, 0)[::-1]), affine
+
+
+def cube_of(head: StandardHead) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Return a head as 128³ voxels of 1.625 mm, uint8 along RAS+, and its affine; the grid's longest side fills it.
+
+    Raises:
+        NoHead: The head did not come to lie in standard space.
+    """
+    axial_slices(head, np.zeros(0))  # says no for a head that failed
+    step = max(SHAPE) / CUBE
+    index = np.diag([step, step, step, 1.0])
+    index[:3, 3] = (np.array(SHAPE) - 1) / 2 - step * (CUBE - 1) / 2
+    cube = affine_transform(head.scan.voxels, index[:3, :3], index[:3, 3], output_shape=(CUBE,) * 3, order=1)
+    return np.clip(cube.round(), 0, 255).astype(np.uint8), AFFINE @ index
+
+
+def _written(
+    head: StandardHead, out: Path, row: object, slices: int | None
+) -> Iterator[tuple[str, str, str, str, float]]:
+    """Write the files of one volume; yield path, label, subject, session and height of each."""
+    label, subject, session = (str(getattr(row, name)) for name in ("label", "subject", "session"))
+    stem = "_".join(part for part in (subject or head.scan.name, session) if part)
+    place = Path(_folder_name(label))
+    (out / place).mkdir(parents=True, exist_ok=True)
+    if slices is None:
+        write_nifti(out / place / f"{stem}.nii.gz", *cube_of(head))
+        yield (place / f"{stem}.nii.gz").as_posix(), label, subject, session, float("nan")
+        return
+    heights = np.linspace(*GREYS_BETWEEN_MM, slices).round()
+    for height, scan in zip(heights, axial_slices(head, heights), strict=True):
+        path = place / f"{stem}_z{round(float(height)):+03d}.png"
+        cv2.imwrite(str(out / path), scan.picture())
+        yield path.as_posix(), label, subject, session, float(height)
+
+
+def _ready(out: Path) -> None:
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file()):
+        raise CohortError(f"{out} holds something else; give a new folder, or one of an earlier run.")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CohortError(f"{out} cannot be made: {error.strerror}.") from error
+
+
+def _folder_name(label: str) -> str:
+    return label.replace(" ", "_")

@@ -1,0 +1,22 @@
+"""Volumes on their way out, as NIfTI that says nothing about anybody."""
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from numpy.typing import NDArray
+
+
+def write_nifti(path: Path, voxels: NDArray[np.generic], affine: NDArray[np.float64]) -> None:
+    """Write a volume as .nii.gz, whole or not at all.
+
+    Args:
+        path: Where to.
+        voxels: X × Y × Z, along the axes of `affine`.
+        affine: float64, 4 × 4, voxel index to mm, RAS+.
+    """
+    image = nibabel.Nifti1Image(voxels, affine)
+    image.header.set_xyzt_units("mm")
+    unfinished = path.with_name(f".{path.name.removesuffix('.nii.gz')}.unfinished.nii.gz")
+    nibabel.save(image, unfinished)
+    unfinished.replace(path)

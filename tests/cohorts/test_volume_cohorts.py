@@ -1,0 +1,236 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.cohorts import audit_folder, download, index_folder, index_volumes, preprocess, split_by_person
+from core.cohorts import volumes_from_slices as stack
+from core.cohorts.preprocess import stacked
+from core.errors import CohortError
+from core.scans import read_scan_file
+from core.scans.standard_space import GREYS_BETWEEN_MM, brain_mask, matched_greys, resampled
+from core.scans.template import ICBM_TO_TALAIRACH, template
+from core.scans.writing import write_nifti
+
+from ..scans import volumes
+
+RATINGS = {"OAS1_0001_MR1": "0", "OAS1_0002_MR1": "0.5", "OAS1_0003_MR1": "", "OAS1_0004_MR1": "1", "OAS1_0004_MR2": ""}
+
+
+def oasis(folder: Path, *, as_table: bool, processed: bool = True) -> Path:
+    """Lay out OASIS-1 as its discs come, with ratings in the table or in each session's text file."""
+    for number, (session, rating) in enumerate(RATINGS.items()):
+        place = folder / f"disc{1 + number // 3}" / session
+        images = place / ("PROCESSED/MPRAGE/T88_111" if processed else "RAW")
+        images.mkdir(parents=True)
+        name = f"{session}_mpr_n4_anon_111_t88_masked_gfc" if processed else f"{session}_mpr-1_anon"
+        for file, data in volumes.analyze().items():
+            (images / f"{name}{Path(file).suffix}").write_bytes(data)
+        if not as_table:
+            (place / f"{session}.txt").write_text(
+                f"SESSION ID:   {session}\nAGE:          70\nCDR:          {rating}\n"
+            )
+    if as_table:
+        table = pd.DataFrame({"ID": list(RATINGS), "M/F": "F", "CDR": list(RATINGS.values())})
+        table.to_csv(folder / "oasis_cross-sectional.csv", index=False)
+    return folder
+
+
+@pytest.mark.parametrize("processed", [True, False])
+@pytest.mark.parametrize("as_table", [True, False])
+def test_oasis_discs_give_their_sessions_people_and_stages(tmp_path: Path, as_table: bool, processed: bool) -> None:
+    table, without_class = index_volumes(oasis(tmp_path / "oasis", as_table=as_table, processed=processed))
+    assert without_class == 2
+    assert list(zip(table["subject"], table["session"], table["label"], strict=True)) == [
+        ("OAS1_0001", "MR1", "Non Demented"),
+        ("OAS1_0002", "MR1", "Very Mild Demented"),
+        ("OAS1_0004", "MR1", "Mild Demented"),
+    ]
+    assert all(read_scan_file(path).voxels.shape == volumes.SHAPE for path in table["path"])
+
+
+def test_repeat_sessions_of_one_person_have_one_subject(tmp_path: Path) -> None:
+    folder = oasis(tmp_path, as_table=True)
+    table = pd.read_csv(folder / "oasis_cross-sectional.csv", dtype=str)
+    table.loc[table["ID"] == "OAS1_0004_MR2", "CDR"] = "1"
+    table.to_csv(folder / "oasis_cross-sectional.csv", index=False)
+    found, _ = index_volumes(folder)
+    assert (found["subject"] == "OAS1_0004").sum() == 2
+
+
+def test_bids_takes_classes_from_participants_and_sessions(tmp_path: Path) -> None:
+    (tmp_path / "dataset_description.json").write_text("{}")
+    (tmp_path / "participants.tsv").write_text(
+        "participant_id\tage\tcdr\nsub-01\t70\t0\nsub-02\t71\tn/a\nsub-03\t72\t2\n"
+    )
+    for path in ("sub-01/anat/sub-01_T1w.nii", "sub-02/ses-a/anat/sub-02_ses-a_T1w.nii", "sub-03/anat/sub-03_T1w.nii"):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_bytes(volumes.nifti())
+    table, without_class = index_volumes(tmp_path)
+    assert without_class == 1
+    assert list(table["label"]) == ["Non Demented", "Moderate Demented"]
+    (tmp_path / "sub-02/sub-02_sessions.tsv").write_text("session_id\tcdr\nses-a\t0.5\n")
+    table, without_class = index_volumes(tmp_path)
+    assert (without_class, list(table["label"])[1]) == (0, "Very Mild Demented")
+
+
+def test_a_table_names_files_classes_and_people(tmp_path: Path) -> None:
+    for name in ("a.nii", "b.nii"):
+        (tmp_path / name).write_bytes(volumes.nifti())
+    (tmp_path / "people.csv").write_text("file,diagnosis,subject\na.nii,AD,p1\nb.nii,CN,p2\n")
+    table, _ = index_volumes(tmp_path)
+    assert list(zip(table["subject"], table["label"], strict=True)) == [("p1", "AD"), ("p2", "CN")]
+
+
+def test_a_table_that_points_out_of_its_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.nii").write_bytes(volumes.nifti())
+    (tmp_path / "people.csv").write_text("file,diagnosis\n../../etc/passwd,AD\n")
+    with pytest.raises(CohortError, match="no file in"):
+        index_volumes(tmp_path)
+
+
+def test_a_folder_of_volumes_is_not_taken_for_slices(tmp_path: Path) -> None:
+    with pytest.raises(CohortError, match="preprocess first"):
+        index_folder(oasis(tmp_path, as_table=True))
+
+
+def standard_brain() -> np.ndarray:
+    ready = template()
+    from core.scans.standard_space import AFFINE
+
+    seen = resampled(ready.brain, np.linalg.inv(ready.affine) @ np.linalg.inv(ICBM_TO_TALAIRACH) @ AFFINE)
+    return matched_greys(np.where(brain_mask(), seen, np.float32(0)))
+
+
+@pytest.fixture(scope="module")
+def class_folders_of_volumes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six people in standard space, two a class, and one file that is no scan."""
+    from core.scans.standard_space import AFFINE
+
+    folder, brain = tmp_path_factory.mktemp("volumes"), standard_brain()
+    for number in range(6):
+        place = folder / ("NonDemented", "VeryMildDemented", "MildDemented")[number % 3]
+        place.mkdir(exist_ok=True)
+        write_nifti(
+            place / f"person{number}.nii.gz", np.clip(brain + 2 * number * (brain > 0), 0, 255).astype(np.uint8), AFFINE
+        )
+    (folder / "MildDemented" / "broken.nii.gz").write_bytes(b"\x1f\x8bnothing")
+    return folder
+
+
+def test_preprocess_writes_slices_a_manifest_and_goes_on_where_it_stopped(
+    class_folders_of_volumes: Path, tmp_path: Path
+) -> None:
+    first = preprocess(class_folders_of_volumes, tmp_path / "out")
+    assert len(first.manifest) == 6 * 20
+    assert list(first.left_out["source"]) == ["MildDemented/broken.nii.gz"]
+    assert first.resumed == 0
+    heights = sorted(set(first.manifest["height_mm"]))
+    assert (heights[0], heights[-1]) == GREYS_BETWEEN_MM
+    picture = read_scan_file(tmp_path / "out" / first.manifest["path"][0])
+    assert picture.voxels.shape == (208, 176)
+    (tmp_path / "out" / first.manifest["path"][0]).unlink()
+    second = preprocess(class_folders_of_volumes, tmp_path / "out")
+    assert second.resumed == 5
+    assert len(second.manifest) == 6 * 20
+    assert all((tmp_path / "out" / path).is_file() for path in second.manifest["path"])
+
+
+def test_what_preprocess_wrote_is_audited_and_split_by_the_people_of_its_manifest(
+    class_folders_of_volumes: Path, tmp_path: Path
+) -> None:
+    preprocess(class_folders_of_volumes, tmp_path / "out", slices=4)
+    audit = audit_folder(tmp_path / "out")
+    assert audit.named
+    assert audit.as_dict()["people"] == 6
+    assert sorted(audit.table["slice"].unique()) == [1, 2, 3, 4]
+    parts = split_by_person(audit.table, seed=1)
+    assert (parts.groupby("subject")["part"].nunique() == 1).all()
+
+
+def test_preprocess_writes_cubes(class_folders_of_volumes: Path, tmp_path: Path) -> None:
+    made = preprocess(class_folders_of_volumes, tmp_path / "out", slices=None)
+    cube = read_scan_file(tmp_path / "out" / made.manifest["path"][0])
+    assert cube.voxels.shape == (128, 128, 128)
+    assert cube.spacing_mm == pytest.approx((1.625,) * 3)
+    assert len(made.manifest) == 6
+
+
+def test_preprocess_writes_into_no_folder_of_something_else(class_folders_of_volumes: Path, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(CohortError, match="something else"):
+        preprocess(class_folders_of_volumes, tmp_path)
+
+
+def test_stacked_slices_know_their_spacing_their_height_and_their_sides() -> None:
+    slices = np.zeros((32, 128, 128), np.uint8)
+    slices[31, 0, 0] = 7  # highest, back, the patient's right
+    voxels, affine = stacked(slices)
+    assert voxels.shape == (128, 128, 32)
+    assert voxels[127, 0, 31] == 7
+    np.testing.assert_allclose(np.diag(affine)[:3], [176 / 128, 208 / 128, 1])
+    np.testing.assert_allclose((affine @ [127, 0, 31, 1])[2], 28)
+
+
+def test_the_real_slices_become_200_volumes(alzheimer_data: Path, tmp_path: Path) -> None:
+    audit = audit_folder(alzheimer_data / "alzheimer_mri")
+    made = stack(audit, tmp_path / "volumes")
+    assert made["label"].value_counts().to_dict() == {
+        "Non Demented": 100,
+        "Very Mild Demented": 70,
+        "Mild Demented": 28,
+        "Moderate Demented": 2,
+    }
+    row = made.iloc[0]
+    volume = read_scan_file(tmp_path / "volumes" / row["path"])
+    assert volume.voxels.shape == (128, 128, 32)
+    slices = audit.table[audit.table["subject"] == row["subject"]].sort_values("slice")
+    lowest = cv2.imread(slices["path"].iloc[0], cv2.IMREAD_GRAYSCALE)
+    np.testing.assert_array_equal(volume.voxels[::-1, :, 0].T, lowest)
+
+
+def test_volumes_are_not_made_where_people_are_not_found(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for label in ("NonDemented", "MildDemented"):
+        (tmp_path / "noise" / label).mkdir(parents=True)
+        for number in range(12):
+            picture = rng.integers(0, 255, (40, 40)).astype(np.uint8)
+            cv2.imwrite(str(tmp_path / "noise" / label / f"{number}.png"), picture)
+    with pytest.raises(CohortError, match="people and order"):
+        stack(audit_folder(tmp_path / "noise"), tmp_path / "volumes")
+
+
+def fetched(handle: str, out: Path) -> str:
+    for label, count in {"Non_Demented": 3, "Very_Mild_Demented": 2}.items():
+        (out / "Dataset" / label).mkdir(parents=True)
+        for number in range(count):
+            (out / "Dataset" / label / f"{number}.jpg").write_bytes(b"x")
+    return handle
+
+
+def test_a_download_is_counted_and_a_changed_set_is_noticed(tmp_path: Path) -> None:
+    got = download("alzheimer", tmp_path / "data", fetch=fetched)
+    assert got.folder == tmp_path / "data" / "Dataset"
+    assert got.counts["Non Demented"] == 3
+    assert not got.as_known
+
+
+def test_without_kaggle_one_line_says_where_to_get_the_set_by_hand(tmp_path: Path) -> None:
+    def offline(handle: str, out: Path) -> str:
+        raise ConnectionError("no route to host\nand a second line")
+
+    with pytest.raises(CohortError) as refused:
+        download("tumour", tmp_path / "data", fetch=offline)
+    sentence = str(refused.value)
+    assert "https://www.kaggle.com/datasets/masoudnickparvar/brain-tumor-mri-dataset" in sentence
+    assert "\n" not in sentence
+
+
+def test_the_known_counts_are_those_of_the_real_sets(alzheimer_data: Path) -> None:
+    def never(handle: str, out: Path) -> str:
+        raise AssertionError("it lies there already")
+
+    for name, folder in (("alzheimer", "alzheimer_mri"), ("tumour", "brain_tumor_mri")):
+        assert download(name, alzheimer_data / folder, fetch=never).as_known
