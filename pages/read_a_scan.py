@@ -7,14 +7,14 @@ import streamlit as st
 from core.errors import ChoiceNeeded, EmptyHeatmap, StageLensError
 from core.explain import heatmap_legend, png_bytes
 from core.scans import Scan, read_scan, separate_scans
-from core.scans.planes import PLANES, edge_letters
+from core.scans.planes import PLANES
 from core.scans.standard_space import StandardHead
 from core.service.figures import probability_bars, slice_curves
 from core.service.heads import standard_head
 from core.service.library import card_titles, default_model, reads_volumes, sample_scans
 from core.service.pictures import heatmap_picture, registration_check, slice_picture
 from core.service.reading import Reading, predictor_of, read_scans
-from core.service.viewing import crosshair_picture, position_mm, window_limits
+from core.service.viewing import crosshair_picture, position_mm, window_limits, with_edge_letters
 from core.service.words import space_words
 
 PREDICTED = "the predicted class"
@@ -175,8 +175,7 @@ def show_planes(label: str, head: StandardHead, heights_mm: tuple[float, ...]) -
     window = controls[3].slider("Window", limits[0], limits[1], (limits[0], limits[2]), key=f"window {label}")
     for column, plane in zip(st.columns(3), PLANES, strict=True):
         picture = crosshair_picture(head, plane, point, window=window, marked_mm=(heights_mm[0], heights_mm[-1]))
-        left, right = edge_letters(plane)
-        column.image(png_bytes(picture), caption=f"{left}   {plane}   {right}", width="stretch")
+        column.image(png_bytes(picture), caption=plane.capitalize(), width="stretch")
 
 
 def show_check(head: StandardHead) -> None:

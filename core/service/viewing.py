@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.scans.planes import PLANES, plane_picture
+from core.scans.planes import PLANES, edge_letters, plane_picture
 from core.scans.scan import grey_of
 from core.scans.standard_space import ORIGIN_MM, SHAPE, StandardHead
 from core.scans.volume import window_of
 
-CROSSHAIR, MARKED = (255, 210, 90), (64, 200, 255)
+CROSSHAIR, MARKED, LETTERS = (255, 210, 90), (64, 200, 255), (235, 235, 235)
 BRIGHTNESS_ABOVE = 1.5  # how far the window's slider reaches beyond what is white at first
 
 
@@ -61,4 +61,13 @@ def crosshair_picture(
             cv2.line(picture, (0, line), (width - 1, line), MARKED, 1)
     cv2.line(picture, (0, row), (width - 1, row), CROSSHAIR, 1)
     cv2.line(picture, (column, 0), (column, height - 1), CROSSHAIR, 1)
-    return np.asarray(picture, np.uint8)
+    return with_edge_letters(np.asarray(picture, np.uint8), plane)
+
+
+def with_edge_letters(picture: NDArray[np.uint8], plane: str) -> NDArray[np.uint8]:
+    """Write which side is which on a picture of a plane (H × W grey or H × W × 3), near its upper edge."""
+    lettered = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB) if picture.ndim == 2 else picture.copy()
+    left, right = edge_letters(plane)
+    for letter, column in ((left, 4), (right, lettered.shape[1] - 14)):
+        cv2.putText(lettered, letter, (column, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, LETTERS, 1, cv2.LINE_AA)
+    return np.asarray(lettered, np.uint8)

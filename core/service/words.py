@@ -144,7 +144,7 @@ def space_words(space: dict[str, Any], slices: list[dict[str, Any]]) -> str:
     low, high = slices[0]["height_mm"], slices[-1]["height_mm"]
     return (
         f"{how} ({space['verdict']}; correlation {space['similarity']:.2f}); "
-        f"{len(slices)} slices read, {low:+.0f} to {high:+.0f} mm"
+        f"{len(slices)} slices read, {low:+.0f} to {high:+.0f} mm".replace("-", "−")
     )
 
 

@@ -175,8 +175,8 @@ def test_a_volume_is_registered_read_slice_by_slice_and_shown_in_three_planes(pa
     upload(page, SAMPLES / "icbm_volume.nii.gz")
     expect(page.get_by_role("heading", name=ANSWER)).to_be_visible(timeout=LONG)
     expect(page.get_by_text(re.compile(r"Registered to the ICBM template \(good.*32 slices read"))).to_be_visible()
-    for plane in ("sagittal", "coronal", "axial"):
-        expect(page.get_by_text(plane)).to_be_visible()
+    for plane in ("Sagittal", "Coronal", "Axial"):
+        expect(page.get_by_text(plane, exact=True)).to_be_visible()
     shown = page.get_by_text(re.compile("Grad-CAM for|No positive evidence")).first
     expect(shown).to_be_visible()
     pictures_before = page.locator("img").evaluate_all("all => all.map(one => one.src)")
