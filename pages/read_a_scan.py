@@ -31,8 +31,8 @@ def choose_files() -> list[tuple[str, Mapping[str, bytes]]]:
             "Pictures (PNG, JPEG, TIFF, BMP), NIfTI, Analyze (.hdr with .img), DICOM files, or a zip of them",
             accept_multiple_files=True,
             help="A T1 head volume is brought into the network's space; a single picture must be a skull-stripped "
-            "axial T1 slice, the back of the head at the top. Files stay in this server's memory while the page is "
-            "open; file names and patient data are dropped.",
+            "axial T1 slice, the back of the head at the top. Scans stay in this server's memory for a while and are "
+            "never written to its disk; file names and patient data are dropped.",
         )
     with sample:
         names = sample_scans()
@@ -101,10 +101,10 @@ def show(label: str, reading: Reading, opacity: float) -> None:
         place = _chosen_slice(label, reading)
         explanation = reading.explanations[place]
         plain, heat, bars = st.columns([1, 1, 1.4], gap="medium")
-        caption = (
-            f"The scan ({reading.scan.source})" if reading.head is None else "What the network saw (R left, L right)"
-        )
-        plain.image(png_bytes(slice_picture(reading, place)), caption=caption, width="stretch")
+        picture, caption = slice_picture(reading, place), f"The scan ({reading.scan.source})"
+        if reading.head is not None:
+            picture, caption = with_edge_letters(picture, "axial"), f"What the network saw ({reading.scan.source})"
+        plain.image(png_bytes(picture), caption=caption, width="stretch")
         drawn = None
         with heat:
             try:
@@ -192,17 +192,17 @@ def show_check(head: StandardHead) -> None:
     )
 
 
-def show_failed(label: str, scan: Scan, model: str) -> bool:
-    """Bring a volume into standard space; where that fails, say so with the pictures and return True."""
+def can_be_read(label: str, scan: Scan, model: str) -> bool:
+    """Bring a volume into standard space; where that fails, say so with the pictures and return False."""
     if not scan.is_volume or not reads_volumes(model):
-        return False
+        return True
     with st.spinner("Bringing the head into standard space; this takes about half a minute …"):
         head = standard_head(scan)
     if head.quality.verdict != "failed":
-        return False
+        return True
     st.error(f"{label}: {head.quality.sentences[0]} No stage is given.", icon=":material/error:")
     show_check(head)
-    return True
+    return False
 
 
 def main() -> None:
@@ -227,7 +227,7 @@ def main() -> None:
         if scan is None:
             continue
         try:
-            if show_failed(label, scan, model):
+            if not can_be_read(label, scan, model):
                 continue
             reading = explained(scan, model, None if class_name == PREDICTED else class_name)
         except StageLensError as error:

@@ -15,7 +15,7 @@ from core.cohorts.cohort import index_folder
 from core.cohorts.people import SIDE, People, find_people, near_copies
 from core.cohorts.tasks import Task
 from core.errors import CohortError, ScanError
-from core.scans import BACKGROUND, read_scan
+from core.scans import BACKGROUND, read_slice
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +125,7 @@ def _read(path: str) -> tuple[str, NDArray[np.float32], float] | str:
     """Read one file: its hash, its descriptor and its brain area, or the reason why it is no scan."""
     try:
         data = Path(path).read_bytes()
-        grey = read_scan({Path(path).name: data}).grey()
+        grey = read_slice({Path(path).name: data}).grey()
     except (ScanError, OSError) as error:
         return str(error)
     small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).ravel()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.errors import CohortError
 from core.networks.network import Network
-from core.scans import read_scan
+from core.scans import read_slice
 
 CHUNK = 512
 
@@ -72,4 +72,4 @@ def _read(path: str) -> tuple[NDArray[np.float32], str]:
         data = Path(path).read_bytes()
     except OSError as error:
         raise CohortError(f"{path} is in the split table but cannot be opened: {error.strerror}.") from error
-    return read_scan({Path(path).name: data}).grey(), hashlib.sha256(data).hexdigest()
+    return read_slice({Path(path).name: data}).grey(), hashlib.sha256(data).hexdigest()

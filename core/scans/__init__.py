@@ -1,7 +1,7 @@
 """Bytes become a Scan here; the only room that knows file formats."""
 
 from core.scans.names import display_name
-from core.scans.reading import read_files, read_scan, read_scan_file, readers, separate_scans
+from core.scans.reading import read_files, read_scan, read_scan_file, read_slice, readers, separate_scans
 from core.scans.scan import BACKGROUND, Scan
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "read_files",
     "read_scan",
     "read_scan_file",
+    "read_slice",
     "readers",
     "separate_scans",
 ]

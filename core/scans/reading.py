@@ -70,6 +70,19 @@ def read_scan(files: Mapping[str, bytes], *, page: int | None = None) -> Scan:
         raise ScanError(f"{shown}: {error}") from error
 
 
+def read_slice(files: Mapping[str, bytes]) -> Scan:
+    """Read one image as `read_scan` does, for work that takes single slices only.
+
+    Raises:
+        ScanError: It is no scan, or a volume.
+    """
+    scan = read_scan(files)
+    if scan.is_volume:
+        shown = display_name(next(iter(files)))
+        raise ScanError(f"{shown}: a volume where a slice is needed; make slices of it with preprocess.")
+    return scan
+
+
 def read_scan_file(path: str | Path, *, page: int | None = None) -> Scan:
     """Read one scan from disk: a file, a header whose image lies beside it, or a folder of files.
 

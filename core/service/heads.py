@@ -13,22 +13,32 @@ from core.scans.standard_space import StandardHead, to_standard_space
 
 KEPT = 4  # heads in memory, 80 MB each
 _kept: OrderedDict[str, StandardHead] = OrderedDict()
-_making = threading.Lock()
+_looking, _making = threading.Lock(), threading.Lock()
 
 
 def standard_head(scan: Scan) -> StandardHead:
-    """Return a volume in standard space; one volume is registered at a time.
+    """Return a volume in standard space; one volume is registered at a time, and what is kept is there at once.
 
     Raises:
         ScanError: The scan is no volume.
     """
+    kept = _look(scan.name)
+    if kept is not None:
+        return kept
     with _making:
-        if scan.name not in _kept:
-            _kept[scan.name] = to_standard_space(scan)
+        kept = _look(scan.name) or to_standard_space(scan)  # somebody else may have made it meanwhile
+        with _looking:
+            _kept[scan.name] = kept
             while len(_kept) > KEPT:
                 _kept.popitem(last=False)
-        _kept.move_to_end(scan.name)
-        return _kept[scan.name]
+        return kept
+
+
+def _look(name: str) -> StandardHead | None:
+    with _looking:
+        if name in _kept:
+            _kept.move_to_end(name)
+        return _kept.get(name)
 
 
 def heights_of(recipe: Recipe) -> NDArray[np.float64]:

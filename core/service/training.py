@@ -35,6 +35,8 @@ LIMITS = {
         "the recognition of age; figures for people of 60 and over only were not measured for this card.",
         "The images must be skull-stripped, bias-corrected axial T1 slices in Talairach space, 30 mm around the "
         "ventricles; anything else gets an answer that means nothing.",
+        "Of volumes it reads slices in standard space; it was tested on the collection's own slices only, never on "
+        "heads that were registered here or on other scanners.",
         "Probabilities are not calibrated.",
     ),
     "tumour": (

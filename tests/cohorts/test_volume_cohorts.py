@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import cv2
@@ -234,3 +235,13 @@ def test_the_known_counts_are_those_of_the_real_sets(alzheimer_data: Path) -> No
 
     for name, folder in (("alzheimer", "alzheimer_mri"), ("tumour", "brain_tumor_mri")):
         assert download(name, alzheimer_data / folder, fetch=never).as_known
+
+
+def test_a_volume_among_slices_is_unreadable_to_the_audit_and_says_what_to_do(heads: Path, tmp_path: Path) -> None:
+
+    shutil.copytree(heads, tmp_path / "heads")
+    (tmp_path / "heads" / "NonDemented" / "volume.nii").write_bytes(volumes.nifti())
+    unreadable = audit_folder(tmp_path / "heads").unreadable
+    assert list(unreadable["reason"]) == [
+        "volume.nii: a volume where a slice is needed; make slices of it with preprocess."
+    ]
