@@ -33,11 +33,10 @@ GREY = {"MONOCHROME1", "MONOCHROME2"}
 DIRECTORY = "1.2.840.10008.1.3.10"
 TAGS = ["SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "PatientID", "PatientName", "Modality", "ImageType",
         "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated",
-        "BitsStored", "PixelRepresentation", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices",
-        "ImagePositionPatient", "ImageOrientationPatient", "RescaleSlope", "RescaleIntercept", "WindowCenter",
-        "WindowWidth", "InstanceNumber", "TemporalPositionIdentifier", "EchoNumbers", "AcquisitionNumber",
-        "BurnedInAnnotation", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PixelData",
-        "ExtendedOffsetTable", "ExtendedOffsetTableLengths"]  # fmt: skip
+        "BitsStored", "PixelRepresentation", "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient",
+        "RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth", "InstanceNumber",
+        "TemporalPositionIdentifier", "EchoNumbers", "BurnedInAnnotation", "SharedFunctionalGroupsSequence",
+        "PerFrameFunctionalGroupsSequence", "PixelData"]  # fmt: skip
 SERIES_KEYS = ("SeriesInstanceUID", "PatientID", "PatientName", "TemporalPositionIdentifier", "EchoNumbers", "Modality")
 PARSING_ERRORS = (AttributeError, KeyError, IndexError, TypeError, ValueError, OSError, EOFError, RuntimeError,
                   RecursionError, NotImplementedError, MemoryError, OverflowError, AssertionError, struct.error,
@@ -86,7 +85,6 @@ class DicomObject:
         instance: Digest of the object's own identifier.
         number: Instance Number; 0 when absent.
         localizer: Whether the file calls itself a localizer.
-        thickness: Slice thickness or spacing in mm, where the file tells.
         source: Format in words.
         digest: XXH3 of the file.
         notes: Sentences for the person who looks at it.
@@ -101,7 +99,6 @@ class DicomObject:
     instance: bytes
     number: int
     localizer: bool
-    thickness: float | None
     source: str
     digest: bytes
     notes: tuple[str, ...] = field(default=())
@@ -194,7 +191,6 @@ def _object(dataset: pydicom.Dataset, data: bytes, notes: list[str]) -> DicomObj
         instance=_digest(_raw(dataset, "SOPInstanceUID") or xxhash.xxh3_128_digest(data)),
         number=_whole(dataset.get("InstanceNumber", 0)),
         localizer=b"LOCALIZER" in image_type,
-        thickness=_number(dataset.get("SpacingBetweenSlices", None)) or _number(dataset.get("SliceThickness", None)),
         source=f"DICOM, {bits[1]}-bit",
         digest=xxhash.xxh3_128_digest(data),
         notes=tuple(dict.fromkeys(notes)),

@@ -78,7 +78,7 @@ def test_copies_are_found_and_those_across_parts_named(tmp_path: Path) -> None:
     assert len(findings["straddling_groups"]) == 8
     assert findings["straddling_groups"][0]["parts"] == ["Testing", "Training"]
     (unreadable,) = findings["unreadable"]
-    assert unreadable["reason"].startswith("broken.jpg holds an HTML page")
+    assert unreadable["reason"].startswith("broken.jpg: an HTML page")
 
 
 def test_near_copies_are_grouped_by_correlation() -> None:
