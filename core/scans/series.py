@@ -21,6 +21,7 @@ from core.scans.volume import check_volume, scan_from_volume, window_of
 LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
 EVEN = 0.1  # steps may differ by this share of the step between slices
 SAME_PLACE_MM = 1e-3
+NAMED = 3  # unreadable files are named up to here, and counted beyond
 MOST_MISSING = 0.25  # of a series; with more gaps it is not the head that was scanned
 
 
@@ -70,7 +71,10 @@ def _read_all(files: Mapping[str, bytes]) -> tuple[list[DicomObject], list[str]]
             complaints.append((name, str(error)))
     if not objects:
         raise ScanError(complaints[0][1])
-    return objects, [f"{display_name(name)} was left out: {reason}" for name, reason in complaints]
+    named = [f"{display_name(name)} was left out: {reason}" for name, reason in complaints[:NAMED]]
+    if len(complaints) > NAMED:
+        named.append(f"{len(complaints) - NAMED} more files were left out.")
+    return objects, named
 
 
 def _without_repeats(objects: Sequence[DicomObject], notes: list[str]) -> list[DicomObject]:
