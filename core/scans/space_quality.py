@@ -15,11 +15,9 @@ SMOOTH = 1.0  # voxels of STEP
 Affine = NDArray[np.float64]
 Verdict = Literal["good", "doubtful", "failed"]
 VERDICTS: tuple[Verdict, ...] = ("good", "doubtful", "failed")
-# Each pair: beyond the first it is doubtful, beyond the second it has failed.
-ALIKE = (
-    0.4,
-    0.25,
-)  # correlation with the template deep in its brain; 200 real heads, only laid over it, have 0.34 to 0.70
+# Each pair: beyond the first it is doubtful, beyond the second it has failed. ALIKE is the correlation with the
+# template deep in its brain; 200 real heads that were only laid over it have 0.34 to 0.70.
+ALIKE = (0.4, 0.25)
 COVERED = (0.85, 0.6)  # share of the template's brain that is tissue in the scan
 SIZE = ((0.78, 1.28), (0.65, 1.5))  # stretch in any direction; adult heads differ by some 15 %
 SHEAR = (-0.15, -0.3)  # cosine between axes, negative so that less is worse
