@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from core.networks.backbones import BACKBONES, Backbone
+from core.networks.backbones import BACKBONES, CAFFE, Backbone, from_keras, register
 from core.networks.card import FORMAT, Bundle, open_bundle
 from core.networks.recipe import Phase, Recipe, recipe_values
 
@@ -34,7 +34,9 @@ def alzheimer_data() -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def tiny_backbone() -> None:
     """A real but small network for tests: MobileNetV2 learns and explains like the others, in seconds."""
-    BACKBONES["tiny"] = Backbone("tiny", "MobileNetV2", (103.939, 116.779, 123.68), "out_relu", "none.h5")
+    if "tiny" not in BACKBONES:
+        build = from_keras("MobileNetV2", "out_relu")
+        register(Backbone("tiny", "MobileNetV2", build, CAFFE, "out_relu", "block_16_expand", 3.5))
 
 
 def tiny_recipe(**changes: object) -> Recipe:

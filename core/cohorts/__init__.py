@@ -1,12 +1,13 @@
 """A folder becomes a Cohort here: indexed, audited, split."""
 
 from core.cohorts.audit import Audit, audit_folder
-from core.cohorts.cohort import index_folder, index_volumes
+from core.cohorts.cohort import holds_volumes, index_folder, index_volumes
 from core.cohorts.download import download
 from core.cohorts.preprocess import preprocess, volumes_from_slices
 from core.cohorts.split import (
     Tearing,
     read_split,
+    split_by_folder,
     split_by_person,
     split_by_slice,
     split_hash,
@@ -14,6 +15,7 @@ from core.cohorts.split import (
     write_folders,
 )
 from core.cohorts.tasks import ALZHEIMER, TASKS, TUMOUR, Task, task_of
+from core.cohorts.volumes import volume_table
 
 __all__ = [
     "ALZHEIMER",
@@ -24,15 +26,18 @@ __all__ = [
     "Tearing",
     "audit_folder",
     "download",
+    "holds_volumes",
     "index_folder",
     "index_volumes",
     "preprocess",
     "read_split",
+    "split_by_folder",
     "split_by_person",
     "split_by_slice",
     "split_hash",
     "task_of",
     "tearing",
+    "volume_table",
     "volumes_from_slices",
     "write_folders",
 ]

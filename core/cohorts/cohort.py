@@ -67,6 +67,16 @@ def index_volumes(folder: str | Path) -> tuple[pd.DataFrame, int]:
     return _table(known, task), len(entries) - len(known)
 
 
+def holds_volumes(folder: str | Path) -> bool:
+    """Tell whether a cohort is one of volumes: by its layout, or because its files are called so.
+
+    Raises:
+        CohortError: The folder is no cohort.
+    """
+    layout, entries = _listed(Path(folder))
+    return layout.volumes or any(is_volume_name(entry.path) for entry in entries)
+
+
 def _listed(root: Path) -> tuple[Layout, list[Entry]]:
     if not root.is_dir():
         raise CohortError(f"there is no folder {root}.")

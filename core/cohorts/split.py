@@ -1,4 +1,4 @@
-"""Who is in which part: by person (honest) or by slice (as the published systems did). A split is a table on disk."""
+"""Who is in which part: by person (honest), by slice or by folder (as published). A split is a table on disk."""
 
 import hashlib
 import os
@@ -18,6 +18,8 @@ from core.errors import CohortError
 PARTS = ("train", "val", "test")
 FOLDS = 5  # a fifth of everything is the test part, a fifth of the rest validates: 64 / 16 / 20 %
 SLICE_RATIO = (0.64, 0.16, 0.20)
+FOLDER_VAL = 0.1  # of a class's training files, where the folders hold no validation part
+PART_OF_FOLDER = {"tr": "train", "va": "val", "te": "test"}  # train, Training, val, valid, Validation, test, Testing
 COLUMNS = ("path", "label", "subject", "slice", "part", "by", "seed")
 
 
@@ -60,7 +62,7 @@ def split_by_person(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     Raises:
         CohortError: There are fewer than five people.
     """
-    groups = _groups(table)
+    groups = groups_of(table)
     n_groups = len(set(groups))
     if n_groups < FOLDS:
         raise CohortError(f"a split by person needs at least {FOLDS} people; there are {n_groups}.")
@@ -100,6 +102,28 @@ def split_by_slice(table: pd.DataFrame, *, seed: int, folders: str | Path | None
             for path in (output / name).glob("*/*"):
                 part[row_of[path.parent.name, path.name]] = name
     return _as_split(table, part, "slice", seed)
+
+
+def split_by_folder(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+    """Keep the parts that the files came in, as published systems that scored a set's own test folder did.
+
+    Args:
+        table: An audit's table.
+        seed: Chooses a tenth of each class's training files for validation, where there is no validation folder.
+
+    Returns:
+        The table with the columns `part`, `by` and `seed`.
+
+    Raises:
+        CohortError: The files came in no train and test folders.
+    """
+    part = table["came_in"].str.lower().str[:2].map(PART_OF_FOLDER)
+    if part.isna().any() or not {"train", "test"} <= set(part):
+        raise CohortError("a split by folder needs a train and a test folder, each with a folder a class.")
+    if "val" not in set(part):
+        chosen = table[part == "train"].groupby("label", group_keys=False).sample(frac=FOLDER_VAL, random_state=seed)
+        part.loc[chosen.index] = "val"
+    return _as_split(table, part.to_numpy(object), "folder", seed)
 
 
 def write_folders(split: pd.DataFrame, folders: str | Path) -> None:
@@ -158,7 +182,8 @@ def split_hash(split: pd.DataFrame) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _groups(table: pd.DataFrame) -> np.ndarray:
+def groups_of(table: pd.DataFrame) -> np.ndarray:
+    """Return the name of the person of every row, or of its group of near copies; a name of its own for neither."""
     alone = pd.Series([f"alone {row}" for row in range(len(table))], index=table.index)
     copies = table["copies"] if "copies" in table else pd.Series("", index=table.index)
     known = table["subject"].where(table["subject"] != "", copies)

@@ -1,17 +1,20 @@
-"""The only code that depends on Keras' backend: repeatability, compiled forward passes, gradients of the head."""
+"""The only code that depends on Keras' backend: repeatability, compiled passes, gradients of the head."""
 
+import os
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import StageLensError
+from core.networks.devices import accelerated
 from core.networks.network import Network
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-Forward = Callable[[Floats], Floats]
+Forward = Callable[[NDArray], Floats]
 FeatureGradient = Callable[[Floats, Ints], tuple[Floats, Floats, Floats]]
 
 
@@ -23,25 +26,64 @@ def backend_name() -> str:
 def make_repeatable(seed: int) -> None:
     """Seed every random generator and ask the backend for operations that repeat bit for bit."""
     keras.utils.set_random_seed(seed)
-    if backend_name() == "tensorflow":
-        import tensorflow as tf
+    match backend_name():
+        case "tensorflow":
+            import tensorflow as tf
 
-        tf.config.experimental.enable_op_determinism()
+            tf.config.experimental.enable_op_determinism()
+        case "torch":
+            import torch
+
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+            torch.use_deterministic_algorithms(True, warn_only=True)
+        case _:
+            pass  # JAX repeats by itself
 
 
 def compile_forward(network: Network) -> Forward:
-    """Compile the forward pass: N × H × W × 1 grey to N × classes logits, for any N, H and W."""
+    """Compile the forward pass: scans, N × H × W × 1 grey (or volumes), to N × classes logits, for any N, H and W."""
+    return compile_model(network.whole)
+
+
+def compile_model(model: keras.Model) -> Forward:
+    """Compile a model of one input for predicting: arrays of any number in, float32 out."""
     match backend_name():
         case "tensorflow":
             import tensorflow as tf
 
             graph = tf.function(
-                lambda scans: network.whole(scans, training=False),
-                input_signature=[tf.TensorSpec((None, None, None, 1), tf.float32)],
+                lambda given: model(given, training=False),
+                input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)],
             )
-            return lambda scans: np.asarray(graph(tf.constant(scans)))
+            return lambda given: np.asarray(graph(tf.constant(given, tf.float32)))
+        case "torch":
+            import torch
+
+            def run(given: NDArray) -> Floats:
+                with torch.no_grad():
+                    return np.asarray(model(given.astype(np.float32), training=False).detach().cpu().numpy())
+
+            return run
         case _:
-            return lambda scans: np.asarray(network.whole.predict_on_batch(scans))
+            return lambda given: np.asarray(model.predict_on_batch(given.astype(np.float32)))
+
+
+def in_batches(forward: Forward, given: NDArray, batch_size: int) -> Floats:
+    """Run a compiled forward pass over any number of scans, a batch at a time."""
+    starts = range(0, len(given), batch_size)
+    return np.concatenate([forward(given[start : start + batch_size]) for start in starts])
+
+
+def compile_for_training(model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: keras.losses.Loss) -> None:
+    """Compile a model for `train_on_batch`.
+
+    On CPUs TensorFlow's XLA makes convolutions slower, so it is asked for on accelerators only.
+    """
+    jit: Any = "auto"
+    if backend_name() == "tensorflow" and not accelerated():
+        jit = False
+    model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=jit)
+    optimizer.build(model.trainable_variables)
 
 
 def compile_feature_gradient(network: Network) -> FeatureGradient:
@@ -77,7 +119,8 @@ def _tensorflow_gradient(network: Network) -> FeatureGradient:
             chosen = tf.gather(logits, classes, batch_dims=1)
         return logits, feature_map, tape.gradient(chosen, feature_map)
 
-    signature = [tf.TensorSpec((None, None, None, 1), tf.float32), tf.TensorSpec((None,), tf.int64)]
+    shape = network.features.input_shape
+    signature = [tf.TensorSpec((None, *shape[1:]), tf.float32), tf.TensorSpec((None,), tf.int64)]
     graph = tf.function(run, input_signature=signature)
 
     def compiled(scans: Floats, classes: Ints) -> tuple[Floats, Floats, Floats]:

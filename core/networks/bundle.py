@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from core.errors import BundleError
-from core.networks.backend import Forward
+from core.networks.backend import Forward, in_batches
 from core.networks.card import CARD_FILE, WEIGHTS_FILE
 from core.networks.network import Network
 from core.networks.weights import Tensors, assign, save_tensors, tensors_of
@@ -20,7 +20,7 @@ PROBES = 256
 BATCH = 32
 
 
-def round_weights(network: Network, forward: Forward, scans: NDArray[np.float32]) -> tuple[Tensors, dict[str, Any]]:
+def round_weights(network: Network, forward: Forward, scans: NDArray) -> tuple[Tensors, dict[str, Any]]:
     """Round a network's kernels to float16 if its probabilities stay; the network is left with what is returned.
 
     Vectors (biases, BatchNorm) stay float32: they are a thousandth of the size and carry half of the error.
@@ -28,7 +28,7 @@ def round_weights(network: Network, forward: Forward, scans: NDArray[np.float32]
     Args:
         network: A trained network in float32.
         forward: Its compiled forward pass.
-        scans: float32, N × H × W × 1; about 256 of them, evenly spaced, are tried.
+        scans: N × H × W × 1; about 256 of them, evenly spaced, are tried.
 
     Returns:
         The tensors to keep, by path, and what was done: `weights_dtype` and `probabilities_moved_by`.
@@ -70,7 +70,5 @@ def write_bundle(folder: Path, tensors: Tensors, card: dict[str, Any]) -> None:
     unfinished.rename(folder)
 
 
-def _probabilities(forward: Forward, scans: NDArray[np.float32]) -> NDArray[np.float64]:
-    starts = range(0, len(scans), BATCH)
-    logits = np.concatenate([forward(scans[start : start + BATCH]) for start in starts])
-    return np.asarray(softmax(logits.astype(np.float64), axis=1))
+def _probabilities(forward: Forward, scans: NDArray) -> NDArray[np.float64]:
+    return np.asarray(softmax(in_batches(forward, scans, BATCH).astype(np.float64), axis=1))

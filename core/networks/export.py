@@ -20,7 +20,7 @@ def save_keras(network: Network, path: Path) -> None:
     Inference is written into it: Keras' resizing layer has `training=True` for a default, which spreads to the
     BatchNorm behind it (seen in Keras 3.15) when somebody calls a model without saying `training=False`.
     """
-    scan = keras.Input((None, None, 1), name="grey_scan")
+    scan = keras.Input(network.features.input_shape[1:], name="grey_scan")
     keras.Model(scan, network.whole(scan, training=False), name=network.whole.name).save(path)
 
 
@@ -33,11 +33,11 @@ def save_onnx(network: Network, path: Path) -> None:
     Raises:
         BundleError: The ONNX converter is not installed.
     """
-    recipe = network.recipe
-    scan = keras.Input((recipe.height, recipe.width, 1), name="grey_scan")
+    shape = network.input_shape
+    scan = keras.Input(shape, name="grey_scan")
     sized = keras.Model(scan, network.head(_after_fit(network)(scan)))
-    signature = [keras.InputSpec(shape=(None, recipe.height, recipe.width, 1), dtype="float32", name="grey_scan")]
-    sized(np.zeros((1, recipe.height, recipe.width, 1), np.float32))  # Keras exports only what was called once
+    signature = [keras.InputSpec(shape=(None, *shape), dtype="float32", name="grey_scan")]
+    sized(np.zeros((1, *shape), np.float32))  # Keras exports only what was called once
     warnings.filterwarnings("ignore", message=".*np.object.*", category=FutureWarning)  # of Keras' exporter
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     try:
@@ -47,7 +47,9 @@ def save_onnx(network: Network, path: Path) -> None:
 
 
 def _after_fit(network: Network) -> keras.Model:
-    """Return the feature extractor without its resizing layer and its augmentation, sharing its weights."""
+    """Return the feature extractor without its resizing layer, sharing its weights."""
+    if network.recipe.depth is not None:
+        return network.features
     fitted = network.features.get_layer("grey_to_three").input
     first = fitted[0] if isinstance(fitted, list) else fitted
     return keras.Model(first, network.features.output, name="features_at_size")

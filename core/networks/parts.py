@@ -1,4 +1,4 @@
-"""The scans of a split, in memory, at the network's size."""
+"""The scans of a split, decoded once, at the network's size, as bytes; memory-mapped where they are many."""
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.errors import CohortError
-from core.networks.network import Network
-from core.scans import read_slice
+from core.networks.network import fit_size, input_shape
+from core.networks.recipe import Recipe
+from core.scans import read_scan, read_slice
 
 CHUNK = 512
+IN_MEMORY = 2 << 30  # bytes; more is kept in a file and mapped
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,20 +23,27 @@ class Part:
     """One part of a split.
 
     Attributes:
-        scans: float32, N × height × width × 1, grey in [0, 255].
+        scans: uint8, N × height × width × 1 (depth first for volumes), grey in [0, 255]; rounding to a 255th moves
+            probabilities by less than float16 weights do.
         labels: int64, N, places in the recipe's classes.
         subjects: N names of people, "" where unknown.
         digests: N SHA-256 sums of the files.
     """
 
-    scans: NDArray[np.float32]
+    scans: NDArray[np.uint8]
     labels: NDArray[np.int64]
     subjects: NDArray[np.str_]
     digests: tuple[str, ...]
 
 
-def load_part(split: pd.DataFrame, part: str, network: Network) -> Part:
+def load_part(split: pd.DataFrame, part: str, recipe: Recipe, *, store: Path | None = None) -> Part:
     """Read the scans of one part of a split.
+
+    Args:
+        split: A split table.
+        part: train, val or test.
+        recipe: Whose size and classes are wanted.
+        store: Folder for a part that is too large for memory; None keeps everything in memory.
 
     Raises:
         CohortError: The part is empty, or holds a class the recipe does not know.
@@ -43,18 +52,28 @@ def load_part(split: pd.DataFrame, part: str, network: Network) -> Part:
     rows = split[split["part"] == part]
     if rows.empty:
         raise CohortError(f"the split has no {part} part.")
-    labels = rows["label"].map({name: place for place, name in enumerate(network.recipe.classes)})
+    labels = rows["label"].map({name: place for place, name in enumerate(recipe.classes)})
     if labels.isna().any():
         unknown = sorted(set(rows.loc[labels.isna(), "label"]))[0]
-        classes = ", ".join(network.recipe.classes)
+        classes = ", ".join(recipe.classes)
         raise CohortError(f"the split holds the class {unknown!r}; this recipe knows {classes}.")
-    scans = np.empty((len(rows), network.recipe.height, network.recipe.width, 1), np.float32)
+    shape = (len(rows), *input_shape(recipe))
+    if store is not None and np.prod(shape, dtype=np.int64) > IN_MEMORY:
+        store.mkdir(parents=True, exist_ok=True)
+        scans: NDArray[np.uint8] = np.lib.format.open_memmap(
+            store / f"{part}.npy", mode="w+", dtype=np.uint8, shape=shape
+        )
+    else:
+        scans = np.empty(shape, np.uint8)
     digests: list[str] = []
     paths = rows["path"].tolist()
+    read_one = _read_slice if recipe.depth is None else _read_volume
+    chunk = CHUNK if recipe.depth is None else 4
     with ThreadPoolExecutor() as pool:
-        for start in range(0, len(paths), CHUNK):
-            read = list(pool.map(_read, paths[start : start + CHUNK]))
-            scans[start : start + len(read)] = network.fit_size([grey for grey, _ in read])
+        for start in range(0, len(paths), chunk):
+            read = list(pool.map(read_one, paths[start : start + chunk]))
+            fitted = fit_size(recipe, [grey for grey, _ in read])
+            scans[start : start + len(read)] = np.rint(np.clip(fitted, 0, 255, out=fitted), out=fitted)
             digests.extend(digest for _, digest in read)
     return Part(scans, labels.to_numpy(np.int64), rows["subject"].to_numpy(str), tuple(digests))
 
@@ -67,9 +86,32 @@ def fingerprint(parts: list[Part]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _read(path: str) -> tuple[NDArray[np.float32], str]:
+def volume_as_seen(voxels: NDArray) -> NDArray[np.float32]:
+    """Turn a volume along RAS+ (X × Y × Z) as 3D networks see it: slices from below, rows from back to front, columns
+    from the patient's right to left; grey stretched to [0, 255] unless it is bytes already.
+    """
+    turned = np.ascontiguousarray(voxels.transpose(2, 1, 0)[:, :, ::-1], np.float32)
+    if turned.min() >= 0 and 1 < turned.max() <= 255:
+        return turned
+    low, high = float(turned.min()), float(turned.max())
+    return (turned - low) * np.float32(255 / max(high - low, 1e-12))
+
+
+def _read_slice(path: str) -> tuple[NDArray[np.float32], str]:
+    data = _bytes_of(path)
+    return read_slice({Path(path).name: data}).grey(), hashlib.sha256(data).hexdigest()
+
+
+def _read_volume(path: str) -> tuple[NDArray[np.float32], str]:
+    data = _bytes_of(path)
+    scan = read_scan({Path(path).name: data})
+    if not scan.is_volume:
+        raise CohortError(f"{path} is a picture; this recipe reads volumes.")
+    return volume_as_seen(scan.voxels), hashlib.sha256(data).hexdigest()
+
+
+def _bytes_of(path: str) -> bytes:
     try:
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise CohortError(f"{path} is in the split table but cannot be opened: {error.strerror}.") from error
-    return read_slice({Path(path).name: data}).grey(), hashlib.sha256(data).hexdigest()

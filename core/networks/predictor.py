@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from core.errors import BundleError, WeightsError
-from core.networks.backend import compile_feature_gradient, compile_forward
+from core.errors import BundleError, StageLensError, WeightsError
+from core.networks.backend import Forward, compile_feature_gradient, compile_forward, compile_model
 from core.networks.card import WEIGHTS_FILE, Bundle
 from core.networks.combining import combined_logits
 from core.networks.network import Network, build_network
@@ -64,16 +64,18 @@ class Predictor:
         self.network = network
         self._forward = compile_forward(network)
         self._gradient = compile_feature_gradient(network)
+        self._embed: Forward | None = None
         self._turn = threading.Lock()
 
     def warm_up(self) -> None:
         """Compile both passes on an empty scan, so that the first person does not wait for it."""
-        empty = np.zeros((1, self.network.recipe.height, self.network.recipe.width, 1), np.float32)
-        self.logits([empty[0, ..., 0]])
-        self.feature_gradient([empty[0, ..., 0]], np.zeros(1, np.int64))
+        empty = np.zeros(self.network.input_shape[:-1], np.float32)
+        self.logits([empty])
+        if self.network.recipe.depth is None:
+            self.feature_gradient([empty], np.zeros(1, np.int64))
 
     def logits(self, greys: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Return logits, N × classes, of N grey scans in [0, 255] of any size."""
+        """Return logits, N × classes, of N grey scans in [0, 255] of any size, H × W, or D × H × W for 3D networks."""
         return np.concatenate([self._run_forward(batch) for batch in self._batches(greys)])
 
     def feature_gradient(
@@ -96,10 +98,23 @@ class Predictor:
         logits, feature_maps, gradients = (np.concatenate(arrays) for arrays in zip(*results, strict=True))
         return logits, feature_maps, gradients
 
+    def embeddings(self, greys: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return the pooled features, N × channels, of N grey scans in [0, 255] of any size."""
+        with self._turn:
+            if self._embed is None:
+                self._embed = compile_model(self.network.embedder)
+            return np.concatenate([self._embed(batch) for batch in self._batches(greys)])
+
     def predict(self, scans: Sequence[Scan]) -> list[Prediction]:
-        """Predict scans, in order."""
+        """Predict images, in order.
+
+        Raises:
+            StageLensError: The network reads volumes.
+        """
         if not scans:
             return []
+        if self.network.recipe.depth is not None:
+            raise StageLensError(f"{self.bundle.name} reads whole volumes, not single pictures.")
         logits = self.logits([scan.grey() for scan in scans])
         recipe, name = self.network.recipe, self.bundle.name
         return [Prediction(scan.name, name, recipe.classes, row) for scan, row in zip(scans, logits, strict=True)]
@@ -118,13 +133,23 @@ class Predictor:
         together = combined_logits(logits, recipe.slices.combine)
         return Prediction(name, self.bundle.name, recipe.classes, together, logits, tuple(heights_mm))
 
+    def predict_whole(self, name: str, volume: NDArray[np.float32]) -> Prediction:
+        """Predict a volume with a 3D network.
+
+        Args:
+            name: The volume's generated name.
+            volume: Grey in [0, 255], D × H × W, as `core.networks.parts.volume_as_seen` turns it.
+        """
+        (logits,) = self.logits([volume])
+        return Prediction(name, self.bundle.name, self.network.recipe.classes, logits)
+
     def _run_forward(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         with self._turn:
             return self._forward(batch)
 
     def _batches(self, greys: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """Stack scans of one size as they are, others at the network's size: the network resizes in either case."""
-        if len({grey.shape for grey in greys}) == 1:
+        if self.network.recipe.depth is None and len({grey.shape for grey in greys}) == 1:
             stacked = np.stack(greys).astype(np.float32)[..., None]
         else:
             stacked = self.network.fit_size(greys)

@@ -1,9 +1,10 @@
 """The Recipe: everything a training run depends on, as one frozen, validated value; TOML on disk."""
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -11,6 +12,10 @@ from pydantic.dataclasses import dataclass
 from core.cohorts.tasks import TASKS, Task
 from core.errors import RecipeError
 
+if TYPE_CHECKING:
+    from core.networks.backbones import Backbone
+
+PIXELS = "pixels"
 RECIPES = Path(__file__).parent / "recipes"
 STRICT = ConfigDict(extra="forbid")
 
@@ -25,27 +30,73 @@ class Augmentation:
     Attributes:
         rotation_degrees: Largest rotation to either side.
         shift: Largest shift, as a share of height and width.
+        zoom: Largest change of scale, as a share; height and width change apart from each other.
+        shear_degrees: Largest slant to either side.
         flip_horizontal: Whether left and right are swapped at random.
         flip_vertical: Whether top and bottom are swapped at random.
-        fill: What fills the rim that a rotation or shift uncovers.
+        fill: What fills the rim that is uncovered.
     """
 
     rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 0.0
     shift: Share = 0.0
+    zoom: Share = 0.0
+    shear_degrees: Annotated[float, Field(ge=0, le=60)] = 0.0
     flip_horizontal: bool = False
     flip_vertical: bool = False
     fill: Literal["nearest", "constant", "reflect", "wrap"] = "nearest"
 
+    @property
+    def changes(self) -> bool:
+        """Whether anything is changed at all."""
+        return bool(
+            self.rotation_degrees or self.shift or self.zoom or self.shear_degrees
+            or self.flip_horizontal or self.flip_vertical
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, config=STRICT)
 class Head:
-    """What follows the backbone's pooled features.
+    """What follows the backbone's pooled features: dense ReLU layers, each with dropout behind it, and the logits.
 
     Attributes:
+        dense: Widths of the dense layers; with none, dropout and logits follow the pooling.
         dropout: Share of features dropped while training.
     """
 
+    dense: Annotated[tuple[Annotated[int, Field(ge=1, le=8192)], ...], Field(max_length=4)] = ()
     dropout: Share = 0.5
+
+
+@dataclass(frozen=True, config=STRICT)
+class Imbalance:
+    """What is done about rare classes.
+
+    Attributes:
+        class_weights: Whether a scan of a rare class counts more (scikit-learn's "balanced").
+        sampling: "weighted" draws every class alike often, with replacement; "shuffled" every scan once an epoch.
+        loss: "cross_entropy", or "focal" (Lin et al., ICCV 2017, equation 4).
+        focal_gamma: The focusing parameter of it.
+    """
+
+    class_weights: bool = False
+    sampling: Literal["shuffled", "weighted"] = "shuffled"
+    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    focal_gamma: Annotated[float, Field(ge=0, le=10)] = 2.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class Oversampling:
+    """Invented embeddings for rare classes, by imbalanced-learn.
+
+    Attributes:
+        method: SMOTE (Chawla et al., JAIR 2002), one of its relatives, or plain repetition.
+        target: Embeddings a class is brought up to; None for as many as the largest has. No class is made smaller.
+        neighbours: Between how many neighbours embeddings are invented; fewer where a class has fewer.
+    """
+
+    method: Literal["smote", "borderline_smote", "svm_smote", "adasyn", "repetition"] = "smote"
+    target: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    neighbours: Annotated[int, Field(ge=1, le=100)] = 5
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -53,16 +104,58 @@ class Phase:
     """One phase of training.
 
     Attributes:
-        trains: "head" (the backbone is frozen) or "all".
-        learning_rate: Of Adam.
+        trains: "head" (the backbone is frozen), "last_block" of the backbone and the head, what comes "from_layer" on,
+            or "all".
+        learning_rate: At the start of the phase.
         epochs: At most so many.
         patience: Epochs without a better validation loss after which the phase stops.
+        from_layer: The first layer of the backbone that trains, for "from_layer".
+        batch_norm: Whether BatchNorm layers that are not frozen go on learning ("train") or keep what they know.
+        schedule: "constant"; "cosine" falls to zero over the epochs; "plateau" takes a fifth of the rate after two
+            epochs without a better validation loss.
+        optimizer: Of Keras.
+        views: For "head": how many augmented views of each scan are embedded once and used in turn. 0 embeds the scans
+            as they are if the recipe has no augmentation, and trains through the frozen backbone if it has.
+        oversampling: Invented embeddings, for a "head" phase on embeddings.
+        fresh_head: Whether the head starts anew.
     """
 
-    trains: Literal["head", "all"]
+    trains: Literal["head", "last_block", "from_layer", "all"]
     learning_rate: Annotated[float, Field(gt=0, le=1)]
     epochs: Annotated[int, Field(ge=1, le=1000)]
     patience: Annotated[int, Field(ge=1, le=1000)]
+    from_layer: str | None = None
+    batch_norm: Literal["train", "freeze"] = "train"
+    schedule: Literal["constant", "cosine", "plateau"] = "constant"
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    views: Annotated[int, Field(ge=0, le=100)] = 0
+    oversampling: Oversampling | None = None
+    fresh_head: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.from_layer is not None) != (self.trains == "from_layer"):
+            raise ValueError('from_layer and trains = "from_layer" go together')
+        if self.trains != "head" and (self.views or self.oversampling is not None):
+            raise ValueError('views and oversampling need trains = "head"')
+
+
+@dataclass(frozen=True, config=STRICT)
+class Classic:
+    """A classifier of scikit-learn in place of the trained head: a baseline.
+
+    Attributes:
+        kind: Logistic regression, a support vector machine, or k nearest neighbours.
+        strength: C, the inverse of the regularisation, of the first two.
+        kernel: Of the support vector machine.
+        neighbours: k.
+        components: Principal components the features are reduced to first; None for all features.
+    """
+
+    kind: Literal["logistic_regression", "svm", "nearest_neighbours"]
+    strength: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    kernel: Literal["linear", "rbf"] = "linear"
+    neighbours: Annotated[int, Field(ge=1, le=1000)] = 1
+    components: Annotated[int, Field(ge=1, le=10_000)] | None = None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -92,17 +185,20 @@ class Recipe:
         name: Short name; also the bundle's.
         title: One line for people.
         task: One of the tasks of `core.cohorts`.
-        backbone: One of `core.networks.backbones`.
+        backbone: One of `core.networks.backbones`, or "pixels" for a classic classifier on the scans themselves.
         height: Rows of the image the backbone sees, in pixels.
         width: Columns of it; the scan is fitted in with its aspect kept.
-        phases: The phases, in order.
+        depth: Slices of the volume a 3D backbone sees; None for 2D.
+        phases: The phases, in order; none for a classic classifier.
         start: "imagenet" (downloaded by Keras), "scratch", or "file" (given with the run).
         head: The layers after the backbone.
         augmentation: Random changes while training.
-        slices: What is read of a volume; None for a network that knows single pictures only.
-        class_weights: Whether rare classes count more (scikit-learn's "balanced").
+        imbalance: What is done about rare classes while training.
+        slices: What is read of a volume; None for a network that knows single pictures, or whole heads, only.
+        classic: A classifier of scikit-learn in place of phases.
         batch_size: Scans a step.
-        precision: Arithmetic while training; predictions are always float32.
+        precision: Arithmetic while training; predictions are always float32. "auto" takes bfloat16 where the hardware
+            has it.
         seed: Of the start weights, the order of the scans and the augmentation.
     """
 
@@ -112,15 +208,26 @@ class Recipe:
     backbone: str
     height: Side
     width: Side
-    phases: Annotated[tuple[Phase, ...], Field(min_length=1, max_length=9)]
+    phases: Annotated[tuple[Phase, ...], Field(max_length=9)] = ()
+    depth: Side | None = None
     start: Literal["imagenet", "scratch", "file"] = "imagenet"
     head: Head = field(default_factory=Head)
     augmentation: Augmentation = field(default_factory=Augmentation)
+    imbalance: Imbalance = field(default_factory=Imbalance)
     slices: Slices | None = None
-    class_weights: bool = False
+    classic: Classic | None = None
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = "float32"
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+
+    def __post_init__(self) -> None:
+        if (not self.phases) != (self.classic is not None):
+            raise ValueError("a recipe has either phases or a classic classifier")
+        if self.backbone == PIXELS and self.classic is None:
+            raise ValueError('the backbone "pixels" is for classic classifiers')
+        for phase in self.phases:
+            if phase.oversampling is not None and not self.on_embeddings(phase):
+                raise ValueError("oversampling needs embeddings: no augmentation, or views")
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -130,6 +237,10 @@ class Recipe:
     def as_task(self) -> Task:
         """Return the task the recipe names."""
         return TASKS[self.task]
+
+    def on_embeddings(self, phase: Phase) -> bool:
+        """Tell whether a phase trains on stored embeddings instead of through the frozen backbone."""
+        return phase.trains == "head" and (phase.views > 0 or not self.augmentation.changes)
 
 
 def recipe_from(values: dict[str, Any], source: str = "recipe") -> Recipe:
@@ -148,13 +259,59 @@ def recipe_from(values: dict[str, Any], source: str = "recipe") -> Recipe:
         recipe = TypeAdapter(Recipe).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the recipe"
-        received = "" if first["type"] == "missing" else f" Received: {first['input']!r}"
-        raise RecipeError(f"{source}: {key}: {first['msg']}.{received}") from error
-    for key, value, known in (("task", recipe.task, TASKS), ("backbone", recipe.backbone, BACKBONES)):
+        key = ".".join(str(part) for part in first["loc"])
+        whole = first["type"] in {"missing", "value_error"}  # the value is a whole table then
+        received = "" if whole else f" Received: {first['input']!r}"
+        message = first["msg"].removeprefix("Value error, ")
+        raise RecipeError(f"{source}: {f'{key}: ' if key else ''}{message}.{received}") from error
+    for key, value, known in (("task", recipe.task, [*TASKS]), ("backbone", recipe.backbone, [*BACKBONES, PIXELS])):
         if value not in known:
             raise RecipeError(f"{source}: {key}: expected one of {', '.join(known)}. Received: {value!r}")
+    if recipe.backbone != PIXELS:
+        _check_sides(recipe, BACKBONES[recipe.backbone], source)
     return recipe
+
+
+def _check_sides(recipe: Recipe, backbone: "Backbone", source: str) -> None:
+    if (recipe.depth is not None) != (backbone.dimensions == 3):
+        what = "needs a depth" if backbone.dimensions == 3 else "knows no depth"
+        raise RecipeError(f"{source}: depth: {backbone.name} {what}. Received: {recipe.depth}")
+    if min(recipe.height, recipe.width) < backbone.smallest:
+        raise RecipeError(
+            f"{source}: height: {backbone.name} needs {backbone.smallest} pixels a side or more. "
+            f"Received: {recipe.height} x {recipe.width}"
+        )
+
+
+def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
+    """Return a recipe with settings changed.
+
+    Args:
+        recipe: The recipe to start from.
+        settings: Each "key=value" with a TOML value and a dotted key; phases are counted from 1, as in
+            "phases.2.learning_rate=1e-4".
+
+    Raises:
+        RecipeError: A setting is not of that form, its key is unknown or its value impossible.
+    """
+    values = recipe_values(recipe)
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise RecipeError(f"a setting is written key=value. Received: {setting}")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except ValueError:
+            value = text.strip()  # a bare word
+        place: Any = values
+        *path, last = key.strip().split(".")
+        try:
+            for step in path:
+                place = place[int(step) - 1 if isinstance(place, list) else step]
+            place[last] = value
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise RecipeError(f"there is no setting {key.strip()} in {recipe.name}.") from error
+    return recipe_from(values, recipe.name)
 
 
 def recipe_values(recipe: Recipe) -> dict[str, Any]:

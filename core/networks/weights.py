@@ -3,7 +3,9 @@
 import contextlib
 import hashlib
 import os
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -17,39 +19,64 @@ from core.errors import WeightsError
 from core.networks.backbones import BACKBONES
 from core.networks.network import Network
 
+UNNAMED = re.compile(r"(conv2d|batch_normalization|normalization|dense)(?:_\d+)?")
 Tensors = Mapping[str, NDArray[np.generic]]
 
 
-def tensors_of(variables: Iterable[keras.Variable]) -> dict[str, NDArray[np.generic]]:
-    """Return the values of Keras variables by their paths, such as "conv1_conv/kernel"."""
-    tensors: dict[str, NDArray[np.generic]] = {}
+def names_of(variables: Iterable[keras.Variable]) -> list[str]:
+    """Return names such as "conv1_conv/kernel" for Keras variables, the same in every process.
+
+    Keras numbers the layers that its applications leave unnamed (all of InceptionV3's) through the whole process; here
+    they are numbered from 0 within the network, in its order.
+
+    Raises:
+        WeightsError: Two variables have the same name.
+    """
+    numbers: dict[str, dict[str, int]] = {}
+    names = []
     for variable in variables:
-        if variable.path in tensors:
-            raise WeightsError(f"two variables are called {variable.path}.")
-        tensors[variable.path] = keras.ops.convert_to_numpy(variable)
-    return tensors
+        layer, _, rest = variable.path.partition("/")
+        unnamed = UNNAMED.fullmatch(layer)
+        if unnamed:
+            kind = numbers.setdefault(unnamed[1], {})
+            layer = f"{unnamed[1]}_{kind.setdefault(layer, len(kind))}"
+        names.append(f"{layer}/{rest}")
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise WeightsError(f"two variables are called {twice[0]}.")
+    return names
+
+
+def tensors_of(variables: Iterable[keras.Variable]) -> dict[str, NDArray[np.generic]]:
+    """Return the values of Keras variables by their names."""
+    listed = list(variables)
+    return {
+        name: keras.ops.convert_to_numpy(variable)
+        for name, variable in zip(names_of(listed), listed, strict=True)
+    }  # fmt: skip
 
 
 def assign(variables: Iterable[keras.Variable], tensors: Tensors, source: str) -> None:
-    """Put tensors into Keras variables of the same paths, all of them or none.
+    """Put tensors into Keras variables of the same names, all of them or none.
 
     Raises:
         WeightsError: A tensor is missing, has another shape, or holds values that are no numbers.
     """
     wanted = list(variables)
-    for variable in wanted:
-        value = tensors.get(variable.path)
+    names = names_of(wanted)
+    for name, variable in zip(names, wanted, strict=True):
+        value = tensors.get(name)
         if value is None:
-            raise WeightsError(f"{source} does not fit this network: it has no tensor {variable.path}.")
+            raise WeightsError(f"{source} does not fit this network: it has no tensor {name}.")
         if tuple(value.shape) != tuple(variable.shape):
             raise WeightsError(
-                f"{source} does not fit this network: {variable.path} has shape {tuple(value.shape)}, "
+                f"{source} does not fit this network: {name} has shape {tuple(value.shape)}, "
                 f"expected {tuple(variable.shape)}."
             )
         if value.dtype.kind == "f" and not np.isfinite(value).all():
-            raise WeightsError(f"{source} is damaged: {variable.path} holds values that are no numbers.")
-    for variable in wanted:
-        variable.assign(tensors[variable.path].astype(variable.dtype))
+            raise WeightsError(f"{source} is damaged: {name} holds values that are no numbers.")
+    for name, variable in zip(names, wanted, strict=True):
+        variable.assign(tensors[name].astype(variable.dtype))
 
 
 def save_tensors(path: Path, tensors: Tensors, *, note: str = "") -> None:
@@ -84,7 +111,8 @@ def set_start_weights(network: Network, file: Path | None) -> str:
     Args:
         network: As `build_network` made it; from "scratch" it stays so.
         file: Start weights on disk, for "imagenet" too when there is no network: a Keras `.h5` file of the backbone
-            without its classifier, or a `.safetensors` file of one of our bundles (its head is not used).
+            without its classifier, or a `.safetensors` file of one of our bundles (its head is not used) or, for
+            ResNet18, of timm.
 
     Returns:
         What the network started from, in words, with the file's SHA-256 where there is a file.
@@ -95,18 +123,54 @@ def set_start_weights(network: Network, file: Path | None) -> str:
     start = network.recipe.start
     if file is not None:
         _load_backbone(network, file)
+        _keep_neutral(network.features)
         return f"{file.name} (SHA-256 {hashlib.sha256(file.read_bytes()).hexdigest()})"
     if start == "file":
         raise WeightsError("this recipe starts from a file; give it with --weights FILE.")
     if start == "imagenet":
         _download_imagenet(network)
+        _keep_neutral(network.features)
         return "ImageNet (downloaded by Keras)"
     return f"random weights, seed {network.recipe.seed}"
 
 
+def weights_hash(network: Network) -> str:
+    """Return the SHA-256 of a network's backbone."""
+    digest = hashlib.sha256()
+    for name, value in tensors_of(network.features.weights).items():
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()
+
+
+def from_torch_layout(tensors: Tensors) -> dict[str, NDArray[np.generic]]:
+    """Rename and turn the tensors of a torchvision or timm ResNet into ours; its classifier is left out.
+
+    Args:
+        tensors: Such as "layer1.0.conv1.weight", out × in × height × width.
+
+    Returns:
+        Such as "layer1_0_conv1/kernel", height × width × in × out.
+    """
+    kinds = {"bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+    ours = {}
+    for name, value in tensors.items():
+        *path, kind = name.split(".")
+        if path[0] == "fc" or kind == "num_batches_tracked":
+            continue
+        if kind == "weight":
+            kind = "kernel" if value.ndim > 1 else "gamma"
+        turned = np.ascontiguousarray(value.transpose(2, 3, 1, 0)) if value.ndim == 4 else value
+        ours[f"{'_'.join(path)}/{kinds.get(kind, kind)}"] = turned
+    return ours
+
+
 def _load_backbone(network: Network, file: Path) -> None:
     if file.suffix == ".safetensors":
-        assign(network.features.weights, load_tensors(file), file.name)
+        tensors = load_tensors(file)
+        assign(
+            network.features.weights, from_torch_layout(tensors) if "conv1.weight" in tensors else tensors, file.name
+        )
         return
     if file.suffix != ".h5":
         raise WeightsError(f"{file.name} is neither .h5 (Keras) nor .safetensors; models as objects are not opened.")
@@ -119,8 +183,23 @@ def _load_backbone(network: Network, file: Path) -> None:
         raise WeightsError(f"{file.name} does not fit {network.recipe.backbone}: {reason}") from error
 
 
+def _keep_neutral(features: keras.Model) -> None:
+    """Undo what EfficientNet's own normalisation got from a file: our preprocessing has done it already."""
+    for layer in features.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            for variable in layer.weights:
+                variable.assign(keras.ops.full_like(variable, float("variance" in variable.path)))
+            layer.finalize_state()
+
+
 def _download_imagenet(network: Network) -> None:
     backbone = BACKBONES[network.recipe.backbone]
+    by_hand = (
+        f"Fetch {backbone.weights_file or 'such a file'} from its source by hand and give it with --weights FILE, "
+        'or set start = "scratch".'
+    )
+    if not backbone.application:
+        raise WeightsError(f"Keras has no ImageNet weights of {backbone.title}. {by_hand}")
     application = getattr(keras.applications, backbone.application)
     try:
         with contextlib.redirect_stdout(sys.stderr):  # where Keras announces the download; JSON goes to the other
@@ -128,8 +207,5 @@ def _download_imagenet(network: Network) -> None:
     except Exception as error:
         if not isinstance(error, OSError) and "fetch failure" not in str(error):
             raise
-        raise WeightsError(
-            f"the ImageNet weights of {backbone.application} cannot be downloaded. Fetch {backbone.weights_file} from "
-            'the Keras applications page by hand and give it with --weights FILE, or set start = "scratch".'
-        ) from error
+        raise WeightsError(f"the ImageNet weights of {backbone.title} cannot be downloaded. {by_hand}") from error
     assign(network.features.weights, tensors_of(trained.weights), "ImageNet weights")

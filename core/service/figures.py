@@ -5,8 +5,10 @@ from itertools import cycle
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.subplots import make_subplots
 
 BAR_COLOUR = "#0F6E84"
 OTHER_COLOUR = "#9DB8BF"
@@ -96,4 +98,102 @@ def confusion_plot(figures: dict[str, Any], *, as_share: bool) -> go.Figure:
     figure.update_xaxes(title="answer", fixedrange=True, automargin=True)
     figure.update_yaxes(title="truth", autorange="reversed", fixedrange=True, automargin=True)
     figure.update_layout(height=340, margin={"l": 0, "r": 0, "t": 8, "b": 0})
+    return figure
+
+
+def learning_curves(epochs: pd.DataFrame) -> go.Figure:
+    """Draw loss and accuracy of training and validation along the epochs of all phases.
+
+    Args:
+        epochs: As `core.service.run_files.read_logs` gives it.
+    """
+    figure = make_subplots(rows=1, cols=2, subplot_titles=("Loss", "Accuracy"), horizontal_spacing=0.12)
+    for column, name in enumerate(("loss", "accuracy"), start=1):
+        for prefix, title, colour in (("", "Training", OTHER_COLOUR), ("val_", "Validation", BAR_COLOUR)):
+            curve = go.Scatter(
+                x=epochs["at"], y=epochs.get(prefix + name, []), name=title, mode="lines+markers",
+                line_color=colour, showlegend=column == 1, legendgroup=title,
+                hovertemplate="epoch %{x}: %{y:.3f}<extra>" + title + "</extra>",
+            )  # fmt: skip
+            figure.add_trace(curve, row=1, col=column)
+        for first in epochs.loc[epochs["phase"].diff() > 0, "at"]:
+            figure.add_vline(x=first - 0.5, line_dash="dot", line_color=OTHER_COLOUR, row=1, col=column)
+    figure.update_xaxes(title="Epoch", fixedrange=True, rangemode="tozero", dtick=1 if len(epochs) < 12 else None)
+    figure.update_yaxes(fixedrange=True, rangemode="tozero")
+    figure.update_yaxes(range=[0, 1], tickformat=".0%", col=2)
+    legend = {"orientation": "h", "y": 1.18, "x": 1, "xanchor": "right"}
+    figure.update_layout(height=320, margin={"l": 0, "r": 8, "t": 48, "b": 24}, legend=legend)
+    return figure
+
+
+def runs_curves(logs: dict[str, pd.DataFrame]) -> go.Figure:
+    """Draw the validation loss of several runs along their epochs.
+
+    Args:
+        logs: Name of the run to what `core.service.run_files.read_logs` gives.
+    """
+    figure = go.Figure()
+    for (name, epochs), colour in zip(logs.items(), cycle(CLASS_COLOURS), strict=False):
+        figure.add_trace(
+            go.Scatter(
+                x=epochs["at"], y=epochs["val_loss"], name=name, mode="lines+markers", line_color=colour,
+                hovertemplate="epoch %{x}: %{y:.3f}<extra>" + name + "</extra>",
+            )
+        )  # fmt: skip
+    figure.update_xaxes(title="Epoch", fixedrange=True)
+    figure.update_yaxes(title="Validation loss", fixedrange=True, rangemode="tozero")
+    legend = {"orientation": "h", "y": 1.15, "x": 0}
+    figure.update_layout(height=300, margin={"l": 0, "r": 8, "t": 32, "b": 24}, legend=legend, showlegend=True)
+    return figure
+
+
+def class_balance(counts: dict[str, dict[str, int]]) -> go.Figure:
+    """Draw how many scans each class has, a bar a way of counting.
+
+    Args:
+        counts: Title of the way of counting to class to number.
+    """
+    colours = (OTHER_COLOUR, BAR_COLOUR)
+    bars = [
+        go.Bar(x=list(values.values()), y=list(values), name=title, orientation="h", marker_color=colour,
+               text=[f"{value:,}" for value in values.values()], textposition="outside", cliponaxis=False)
+        for (title, values), colour in zip(counts.items(), cycle(colours), strict=False)
+    ]  # fmt: skip
+    figure = go.Figure(bars)
+    longest = max((value for values in counts.values() for value in values.values()), default=1)
+    figure.update_xaxes(range=[0, longest * 1.15], title=None, fixedrange=True)
+    figure.update_yaxes(autorange="reversed", fixedrange=True, automargin=True)
+    classes = max(map(len, counts.values()), default=1)
+    legend = {"orientation": "h", "y": 1.12, "x": 0}
+    figure.update_layout(height=90 + 30 * classes * len(counts), margin={"l": 0, "r": 8, "t": 32, "b": 24},
+                         showlegend=len(counts) > 1, legend=legend)  # fmt: skip
+    return figure
+
+
+def embedding_map(
+    places: NDArray, labels: NDArray[np.str_], invented: NDArray[np.bool_], classes: Sequence[str]
+) -> go.Figure:
+    """Draw embeddings in the plane, a dot a scan, invented ones hollow.
+
+    Args:
+        places: N × 2.
+        labels: N class names.
+        invented: N, whether oversampling made it.
+        classes: The classes in their order.
+    """
+    figure = go.Figure()
+    names = labels
+    for name, colour in zip(classes, cycle(CLASS_COLOURS), strict=False):
+        for made in (False, True):
+            chosen = (names == name) & (invented == made)
+            if chosen.any():
+                marker = {"color": colour, "size": 6, "symbol": "circle-open" if made else "circle", "opacity": 0.8}
+                figure.add_trace(go.Scattergl(
+                    x=places[chosen, 0], y=places[chosen, 1], mode="markers", marker=marker,
+                    name=f"{name}, invented" if made else name, hovertemplate=f"{name}<extra></extra>",
+                ))  # fmt: skip
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False, scaleanchor="x")
+    legend = {"orientation": "h", "y": -0.02, "yanchor": "top"}
+    figure.update_layout(height=460, margin={"l": 0, "r": 0, "t": 8, "b": 8}, legend=legend)
     return figure

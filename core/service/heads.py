@@ -6,10 +6,12 @@ from collections import OrderedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from core.cohorts.preprocess import cube_of
 from core.errors import StageLensError
+from core.networks.parts import volume_as_seen
 from core.networks.recipe import Recipe
 from core.scans import Scan
-from core.scans.standard_space import StandardHead, to_standard_space
+from core.scans.standard_space import StandardHead, axial_slices, to_standard_space
 
 KEPT = 4  # heads in memory, 80 MB each
 _kept: OrderedDict[str, StandardHead] = OrderedDict()
@@ -39,6 +41,20 @@ def _look(name: str) -> StandardHead | None:
         if name in _kept:
             _kept.move_to_end(name)
         return _kept.get(name)
+
+
+def whole_of(head: StandardHead, recipe: Recipe) -> NDArray[np.float32]:
+    """Return what a 3D network sees of a head: the slices its recipe asks for, or the whole head as a cube.
+
+    Returns:
+        Grey in [0, 255], D × H × W.
+
+    Raises:
+        NoHead: The head did not come to lie in standard space.
+    """
+    if recipe.slices is None:
+        return volume_as_seen(cube_of(head)[0])
+    return np.stack([scan.grey() for scan in axial_slices(head, heights_of(recipe))])
 
 
 def heights_of(recipe: Recipe) -> NDArray[np.float64]:

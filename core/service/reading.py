@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.errors import StageLensError
 from core.explain import Explanation, explainer
 from core.networks.card import open_bundle
 from core.networks.predictor import Prediction, Predictor, load_predictor
 from core.scans import Scan
 from core.scans.planes import as_network_slice
 from core.scans.standard_space import StandardHead, axial_slices
-from core.service.heads import heights_of, standard_head
+from core.service.heads import heights_of, standard_head, whole_of
 
 LOADED_AT_ONCE = 4
 _loading = threading.Lock()
@@ -74,6 +75,7 @@ class Reading:
                 "scales": list(quality.scales),
                 "shear": quality.shear,
             }
+        if prediction.slice_logits is not None:
             values["slices"] = [
                 {"height_mm": height, "probabilities": dict(zip(prediction.classes, row.tolist(), strict=True))}
                 for height, row in zip(prediction.heights_mm, prediction.slice_probabilities, strict=True)
@@ -125,6 +127,8 @@ def read_scans(
         StageLensError: The class or the method is not known, or the network reads no volumes.
     """
     explain = explainer(method).explain
+    if predictor.network.recipe.depth is not None:
+        raise StageLensError(f"{predictor.bundle.name} reads whole volumes; heatmaps are made for slice networks only.")
     images = [_as_seen(scan, predictor) for scan in scans if not scan.is_volume]
     explained = iter(zip(images, explain(predictor, images, [class_name] * len(images)), strict=True))
     readings = []
@@ -146,7 +150,11 @@ def _as_seen(scan: Scan, predictor: Predictor) -> Scan:
 
 
 def _predict_volume(scan: Scan, predictor: Predictor) -> Reading:
-    heights = heights_of(predictor.network.recipe)
+    recipe = predictor.network.recipe
+    if recipe.depth is not None:
+        head = standard_head(scan)
+        return Reading(scan, predictor.predict_whole(scan.name, whole_of(head, recipe)), (), head=head)
+    heights = heights_of(recipe)
     head = standard_head(scan)
     slices = tuple(axial_slices(head, heights))
     return Reading(scan, predictor.predict_volume(scan.name, slices, heights.tolist()), slices, head=head)

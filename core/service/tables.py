@@ -44,6 +44,21 @@ def training_table(card: dict[str, Any]) -> pd.DataFrame:
     )
 
 
+def runs_table(cards: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    """Put finished runs side by side: how they were split, and their figures on the test part.
+
+    Args:
+        cards: Name of the run to its card.
+    """
+    rows = []
+    for name, card in cards.items():
+        figures = card["by_person"] or card["by_slice"]
+        unit = "person" if card["by_person"] else "slice"
+        values = {title: _cell(figures, key) for key, title in FIGURES.items()}
+        rows.append({"Run": name, "Recipe": card["name"], "Split": card["split"]["by"], "Counted by": unit, **values})
+    return pd.DataFrame(rows)
+
+
 def _cell(figures: dict[str, Any] | None, key: str) -> str:
     if figures is None or figures[key] is None:
         return "–"

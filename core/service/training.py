@@ -2,6 +2,7 @@
 
 import datetime
 import importlib.metadata
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +13,21 @@ import pandas as pd
 
 from core.errors import TrainingError
 from core.evaluation.metrics import figures_by_person, figures_by_slice
-from core.networks.backend import backend_name, compile_forward
+from core.networks.backend import backend_name, compile_forward, in_batches
 from core.networks.bundle import round_weights, write_bundle
 from core.networks.card import FORMAT, Bundle, open_bundle
+from core.networks.devices import device_title
 from core.networks.network import build_network
 from core.networks.parts import Part, load_part
 from core.networks.predictor import load_predictor
 from core.networks.recipe import Recipe, recipe_values
-from core.networks.weights import assign, tensors_of
+from core.networks.weights import Tensors, assign, tensors_of
+from core.service.run_files import BUNDLE_FOLDER, FIGURES_FILE, PREDICTIONS_FILE
 from core.service.splits import describe_split
-from core.training.phases import Step, forward_in_batches
-from core.training.train import train
+from core.training.phases import Record, Step
+from core.training.train import Order, Trained, train
 
-BUNDLE_FOLDER = "bundle"
+PART_TITLES = {"train": "training", "val": "validation", "test": "test"}
 PACKAGES = ("keras", "tensorflow", "torch", "jax", "numpy", "opencv-python-headless", "scikit-image", "scikit-learn")
 INTENDED_USE = "Research and education. Not a medical device; not for the care of patients."
 LIMITS = {
@@ -47,51 +50,69 @@ LIMITS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Request:
-    """What to train and where.
+class Request(Order):
+    """What to train and where; the bundle goes into the folder "bundle" of the run.
 
     Attributes:
-        recipe: What to train.
-        split_table: Who is in which part.
-        out: Folder of the run; the bundle goes into its folder "bundle".
-        weights: Start weights on disk, or None.
         published: A bundle of the same recipe trained on a split by slice of the same data, whose figures are put
             beside this one's; None for none.
-        resume: Go on with a run that was interrupted.
     """
 
-    recipe: Recipe
-    split_table: Path
-    out: Path
-    weights: Path | None = None
     published: Path | None = None
-    resume: bool = False
 
 
-def train_bundle(request: Request, *, step: Step, say: Callable[[str], None]) -> Bundle:
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a training left.
+
+    Attributes:
+        folder: The run's folder.
+        card: The figures and what they were made with; None while pieces of the recipe are still to be run.
+        bundle: The trained network; None for unfinished runs and for classic classifiers, which are baselines only.
+    """
+
+    folder: Path
+    card: dict[str, Any] | None = None
+    bundle: Bundle | None = None
+
+
+def run_training(
+    request: Request, *, step: Step, say: Callable[[str], None], record: Record = lambda *_: None
+) -> Outcome:
     """Train, evaluate on the test part, and write the bundle.
 
     Args:
         request: What to train and where.
         step: Called after every batch.
         say: Called with a sentence at each turn.
+        record: Called after every epoch.
 
     Raises:
         StageLensError: As raised by the rooms below.
     """
     published = open_bundle(request.published) if request.published else None
-    recipe = request.recipe
-    trained = train(
-        recipe, request.split_table, request.out, weights=request.weights, resume=request.resume, step=step, say=say
-    )
+    recipe, out = request.recipe, request.out
+    trained = train(request, step=step, say=say, record=record)
+    if not trained.finished:
+        return Outcome(out)
     if published is not None:
-        _check_comparable(published.card, recipe, trained.facts)
-    network = build_network(recipe)
-    assign(network.whole.weights, tensors_of(trained.network.whole.weights), "the trained network")
-    forward = compile_forward(network)
-    test = trained.test or load_part(trained.split, "val", network)
-    tensors, rounding = round_weights(network, forward, test.scans)
-    say("evaluating on the test part" if trained.test else "evaluating on the validation part; there is no test part")
+        _check_comparable(published, recipe, trained.facts)
+    test = "test" if "test" in trained.parts else "val"
+    say(f"evaluating on the {PART_TITLES[test]} part" + ("" if test == "test" else "; there is no test part"))
+    tensors: Tensors = {}
+    rounding: dict[str, Any] = {}
+    if trained.network is None or recipe.classic is not None:
+        logits = trained.logits
+    else:
+        network = build_network(recipe)
+        assign(network.whole.weights, tensors_of(trained.network.whole.weights), "the trained network")
+        forward = compile_forward(network)
+        tensors, rounding = round_weights(network, forward, trained.parts[test].scans)
+        logits = {
+            name: in_batches(forward, trained.parts[name].scans, recipe.batch_size)
+            for name in ("val", "test") if name in trained.parts
+        }  # fmt: skip
+    _write_predictions(out, trained, logits)
     card = {
         "format": FORMAT,
         "name": recipe.name,
@@ -99,21 +120,40 @@ def train_bundle(request: Request, *, step: Step, say: Callable[[str], None]) ->
         "task": recipe.task,
         "classes": list(recipe.classes),
         "recipe": recipe_values(recipe),
-        "start": trained.facts["start"],
+        "start": trained.facts.get("start", "none"),
         "data_fingerprint": trained.facts["data_fingerprint"],
         "split": describe_split(trained.split),
-        "evaluated_on": "test" if trained.test else "val",
-        **_figures(forward_in_batches(forward, test.scans, recipe.batch_size), test, recipe),
+        "evaluated_on": test,
+        **_figures(logits[test], trained.parts[test], recipe),
         "published_protocol": _published(published),
-        "training": _histories(request.out, recipe),
+        "training": _histories(out, recipe),
+        "device": device_title(),
+        "precision": trained.facts.get("precision", "float32"),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "versions": _versions(),
         **rounding,
         "intended_use": INTENDED_USE,
         "limits": list(LIMITS.get(recipe.task, ())),
     }
-    write_bundle(request.out / BUNDLE_FOLDER, tensors, card)
-    return open_bundle(request.out / BUNDLE_FOLDER)
+    if not tensors:
+        (out / FIGURES_FILE).write_text(json.dumps(card, indent=1), encoding="utf-8")
+        return Outcome(out, card)
+    write_bundle(out / BUNDLE_FOLDER, tensors, card)
+    bundle = open_bundle(out / BUNDLE_FOLDER)
+    return Outcome(out, bundle.card, bundle)
+
+
+def train_bundle(request: Request, *, step: Step, say: Callable[[str], None]) -> Bundle:
+    """Train as `run_training` does and return the bundle.
+
+    Raises:
+        TrainingError: The recipe makes no bundle, or only a piece of it was asked for.
+        StageLensError: As raised by the rooms below.
+    """
+    bundle = run_training(request, step=step, say=say).bundle
+    if bundle is None:
+        raise TrainingError(f"{request.recipe.name} leaves no network to predict with.")
+    return bundle
 
 
 def evaluate_bundle(bundle: Bundle, split: pd.DataFrame, *, part: str = "test") -> dict[str, Any]:
@@ -127,9 +167,9 @@ def evaluate_bundle(bundle: Bundle, split: pd.DataFrame, *, part: str = "test") 
         StageLensError: As raised by the rooms below.
     """
     predictor = load_predictor(bundle)
-    data = load_part(split, part, predictor.network)
+    data = load_part(split, part, bundle.recipe)
     forward = compile_forward(predictor.network)
-    logits = forward_in_batches(forward, data.scans, bundle.recipe.batch_size)
+    logits = in_batches(forward, data.scans, bundle.recipe.batch_size)
     described = describe_split(split)
     warnings = []
     if described["hash"] != bundle.card["split"]["hash"]:
@@ -150,13 +190,23 @@ def _figures(logits: np.ndarray, part: Part, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _check_comparable(card: dict[str, Any], recipe: Recipe, facts: dict[str, Any]) -> None:
-    if card["recipe"] != recipe_values(recipe):
+def _check_comparable(published: Bundle, recipe: Recipe, facts: dict[str, Any]) -> None:
+    card = published.card
+    if published.recipe != recipe:
         raise TrainingError("the bundle given with --published was trained with another recipe.")
     if card["data_fingerprint"] != facts["data_fingerprint"]:
         raise TrainingError("the bundle given with --published was trained on other data.")
     if card["split"]["by"] != "slice":
         raise TrainingError("the bundle given with --published was not trained on a split by slice.")
+
+
+def _write_predictions(out: Path, trained: Trained, logits: dict[str, np.ndarray]) -> None:
+    """Keep what the network said of every scan that did not train it, for folds, thresholds and later questions."""
+    tables = []
+    for name, values in logits.items():
+        rows = trained.split[trained.split["part"] == name][["path", "label", "subject", "part"]].reset_index(drop=True)
+        tables.append(rows.join(pd.DataFrame(values, columns=[f"logit {title}" for title in trained.recipe.classes])))
+    pd.concat(tables).to_csv(out / PREDICTIONS_FILE, index=False)
 
 
 def _published(bundle: Bundle | None) -> dict[str, Any] | None:

@@ -120,6 +120,43 @@ def figures_words(values: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def folds_words(summary: dict[str, Any]) -> str:
+    """Say what a cross-validation has found so far."""
+    lines = [f"{summary['recipe']}: {len(summary['finished'])} of {len(summary['wanted'])} folds finished"]
+    for repeat in summary["repeats"]:
+        lines += [
+            f"repeat {repeat['repeat']}, everybody tested once by a network that never saw them",
+            figures_words(repeat),
+        ]
+    for name, spread in summary["per_fold"].items():
+        sd = "" if spread["sd"] is None else f" ± {spread['sd']:.3f} (sd of folds)"
+        lines.append(f"  {name.replace('_', ' '):<18} {spread['mean']:.3f}{sd}")
+    for number, decided in enumerate(summary["impaired"] or [], start=1):
+        lines.append(
+            f"impaired or not, repeat {number}: accuracy {_share(decided['accuracy'])}, AUC {_share(decided['auc'])}, "
+            f"sensitivity {_share(decided['sensitivity'])}, specificity {_share(decided['specificity'])}; thresholds "
+            "chosen on validation people of the training folds"
+        )
+    return "\n".join(lines)
+
+
+def devices_words(reports: list[dict[str, Any]]) -> str:
+    """Say what each backend found and what will be used."""
+    lines = []
+    for report in reports:
+        mark = "→" if report["chosen"] else " "
+        if not report["installed"]:
+            extra = "requirements.txt" if report["name"] == "tensorflow" else "requirements-backends.txt"
+            lines.append(f"{mark} {report['name']:<11} not installed (pip install -r {extra})")
+        elif report["trouble"]:
+            lines.append(f"{mark} {report['name']:<11} does not work: {report['trouble']}")
+        else:
+            precision = "bfloat16" if report["bfloat16"] else "float32 only"
+            found = ", ".join(report["devices"])
+            lines.append(f"{mark} {report['name']:<11} uses {report['used']}; found {found}; {precision}")
+    return "\n".join([*lines, "→ is used; KERAS_BACKEND=torch or jax chooses another."])
+
+
 def reading_words(answer: dict[str, Any]) -> str:
     """Say a prediction: a bar per class, how a volume came into standard space, and what should be looked at.
 
@@ -133,7 +170,7 @@ def reading_words(answer: dict[str, Any]) -> str:
         bar = "█" * round(probability * BAR)
         lines.append(f"  {name:<{width}}  {probability:6.1%}  {bar}")
     if "standard_space" in answer:
-        lines.append(f"  {space_words(answer['standard_space'], answer['slices'])}")
+        lines.append(f"  {space_words(answer['standard_space'], answer.get('slices', []))}")
     lines += [f"  Note: {warning}" for warning in answer["warnings"]]
     return "\n".join(lines)
 
@@ -141,11 +178,11 @@ def reading_words(answer: dict[str, Any]) -> str:
 def space_words(space: dict[str, Any], slices: list[dict[str, Any]]) -> str:
     """Say how a volume came into standard space and which slices were read."""
     how = "registered to the ICBM template" if space["registered"] else "found to lie in standard space already"
-    low, high = slices[0]["height_mm"], slices[-1]["height_mm"]
-    return (
-        f"{how} ({space['verdict']}; correlation {space['similarity']:.2f}); "
-        f"{len(slices)} slices read, {low:+.0f} to {high:+.0f} mm".replace("-", "−")
-    )
+    seen = "read whole"
+    if slices:
+        low, high = slices[0]["height_mm"], slices[-1]["height_mm"]
+        seen = f"{len(slices)} slices read, {low:+.0f} to {high:+.0f} mm".replace("-", "−")
+    return f"{how} ({space['verdict']}; correlation {space['similarity']:.2f}); {seen}"
 
 
 def _list(counts: dict[str, int]) -> str:

@@ -1,6 +1,7 @@
 """The training loop: phases of epochs, early stopping, a log per phase, and a state that survives a kill."""
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -12,17 +13,21 @@ import pandas as pd
 from numpy.typing import NDArray
 from safetensors import safe_open
 
-from core.networks.backend import Forward
+from core.networks.backend import Forward, compile_for_training, in_batches
+from core.networks.freezing import freeze_for
 from core.networks.network import Network
-from core.networks.parts import Part
 from core.networks.recipe import Phase
-from core.networks.weights import load_tensors, save_tensors
+from core.networks.weights import load_tensors, save_tensors, tensors_of
+from core.training.imbalance import class_weights, draw_order, loss_of
 
 COLUMNS = ("epoch", "accuracy", "loss", "val_accuracy", "val_loss", "learning_rate", "seconds")
 STATE = "state.safetensors"
 BEST = "best.safetensors"
+STALLED_EPOCHS, LOWERED_TO = 2, 0.2  # the "plateau" schedule
 
 Step = Callable[[str, int, int, dict[str, float]], None]
+Record = Callable[[int, dict[str, float]], None]
+Labelled = tuple[NDArray, NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class State:
         best: Smallest validation loss in it so far.
         waited: Epochs since then.
         done: Whether the phase has ended.
+        share: Of the phase's learning rate, as the "plateau" schedule has left it.
+        stalled: Epochs since the best or since the rate was last lowered.
     """
 
     phase: int
@@ -42,45 +49,68 @@ class State:
     best: float = float("inf")
     waited: int = 0
     done: bool = False
+    share: float = 1.0
+    stalled: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What a phase trains, and on what: the whole network on scans, or its classifier on embeddings.
+
+    Attributes:
+        model: The model, changed in place.
+        forward: Its compiled forward pass.
+        train: From an epoch's number, from 0, to inputs (N × …) and labels (N).
+        val: Inputs and labels to validate on.
+    """
+
+    model: keras.Model
+    forward: Forward
+    train: Callable[[int], Labelled]
+    val: Labelled
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What a phase needs.
+    """What every phase of a run shares.
 
     Attributes:
         folder: Where logs, states and checkpoints go.
         network: The network, changed in place.
-        forward: Its compiled forward pass.
-        train: The training part.
-        val: The validation part.
-        weights: float32, one per class: how much a scan of it counts.
-        step: Called after every batch with what is done: phase, batch, number of batches, running figures.
+        step: Called after every batch with what is done: title, batch, number of batches, running figures.
+        record: Called after every epoch with the phase's number and the log's row.
     """
 
     folder: Path
     network: Network
-    forward: Forward
-    train: Part
-    val: Part
-    weights: NDArray[np.float32]
     step: Step
+    record: Record
+
+    def checkpoint(self, number: int) -> Path:
+        """Return where the network is kept after a phase; 0 for the start."""
+        return self.folder / f"phase{number}.safetensors"
 
 
-def run_phase(run: Run, phase: Phase, number: int, state: State | None) -> None:
+def run_phase(run: Run, phase: Phase, number: int, material: Material, state: State | None) -> None:
     """Train one phase to its end, from its start or from the state of a killed run.
 
     After every epoch the log and the state are on disk; a resumed phase goes on as if it had not been interrupted. At
     the end the network has the weights of the best epoch (lowest validation loss), also kept as a checkpoint.
 
     Args:
-        run: Network, data and folder.
+        run: Network and folder.
         phase: What to train.
         number: The phase's number, from 1.
+        material: What is trained on what.
         state: How far it had come; None to begin.
     """
-    optimizer = _compile(run.network, phase)
-    variables = [*run.network.whole.variables, *optimizer.variables]
+    model, imbalance = material.model, run.network.recipe.imbalance
+    freeze_for(run.network, phase)
+    optimizer = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": _sgd}[phase.optimizer](
+        phase.learning_rate
+    )
+    compile_for_training(model, optimizer, loss_of(imbalance))
+    variables = [*model.variables, *optimizer.variables]
     log = run.folder / f"phase{number}_log.csv"
     if state is None:
         state = State(number)
@@ -89,23 +119,19 @@ def run_phase(run: Run, phase: Phase, number: int, state: State | None) -> None:
         _restore(variables, run.folder / STATE)
         _trim_log(log, state.epoch)
     while not state.done:
-        figures = _epoch(run, number, state.epoch)
-        figures["learning_rate"] = phase.learning_rate
-        better = figures["val_loss"] < state.best
-        state = replace(
-            state,
-            epoch=state.epoch + 1,
-            best=min(figures["val_loss"], state.best),
-            waited=0 if better else state.waited + 1,
-        )
-        state = replace(state, done=state.epoch >= phase.epochs or state.waited >= phase.patience)
-        row = pd.DataFrame([{"epoch": state.epoch, **figures}], columns=COLUMNS)
-        row.to_csv(log, mode="a", header=False, index=False)
+        rate = _rate(phase, state)
+        optimizer.learning_rate = rate
+        figures = {**_epoch(run, material, number, state.epoch), "learning_rate": rate}
+        better = figures["val_loss"] < state.best or state.epoch == 0
+        state = _after(state, phase, figures["val_loss"])
+        row = {"epoch": state.epoch, **figures}
+        pd.DataFrame([row], columns=COLUMNS).to_csv(log, mode="a", header=False, index=False)
         if better:
-            save_tensors(run.folder / BEST, _by_place(run.network.whole.weights))
+            save_tensors(run.folder / BEST, _by_place(model.weights))
         save_tensors(run.folder / STATE, _by_place(variables), note=json.dumps(asdict(state)))
-    _restore(run.network.whole.weights, run.folder / BEST)
-    save_tensors(run.folder / f"phase{number}.safetensors", _by_place(run.network.whole.weights))
+        run.record(number, row)
+    _restore(model.weights, run.folder / BEST)
+    save_tensors(run.checkpoint(number), tensors_of(run.network.whole.weights))
 
 
 def read_state(folder: Path) -> State | None:
@@ -124,46 +150,54 @@ def mean_loss(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
     return float(-log_probability[np.arange(len(labels)), labels].mean())
 
 
-def _compile(network: Network, phase: Phase) -> keras.optimizers.Optimizer:
-    network.features.trainable = phase.trains == "all"
-    optimizer = keras.optimizers.Adam(phase.learning_rate)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    network.whole.compile(optimizer, loss, metrics=["accuracy"])
-    optimizer.build(network.whole.trainable_variables)
-    return optimizer
+def _sgd(learning_rate: float) -> keras.optimizers.Optimizer:
+    return keras.optimizers.SGD(learning_rate, momentum=0.9, nesterov=True)
 
 
-def _epoch(run: Run, phase: int, epoch: int) -> dict[str, float]:
+def _rate(phase: Phase, state: State) -> float:
+    """Return the learning rate of the coming epoch."""
+    if phase.schedule == "cosine":
+        return phase.learning_rate * (1 + math.cos(math.pi * state.epoch / phase.epochs)) / 2
+    return phase.learning_rate * state.share
+
+
+def _after(state: State, phase: Phase, val_loss: float) -> State:
+    """Return the state after one more epoch."""
+    better = val_loss < state.best
+    waited, stalled = (0, 0) if better else (state.waited + 1, state.stalled + 1)
+    epoch, share = state.epoch + 1, state.share
+    if phase.schedule == "plateau" and stalled >= STALLED_EPOCHS:
+        share, stalled = share * LOWERED_TO, 0
+    done = epoch >= phase.epochs or waited >= phase.patience
+    best = min(val_loss, state.best)
+    return replace(state, epoch=epoch, best=best, waited=waited, done=done, share=share, stalled=stalled)
+
+
+def _epoch(run: Run, material: Material, phase: int, epoch: int) -> dict[str, float]:
     """Train one epoch and validate; the order of the scans depends on seed, phase and epoch alone."""
     began = time.perf_counter()
-    recipe, train = run.network.recipe, run.train
-    order = np.random.default_rng([recipe.seed, phase, epoch]).permutation(len(train.labels))
+    recipe, model = run.network.recipe, material.model
+    inputs, labels = material.train(epoch)
+    weights = class_weights(recipe.imbalance, labels, len(recipe.classes))
+    order = draw_order(recipe.imbalance, labels, np.random.default_rng([recipe.seed, phase, epoch]))
     chunks = _batches(order, recipe.batch_size)
-    sums = {"accuracy": 0.0, "loss": 0.0}
-    seen = 0
+    sums, seen = {"accuracy": 0.0, "loss": 0.0}, 0
     figures: dict[str, float] = {}
     for number, chosen in enumerate(chunks, start=1):
-        labels = train.labels[chosen]
-        logs = run.network.whole.train_on_batch(
-            train.scans[chosen], labels, sample_weight=run.weights[labels], return_dict=True
-        )
+        wanted = labels[chosen]
+        logs = model.train_on_batch(inputs[chosen], wanted, sample_weight=weights[wanted], return_dict=True)
         seen += len(chosen)
         sums = {name: total + float(logs[name]) * len(chosen) for name, total in sums.items()}
         figures = {name: total / seen for name, total in sums.items()}
         run.step(f"phase {phase}, epoch {epoch + 1}", number, len(chunks), figures)
-    logits = forward_in_batches(run.forward, run.val.scans, recipe.batch_size)
+    given, true = material.val
+    logits = in_batches(material.forward, given, recipe.batch_size)
     return {
         **figures,
-        "val_accuracy": float((logits.argmax(axis=1) == run.val.labels).mean()),
-        "val_loss": mean_loss(logits, run.val.labels),
+        "val_accuracy": float((logits.argmax(axis=1) == true).mean()),
+        "val_loss": mean_loss(logits, true),
         "seconds": round(time.perf_counter() - began, 2),
     }
-
-
-def forward_in_batches(forward: Forward, scans: NDArray[np.float32], batch_size: int) -> NDArray[np.float32]:
-    """Return the logits, N × classes, of scans N × H × W × 1, a batch at a time."""
-    starts = range(0, len(scans), batch_size)
-    return np.concatenate([forward(scans[start : start + batch_size]) for start in starts])
 
 
 def _batches(order: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:

@@ -1,109 +1,271 @@
-"""From a recipe and a split to a bundle: the whole of `stagelens train`."""
+"""From a recipe and a split to trained weights, phase by phase; every part of it resumes from what is on disk."""
 
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.utils.class_weight import compute_class_weight
 
 from core.cohorts.split import read_split, split_hash
 from core.errors import StageLensError, TrainingError
-from core.networks.backend import compile_forward, make_repeatable
+from core.networks.backend import compile_forward, compile_model, make_repeatable
+from core.networks.devices import resolve_precision, share_among_devices
 from core.networks.network import Network, build_network
 from core.networks.parts import Part, fingerprint, load_part
-from core.networks.recipe import Recipe, recipe_values
-from core.networks.weights import set_start_weights
-from core.training.phases import BEST, STATE, Run, Step, read_state, run_phase
+from core.networks.recipe import PIXELS, Phase, Recipe, recipe_values
+from core.networks.weights import assign, load_tensors, save_tensors, set_start_weights, tensors_of
+from core.training.classic import classic_logits, fit_classic
+from core.training.embeddings import EmbeddingStore
+from core.training.freshness import renew_head
+from core.training.imbalance import oversample
+from core.training.phases import BEST, STATE, Labelled, Material, Record, Run, State, Step, read_state, run_phase
 
 RUN_FILE = "run.json"
 SPLIT_FILE = "split.csv"
+EMBEDDINGS = "embeddings"
+SCANS = "scans"
+NOT_OF_THE_RUN = frozenset({"status.json", "stop", "job"})  # see core.service.jobs
+
+Piece = Literal["base", "embed", "balance", "classify"]
+PIECES: tuple[Piece, ...] = get_args(Piece)
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
-    """A finished run.
+class Order:
+    """What to train, and how far.
 
     Attributes:
-        network: The network with the weights of the last phase's best epoch.
-        split: The split table it was trained on.
-        test: The test part; None where the split has none.
-        facts: What a card needs to know: start, fingerprint of the data, hash of the split.
-    """
-
-    network: Network
-    split: pd.DataFrame
-    test: Part | None
-    facts: dict[str, Any]
-
-
-def train(
-    recipe: Recipe,
-    split_table: str | Path,
-    out: str | Path,
-    *,
-    weights: Path | None = None,
-    resume: bool = False,
-    step: Step = lambda *_: None,
-    say: Callable[[str], None] = lambda _: None,
-) -> Trained:
-    """Train a recipe's phases on a split.
-
-    Args:
         recipe: What to train.
         split_table: The table of who is in which part.
         out: Folder of the run; new, unless resumed.
         weights: Start weights on disk.
         resume: Go on with the run in `out` after its last finished epoch.
-        step: Called after every batch.
+        only: One piece of a recipe that ends with a classifier on embeddings: "base" trains the phases before,
+            "embed" stores the embeddings, "balance" invents more for rare classes, "classify" trains the classifier.
+            Each goes on from what the others left in `out`. None for everything.
+        embeddings: Folder of embeddings that several runs share; None for one in the run's own folder.
+    """
+
+    recipe: Recipe
+    split_table: Path
+    out: Path
+    weights: Path | None = None
+    resume: bool = False
+    only: Piece | None = None
+    embeddings: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A run as far as it has come.
+
+    Attributes:
+        recipe: What was trained.
+        split: The split table it was trained on.
+        parts: The parts of the split, decoded.
+        facts: What a card needs to know: start, precision, fingerprint of the data, hash of the split.
+        finished: Whether every phase is trained.
+        network: The network with the weights of the last phase's best epoch; None for classic classifiers.
+        logits: Of a classic classifier, by part.
+    """
+
+    recipe: Recipe
+    split: pd.DataFrame
+    parts: dict[str, Part]
+    facts: dict[str, Any]
+    finished: bool
+    network: Network | None = None
+    logits: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+
+def train(
+    order: Order,
+    *,
+    step: Step = lambda *_: None,
+    record: Record = lambda *_: None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Trained:
+    """Train a recipe's phases on a split.
+
+    Args:
+        order: What to train, and how far.
+        step: Called after every batch; what it raises ends the run, which can be resumed.
+        record: Called after every epoch.
         say: Called with a sentence at each turn.
 
     Raises:
         TrainingError: The folder holds another run, or the data do not fit the recipe.
         StageLensError: As raised by what it calls.
     """
-    folder = Path(out)
-    split = read_split(split_table)
+    recipe, folder = order.recipe, order.out
+    split = read_split(order.split_table)
     make_repeatable(recipe.seed)
-    network = build_network(recipe, precision=recipe.precision)
+    resume = order.resume or (order.only is not None and (folder / RUN_FILE).exists())
     facts = _open_run(folder, recipe, split, resume=resume)
     try:
-        facts["start"] = facts.get("start") or set_start_weights(network, weights)
         say("reading the scans")
-        parts = {name: load_part(split, name, network) for name in sorted(set(split["part"]))}
+        parts = {name: load_part(split, name, recipe, store=folder / SCANS) for name in sorted(set(split["part"]))}
         if not {"train", "val"} <= parts.keys():
             raise TrainingError("the split needs a train and a val part.")
         _check_classes(parts["train"], recipe)
+        network = None if recipe.backbone == PIXELS else _started(order, facts)
     except StageLensError:
         if not resume:
-            shutil.rmtree(folder)
+            _clear(folder)
         raise
     facts["data_fingerprint"] = fingerprint(list(parts.values()))
     _write_json(folder / RUN_FILE, facts)
     say(", ".join(f"{len(part.labels)} {name}" for name, part in parts.items()) + " scans")
-    weights_of_classes = _class_weights(recipe, parts["train"])
-    run = Run(folder, network, compile_forward(network), parts["train"], parts["val"], weights_of_classes, step)
+    if recipe.classic is not None:
+        logits = _classic(order, network, parts, facts, say)
+        return Trained(recipe, split, parts, facts, finished=True, logits=logits)
+    assert network is not None  # noqa: S101 - only classic classifiers do without
+    run = Run(folder, network, step, record)
+    finished = _all_phases(order, run, parts, facts, say)
+    return Trained(recipe, split, parts, facts, finished, network)
+
+
+def _started(order: Order, facts: dict[str, Any]) -> Network:
+    """Build the network and give it its start, or the end of the last phase that is on disk."""
+    recipe, folder = order.recipe, order.out
+    facts["precision"] = facts.get("precision") or resolve_precision(recipe.precision)
+    facts["shared_among"] = share_among_devices(recipe.batch_size)
+    network = build_network(recipe, precision=facts["precision"], for_training=True)
     state = read_state(folder)
+    done = [number for number in range(len(recipe.phases) + 1) if _checkpoint(folder, number).exists()]
+    if "start" in facts and done:
+        number = min(done[-1], state.phase - 1 if state is not None else done[-1])
+        assign(network.whole.weights, load_tensors(_checkpoint(folder, number)), f"phase{number}.safetensors")
+        return network
+    facts["start"] = set_start_weights(network, order.weights)
+    save_tensors(_checkpoint(folder, 0), tensors_of(network.whole.weights))
+    return network
+
+
+def _all_phases(
+    order: Order, run: Run, parts: dict[str, Part], facts: dict[str, Any], say: Callable[[str], None]
+) -> bool:
+    """Train every phase that is wanted and not done yet; tell whether all are done."""
+    recipe, state = order.recipe, read_state(run.folder)
+    if order.only is not None:
+        _check_pieces(recipe)
+    forward = compile_forward(run.network)
     for number, phase in enumerate(recipe.phases, start=1):
         if state is not None and state.phase > number:
             continue
         resumed = state if state is not None and state.phase == number else None
-        say(f"phase {number} of {len(recipe.phases)}: {phase.trains}, learning rate {phase.learning_rate:g}"
-            + (f", going on after epoch {resumed.epoch}" if resumed else ""))  # fmt: skip
-        run_phase(run, phase, number, resumed)
-    return Trained(network, split, parts.get("test"), facts)
+        if resumed is None and phase.fresh_head:
+            renew_head(run.network, recipe.seed + number)
+        if recipe.on_embeddings(phase):
+            embedded = _on_embeddings(order, run, parts, facts, number, say)
+            if embedded is None:
+                return False
+            material = embedded
+        else:
+            if order.only not in {None, "base"}:
+                if run.checkpoint(number).exists():
+                    continue
+                raise TrainingError(f"the piece {order.only} needs the piece base; run that first.")
+            material = Material(run.network.whole, forward, lambda _: _pair(parts["train"]), _pair(parts["val"]))
+        say(_title(recipe, number, phase, resumed))
+        run_phase(run, phase, number, material, resumed)
+    return True
+
+
+def _pair(part: Part) -> Labelled:
+    return part.scans, part.labels
+
+
+def _on_embeddings(
+    order: Order, run: Run, parts: dict[str, Part], facts: dict[str, Any], number: int, say: Callable[[str], None]
+) -> Material | None:
+    """Make what a phase on embeddings trains on, as far as the order goes; None when it goes no further."""
+    phase, network = order.recipe.phases[number - 1], run.network
+    if order.only == "base":
+        return None
+    store = EmbeddingStore(order.embeddings or run.folder / EMBEDDINGS, network, precision=facts["precision"])
+    views = range(1, phase.views + 1) if phase.views else range(1)
+    if order.only in {"balance", "classify"} and not all(store.path(parts["train"], view).exists() for view in views):
+        raise TrainingError(f"the piece {order.only} needs the piece embed; run that first.")
+    say("embedding the scans" if order.only in {None, "embed"} else "reading the embeddings")
+    labels = parts["train"].labels
+    embedded: list[Labelled] = [(store.get(parts["train"], view), labels) for view in views]
+    given = {name: store.get(part) for name, part in parts.items() if name != "train"}
+    if order.only == "embed":
+        return None
+    if phase.oversampling is not None:
+        embedded = [_balanced(order, run, number, view, pair, say) for view, pair in enumerate(embedded)]
+        if order.only == "balance":
+            return None
+    classifier = network.classifier
+    return Material(classifier, compile_model(classifier), lambda epoch: embedded[epoch % len(embedded)],
+                    (given["val"], parts["val"].labels))  # fmt: skip
+
+
+def _balanced(order: Order, run: Run, number: int, view: int, pair: Labelled, say: Callable[[str], None]) -> Labelled:
+    """Invent embeddings for rare classes, or read those invented before."""
+    oversampling = order.recipe.phases[number - 1].oversampling
+    assert oversampling is not None  # noqa: S101 - the caller has looked
+    path = run.folder / f"balanced{number}_view{view}.npz"
+    if path.exists():
+        with np.load(path) as stored:
+            return stored["embeddings"], stored["labels"]
+    if order.only == "classify":
+        raise TrainingError("the piece classify needs the piece balance; run that first.")
+    made, labels = oversample(oversampling, *pair, seed=order.recipe.seed + view)
+    say(f"{oversampling.method}: {len(pair[1])} embeddings became {len(labels)}")
+    unfinished = path.with_name(f"unfinished_{path.name}")
+    np.savez(unfinished, embeddings=made, labels=labels)
+    unfinished.replace(path)
+    return made, labels
+
+
+def _classic(
+    order: Order, network: Network | None, parts: dict[str, Part], facts: dict[str, Any], say: Callable[[str], None]
+) -> dict[str, NDArray[np.float32]]:
+    """Fit a classic classifier and return its logits of the other parts."""
+    recipe = order.recipe
+    assert recipe.classic is not None  # noqa: S101 - the caller has looked
+    if network is None:
+        features = {name: part.scans.reshape(len(part.labels), -1).astype(np.float32) for name, part in parts.items()}
+    else:
+        say("embedding the scans")
+        folder = order.embeddings or order.out / EMBEDDINGS
+        store = EmbeddingStore(folder, network, precision=facts["precision"])
+        features = {name: store.get(part) for name, part in parts.items()}
+    say(f"fitting {recipe.classic.kind.replace('_', ' ')} on {features['train'].shape[1]} features")
+    labels = parts["train"].labels
+    fitted = fit_classic(recipe.classic, recipe.imbalance, features["train"], labels, recipe.seed)
+    n_classes = len(recipe.classes)
+    return {name: classic_logits(fitted, given, n_classes) for name, given in features.items() if name != "train"}
+
+
+def _check_pieces(recipe: Recipe) -> None:
+    on_embeddings = [recipe.on_embeddings(phase) for phase in recipe.phases]
+    if not on_embeddings or not on_embeddings[-1] or any(on_embeddings[:-1]):
+        raise TrainingError(f"{recipe.name} has no pieces: only a recipe whose last phase is on embeddings has.")
+
+
+def _title(recipe: Recipe, number: int, phase: Phase, resumed: State | None) -> str:
+    where = "on embeddings, " if recipe.on_embeddings(phase) else ""
+    title = f"phase {number} of {len(recipe.phases)}: {phase.trains}, {where}learning rate {phase.learning_rate:g}"
+    return title + (f", going on after epoch {resumed.epoch}" if resumed else "")
+
+
+def _checkpoint(folder: Path, number: int) -> Path:
+    return folder / f"phase{number}.safetensors"
 
 
 def _open_run(folder: Path, recipe: Recipe, split: pd.DataFrame, *, resume: bool) -> dict[str, Any]:
     """Begin a run folder, or check that the one to resume is of this recipe and split."""
     wanted = {"recipe": recipe_values(recipe), "split_hash": split_hash(split)}
     if not resume:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or _contents(folder)):
             raise TrainingError(f"{folder} is not empty; give a new folder, or --resume to go on with the run in it.")
         folder.mkdir(parents=True, exist_ok=True)
         split.to_csv(folder / SPLIT_FILE, index=False)
@@ -116,9 +278,21 @@ def _open_run(folder: Path, recipe: Recipe, split: pd.DataFrame, *, resume: bool
     for key, value in wanted.items():
         if facts.get(key) != value:
             raise TrainingError(f"the run in {folder} has another {key.replace('_hash', '')}; it cannot be resumed.")
-    if not (folder / STATE).exists() or not (folder / BEST).exists():
-        facts.pop("start", None)  # killed before its first epoch: it begins again
+    if (folder / STATE).exists() and not (folder / BEST).exists():
+        (folder / STATE).unlink()
     return facts
+
+
+def _contents(folder: Path) -> list[Path]:
+    """List what a run folder holds beside how it was started and how it stands."""
+    return [path for path in folder.iterdir() if path.name.removesuffix(".unfinished") not in NOT_OF_THE_RUN]
+
+
+def _clear(folder: Path) -> None:
+    for path in _contents(folder):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _check_classes(part: Part, recipe: Recipe) -> None:
@@ -128,14 +302,6 @@ def _check_classes(part: Part, recipe: Recipe) -> None:
         raise TrainingError(
             f"the training part holds one class only, {recipe.classes[present[0]]!r}; give at least two."
         )
-
-
-def _class_weights(recipe: Recipe, part: Part) -> NDArray[np.float32]:
-    weights = np.ones(len(recipe.classes), np.float32)
-    if recipe.class_weights:
-        present = np.unique(part.labels)
-        weights[present] = compute_class_weight("balanced", classes=present, y=part.labels)
-    return weights
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.errors import WeightsError
-from core.networks.backbones import BACKBONES, Backbone
+from core.networks.backbones import BACKBONES
 from core.networks.backend import compile_feature_gradient, compile_forward
 from core.networks.geometry import fit_of
 from core.networks.network import build_network
@@ -60,7 +61,7 @@ def test_the_padding_is_where_the_geometry_says(shape: tuple[int, int]) -> None:
 
 def test_augmentation_acts_while_training_only() -> None:
     augmentation = Augmentation(rotation_degrees=15, shift=0.1, flip_horizontal=True, flip_vertical=True)
-    network = build_network(tiny_recipe(augmentation=augmentation))
+    network = build_network(tiny_recipe(augmentation=augmentation), for_training=True)
     scan = np.random.default_rng(3).uniform(0, 255, (1, 48, 40, 1)).astype(np.float32)
     before_backbone = keras.Model(network.features.input, network.features.get_layer("centre").output)
     still, again = before_backbone(scan, training=False), before_backbone(scan, training=False)
@@ -156,7 +157,8 @@ def test_start_weights_that_cannot_be_had_say_what_to_do(monkeypatch: pytest.Mon
     def offline(**_: object) -> None:
         raise Exception("URL fetch failure on https://example.invalid: None -- no route")
 
-    monkeypatch.setitem(BACKBONES, "offline", Backbone("offline", "MobileNetV2", (0.0, 0.0, 0.0), "out_relu", "x.h5"))
+    of_keras = replace(BACKBONES["tiny"], name="offline", application="MobileNetV2", weights_file="x.h5")
+    monkeypatch.setitem(BACKBONES, "offline", of_keras)
     network = build_network(tiny_recipe(backbone="offline", start="imagenet"))
     monkeypatch.setattr(keras.applications, "MobileNetV2", offline)
     with pytest.raises(WeightsError, match=r"cannot be downloaded. Fetch x.h5 .* set start = \"scratch\""):

@@ -30,11 +30,11 @@ def test_s1_has_the_published_rates_and_epochs() -> None:
     [
         ({"colour": "red"}, r"colour: Unexpected keyword"),
         ({"task": "weather"}, "task: expected one of alzheimer, tumour"),
-        ({"backbone": "vgg99"}, "backbone: expected one of resnet50"),
+        ({"backbone": "vgg99"}, "backbone: expected one of resnet18, resnet50"),
         ({"height": 3}, "height: .*32"),
         ({"name": "../evil"}, "name: "),
         ({"head": {"dropout": 1.5}}, "head.dropout: "),
-        ({"phases": []}, "phases: "),
+        ({"phases": []}, "either phases or a classic classifier"),
         ({"phases": [{"trains": "head", "learning_rate": -1, "epochs": 1, "patience": 1}]}, "learning_rate: "),
         ({"batch_size": "many"}, "batch_size: .*Received: 'many'"),
     ],

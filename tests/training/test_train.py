@@ -7,11 +7,11 @@ import pytest
 from core.cohorts import audit_folder, split_by_person, split_by_slice
 from core.errors import TrainingError
 from core.networks.card import Bundle, open_bundle
-from core.networks.recipe import Recipe
-from core.networks.weights import load_tensors
+from core.networks.recipe import Augmentation, Imbalance, Recipe
+from core.networks.weights import load_tensors, tensors_of
 from core.service.training import Request, evaluate_bundle, train_bundle
 from core.training.phases import COLUMNS, mean_loss
-from core.training.train import train
+from core.training.train import Order, train
 
 from ..conftest import tiny_recipe
 
@@ -34,7 +34,7 @@ def splits(heads: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
 
 @pytest.fixture(scope="module")
 def recipe() -> Recipe:
-    return tiny_recipe(class_weights=True)
+    return tiny_recipe(imbalance=Imbalance(class_weights=True), augmentation=Augmentation(flip_horizontal=True))
 
 
 @pytest.fixture(scope="module")
@@ -58,14 +58,11 @@ def test_each_phase_leaves_a_log_with_the_same_columns_and_a_checkpoint(
 def test_the_first_phase_leaves_the_backbone_alone(run: tuple[Bundle, Path], recipe: Recipe) -> None:
     from core.networks.network import build_network
 
-    first, second = (load_tensors(run[1] / f"phase{number}.safetensors") for number in (1, 2))
-    network = build_network(recipe)
-    n_features = len(network.features.weights)
-    start = [np.asarray(weight) for weight in network.whole.weights]
-    same = [np.array_equal(first[f"{place:05d}"], start[place]) for place in range(len(start))]
-    assert all(same[:n_features])
-    assert not all(same[n_features:])
-    assert not all(np.array_equal(first[name], second[name]) for name in list(first)[:n_features])
+    start, first, second = (load_tensors(run[1] / f"phase{number}.safetensors") for number in (0, 1, 2))
+    of_backbone = tensors_of(build_network(recipe).features.weights).keys()
+    assert all(np.array_equal(start[name], first[name]) for name in of_backbone)
+    assert not all(np.array_equal(start[name], first[name]) for name in start.keys() - of_backbone)
+    assert not all(np.array_equal(first[name], second[name]) for name in of_backbone)
 
 
 def test_the_card_holds_what_one_needs_to_judge_the_bundle(run: tuple[Bundle, Path]) -> None:
@@ -109,8 +106,8 @@ def test_a_killed_run_resumes_to_the_very_same_weights(
 
     said: list[str] = []
     with pytest.raises(Killed):
-        train(recipe, splits["person"], tmp_path / "run", step=kill)
-    train(recipe, splits["person"], tmp_path / "run", resume=True, say=said.append)
+        train(Order(recipe, splits["person"], tmp_path / "run"), step=kill)
+    train(Order(recipe, splits["person"], tmp_path / "run", resume=True), say=said.append)
     if killed_at == (2, 2):
         assert any("going on after epoch 1" in sentence for sentence in said)
     straight, resumed = (load_tensors(out / "phase2.safetensors") for out in (run[1], tmp_path / "run"))
@@ -141,20 +138,20 @@ def test_a_folder_in_use_or_of_another_run_is_refused(
     run: tuple[Bundle, Path], recipe: Recipe, splits: dict[str, Path], tmp_path: Path
 ) -> None:
     with pytest.raises(TrainingError, match="not empty; give a new folder, or --resume"):
-        train(recipe, splits["person"], run[1])
+        train(Order(recipe, splits["person"], run[1]))
     with pytest.raises(TrainingError, match="another split"):
-        train(recipe, splits["slice"], run[1], resume=True)
+        train(Order(recipe, splits["slice"], run[1], resume=True))
     with pytest.raises(TrainingError, match="another recipe"):
-        train(tiny_recipe(seed=99), splits["person"], run[1], resume=True)
+        train(Order(tiny_recipe(seed=99), splits["person"], run[1], resume=True))
     with pytest.raises(TrainingError, match="holds no run to resume"):
-        train(recipe, splits["person"], tmp_path / "none", resume=True)
+        train(Order(recipe, splits["person"], tmp_path / "none", resume=True))
 
 
 def test_one_class_alone_is_not_trained_on(recipe: Recipe, splits: dict[str, Path], tmp_path: Path) -> None:
     split = pd.read_csv(splits["person"])
     split[split["label"] == "Non Demented"].to_csv(tmp_path / "one.csv", index=False)
     with pytest.raises(TrainingError, match="one class only, 'Non Demented'"):
-        train(recipe, tmp_path / "one.csv", tmp_path / "run")
+        train(Order(recipe, tmp_path / "one.csv", tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 

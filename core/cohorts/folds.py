@@ -1,0 +1,66 @@
+"""Folds for cross-validation: by person, each with its own validation part cut from its training folds."""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold
+
+from core.cohorts.split import COLUMNS, groups_of
+from core.errors import CohortError
+
+INNER = 5  # a fifth of the training folds' people validates
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One fold of one repeat.
+
+    Attributes:
+        repeat: From 1.
+        number: Of the fold, from 1.
+        split: A split table whose test part is the fold.
+    """
+
+    repeat: int
+    number: int
+    split: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        """Such as "repeat1_fold3"."""
+        return f"repeat{self.repeat}_fold{self.number}"
+
+
+def folds_by_person(table: pd.DataFrame, *, folds: int, repeats: int, seed: int) -> Iterator[Fold]:
+    """Yield every fold; nobody is in two parts of one, and in each repeat everybody is tested once.
+
+    Args:
+        table: An audit's or a split's table.
+        folds: Folds a repeat.
+        repeats: How often everything is shuffled anew.
+        seed: The same seed gives the same folds.
+
+    Raises:
+        CohortError: There are fewer people than folds.
+    """
+    groups, labels = groups_of(table), table["label"].to_numpy()
+    people = len(set(groups))
+    if not 2 <= folds <= people:
+        raise CohortError(f"{folds} folds need {max(folds, 2)} people or more; there are {people}.")
+    for repeat in range(1, repeats + 1):
+        start = seed + 1000 * (repeat - 1)
+        for number, (rest, test) in enumerate(_cut(folds, start, labels, groups), start=1):
+            part = np.full(len(table), "train", dtype=object)
+            part[test] = "test"
+            _, val = next(_cut(min(INNER, len(set(groups[rest]))), start + number, labels[rest], groups[rest]))
+            part[rest[val]] = "val"
+            yield Fold(repeat, number, table.assign(part=part, by="person", seed=start)[list(COLUMNS)])
+
+
+def _cut(folds: int, seed: int, labels: np.ndarray, groups: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    with warnings.catch_warnings():  # a class of fewer people than folds is as even as it can be
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        yield from StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)

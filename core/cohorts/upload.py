@@ -1,0 +1,78 @@
+"""A cohort that came as one zip file, unpacked with nothing trusted."""
+
+import hashlib
+import shutil
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from core.cohorts.layout import visible_folders
+from core.errors import CohortError
+
+MAX_FILES, MAX_TOTAL = 200_000, 4 << 30
+COPY = 1 << 20
+LEFTOVERS = ("__MACOSX/", ".DS_Store", "Thumbs.db")
+
+
+def unpack_cohort(stream: IO[bytes], into: Path) -> Path:
+    """Unpack a zip file of class folders into a folder named by its content, once.
+
+    Args:
+        stream: The zip file, seekable.
+        into: Where the folder goes.
+
+    Returns:
+        The folder that holds the classes: the only folder within, where the zip holds one alone.
+
+    Raises:
+        CohortError: It is no zip file, is encrypted or damaged, would be too large, or leads out of the folder.
+    """
+    digest = hashlib.sha256()
+    for block in iter(lambda: stream.read(COPY), b""):
+        digest.update(block)
+    stream.seek(0)
+    target = into / f"cohort-{digest.hexdigest()[:12]}"
+    if not target.exists():
+        unfinished = target.with_name(f".{target.name}.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        try:
+            with zipfile.ZipFile(stream) as archive:
+                _extract(archive, unfinished)
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise CohortError(f"this is no zip file that can be unpacked: {str(error).splitlines()[0]}.") from error
+        except CohortError:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+        unfinished.rename(target)
+    folder = target
+    while len(children := visible_folders(folder)) == 1 and not any(path.is_file() for path in folder.iterdir()):
+        folder = children[0]
+    return folder
+
+
+def _extract(archive: zipfile.ZipFile, target: Path) -> None:
+    members = [info for info in archive.infolist() if not info.is_dir() and not _is_leftover(info.filename)]
+    if len(members) > MAX_FILES:
+        raise CohortError(f"the zip file holds {len(members):,} files; {MAX_FILES:,} are the most.")
+    if not members:
+        raise CohortError("the zip file holds no files.")
+    total = 0
+    for info in members:
+        place = PurePosixPath(info.filename.replace("\\", "/"))
+        if place.is_absolute() or ".." in place.parts or ":" in place.parts[0]:
+            raise CohortError(f"the zip file wants to write outside its folder ({info.filename[:80]!r}).")
+        if info.flag_bits & 1:
+            raise CohortError("the zip file is encrypted; unpack it yourself and give the folder.")
+        path = target.joinpath(*place.parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with archive.open(info) as source, path.open("wb") as sink:
+            while block := source.read(COPY):  # what is announced is not believed
+                total += len(block)
+                if total > MAX_TOTAL:
+                    raise CohortError(f"the zip file unpacks to more than {MAX_TOTAL >> 30} GB.")
+                sink.write(block)
+
+
+def _is_leftover(name: str) -> bool:
+    return any(name.startswith(left) or name.endswith(left) for left in LEFTOVERS)

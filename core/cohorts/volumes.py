@@ -1,0 +1,29 @@
+"""A cohort of volumes as a table to split: who is who is said by its layout, copies are found by content."""
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+
+from core.cohorts.cohort import index_volumes
+
+
+def volume_table(folder: str | Path) -> pd.DataFrame:
+    """List volumes as an audit lists slices.
+
+    Args:
+        folder: As for `index_volumes`, or the cubes that preprocess wrote.
+
+    Returns:
+        The columns `path`, `label`, `subject`, `slice` (0), `copies` (byte-identical files have one name), `came_in`
+        and `sha256`.
+
+    Raises:
+        CohortError: The folder holds no volumes with a class.
+    """
+    index, _ = index_volumes(folder)
+    digests = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in index["path"]]
+    table = index.assign(slice=0, sha256=digests)
+    several = table.duplicated("sha256", keep=False)
+    table["copies"] = table["sha256"].where(several, "").str[:12]
+    return table[["path", "label", "subject", "slice", "copies", "came_in", "sha256"]]

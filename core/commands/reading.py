@@ -1,0 +1,138 @@
+"""Verbs for scans and models."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.commands.shared import AsJson, Model, Page, complain, show
+from core.errors import NoHead, ScanError, StageLensError
+from core.service.quiet import loading_quietly
+
+commands = typer.Typer()
+
+
+@commands.command()
+def predict(
+    scans: Annotated[list[Path], typer.Argument(help="Pictures, NIfTI, Analyze, DICOM, zip; a folder is one upload.")],
+    model: Model = None,
+    page: Page = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give each scan its probabilities; a volume is brought into the network's space first."""
+    from core.networks.card import open_bundle
+    from core.service.words import NOTICE, reading_words
+
+    opened = open_bundle(model)
+    read, failed = read_all(scans, page)
+    answers = []
+    if read:
+        with loading_quietly():
+            from core.service.reading import predict_scans, predictor_of
+
+        predictor = predictor_of(opened.folder)
+        for shown, scan in read:
+            try:
+                (reading,) = predict_scans([scan], predictor)
+            except StageLensError as error:
+                failed += 1
+                complain(type(error)(f"{shown}: {error}"))
+            else:
+                answers.append({"scan": shown, **reading.as_dict()})
+    show(answers, as_json, "\n".join([*map(reading_words, answers), NOTICE]) if answers else "")
+    raise typer.Exit(1 if failed else 0)
+
+
+@commands.command()
+def explain(
+    scan: Annotated[Path, typer.Argument(help="A picture, NIfTI, Analyze, DICOM or zip file, or a folder of them.")],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
+    model: Model = None,
+    method: Annotated[str, typer.Option(help="Explanation method.")] = "grad-cam",
+    class_name: Annotated[
+        str | None, typer.Option("--class", help="Class to explain; the predicted one if left out.")
+    ] = None,
+    opacity: Annotated[float, typer.Option(min=0, max=1, help="Of the heatmap over the scan.")] = 0.5,
+    page: Page = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show where the evidence lies: overlay (PNG) and raw heatmap (NPY)."""
+    from core.networks.card import open_bundle
+    from core.scans import read_scan_file
+
+    read, opened = read_scan_file(scan, page=page), open_bundle(model)
+    with loading_quietly():
+        from core.service.heads import standard_head
+        from core.service.pictures import save_check, save_pictures
+        from core.service.reading import predictor_of, read_scans
+
+    try:
+        (reading,) = read_scans([read], predictor_of(opened.folder), class_name=class_name, method=method)
+    except NoHead as error:
+        check = save_check(standard_head(read), out)
+        raise NoHead(f"{error} The picture before and after is {check}.") from error
+    files = save_pictures(reading, out, opacity=opacity)
+    explanation = reading.explanation
+    answer = {
+        "scan": str(scan),
+        **reading.as_dict(),
+        **explanation.as_dict(),
+        "sentence": explanation.sentence,
+        "files": {name: str(path) for name, path in files.items()},
+    }
+    lines = [explanation.sentence, *(f"Note: {warning}" for warning in reading.warnings), *map(str, files.values())]
+    show(answer, as_json, "\n".join(lines))
+
+
+@commands.command()
+def models(as_json: AsJson = False) -> None:
+    """List the models at hand."""
+    from core.networks.card import bundle_names, open_bundle
+    from core.service.words import figures_words
+
+    bundles = [open_bundle(name) for name in bundle_names()]
+    words = [f"{bundle.name}: {bundle.card['title']}\n{figures_words(bundle.card)}" for bundle in bundles]
+    show([{"name": bundle.name, **bundle.card} for bundle in bundles], as_json, "\n".join(words) or "no models")
+
+
+@commands.command()
+def export(
+    bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
+    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("export"),
+    formats: Annotated[list[str] | None, typer.Option("--format", help="keras or onnx; both if left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a network for other programs, as .keras and ONNX."""
+    from core.networks.card import open_bundle
+
+    opened = open_bundle(bundle)
+    with loading_quietly():
+        from core.service.exporting import FORMATS, export_bundle
+
+    files = [str(path) for path in export_bundle(opened, out, formats or list(FORMATS))]
+    show({"files": files}, as_json, "\n".join(files))
+
+
+def read_all(paths: list[Path], page: int | None) -> tuple[list[tuple[str, Any]], int]:
+    """Read what can be read; print one line for each scan that cannot. Files that belong together find each other."""
+    from core.scans import read_files, read_scan, read_scan_file, separate_scans
+
+    read: list[tuple[str, Any]] = []
+    failed = 0
+    files: dict[str, bytes] = {}
+    for path in paths:
+        try:
+            files |= read_files([path])
+        except ScanError as error:
+            failed += 1
+            complain(error)
+    alone = len(files) == 1 and not paths[0].is_dir()
+    for group in separate_scans(files) if files else []:
+        first = next(iter(group))
+        shown = first if len(group) == 1 else f"{first} and {len(group) - 1} more"
+        try:
+            read.append((shown, read_scan_file(first, page=page) if alone else read_scan(group, page=page)))
+        except ScanError as error:
+            failed += 1
+            complain(error)
+    return read, failed

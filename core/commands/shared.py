@@ -1,0 +1,37 @@
+"""What the verbs share: options, printing, and one-line errors."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.errors import ChoiceNeeded, StageLensError
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Model = Annotated[str | None, typer.Option(help="Name or folder of a model; the default one if left out.")]
+Page = Annotated[int | None, typer.Option(min=1, help="Page, volume or series where there are several, from 1.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same parts.")]
+
+
+def writable(path: Path) -> None:
+    """Find out before the work, not after it, that the answer cannot be written."""
+    if path.is_dir() or not path.resolve().parent.is_dir():
+        raise StageLensError(f"{path} cannot be written: give a file in a folder that exists.")
+
+
+def show(values: Any, as_json: bool, words: str) -> None:
+    """Print an answer, for machines or for people."""
+    if as_json:
+        print(json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False))
+    elif words:
+        print(words)
+
+
+def complain(error: StageLensError) -> None:
+    """Print an error as one line."""
+    line = " ".join(str(error).split())
+    if isinstance(error, ChoiceNeeded):
+        line += " Choose it with --page."
+    print(f"stagelens: {line}", file=sys.stderr)

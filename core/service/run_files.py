@@ -1,0 +1,60 @@
+"""What lies in a run folder, read and written without any network library."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import tomli_w
+
+from core.networks.recipe import Recipe, recipe_values
+
+RECIPE_FILE = "recipe.toml"
+BUNDLE_FOLDER = "bundle"
+FIGURES_FILE = "figures.json"
+PREDICTIONS_FILE = "predictions.csv"
+WORKSPACE_VARIABLE = "STAGELENS_WORKSPACE"
+
+
+def workspace(*parts: str) -> Path:
+    """Return a folder of what the pages make, and make it: $STAGELENS_WORKSPACE, or .stagelens at home."""
+    chosen = os.environ.get(WORKSPACE_VARIABLE)
+    folder = (Path(chosen) if chosen else Path.home() / ".stagelens").joinpath(*parts)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def card_of_run(folder: Path) -> dict[str, Any] | None:
+    """Return the figures of a finished run; None for an unfinished one."""
+    for path in (folder / BUNDLE_FOLDER / "card.json", folder / FIGURES_FILE):
+        try:
+            card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        return card
+    return None
+
+
+def write_recipe(path: Path, recipe: Recipe) -> None:
+    """Write a recipe as TOML, as `read_recipe` reads it."""
+    path.write_text(tomli_w.dumps(_without_none(recipe_values(recipe))), encoding="utf-8")
+
+
+def read_logs(folder: Path) -> pd.DataFrame:
+    """Read the logs of all phases of a run, with the columns `phase` and `at` (epochs since the start of the run)."""
+    logs = [
+        pd.read_csv(path).assign(phase=int(path.stem.removeprefix("phase").removesuffix("_log")))
+        for path in sorted(folder.glob("phase*_log.csv"))
+    ]
+    logs = [log for log in logs if len(log)]
+    if not logs:
+        return pd.DataFrame(columns=["phase", "at", "epoch"])
+    together = pd.concat(logs, ignore_index=True)
+    return together.assign(at=range(1, len(together) + 1))
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return [_without_none(item) for item in value] if isinstance(value, list) else value

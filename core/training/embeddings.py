@@ -1,0 +1,88 @@
+"""Embeddings as an artefact: computed once for each backbone, cohort and view, kept as .npy beside a table.
+
+STORE/<key>/about.json          what they are of: backbone, weights, geometry, precision
+STORE/<key>/<digest>_view0.npy  float32, N × features; view 0 is the scans as they are, others are augmented
+STORE/<key>/<digest>.csv        a row a scan: place, label, subject, SHA-256 of the file
+"""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.networks.backend import Forward, compile_model, in_batches
+from core.networks.network import Network
+from core.networks.parts import Part
+from core.networks.weights import weights_hash
+
+CHUNK = 256
+
+
+class EmbeddingStore:
+    """Embeddings of one backbone with its weights, in a folder that several runs may share."""
+
+    def __init__(self, folder: Path, network: Network, *, precision: str = "float32") -> None:
+        recipe = network.recipe
+        self.network = network
+        about = {
+            "backbone": recipe.backbone,
+            "weights": weights_hash(network),
+            "input": list(network.input_shape),
+            "precision": precision,
+            "augmentation": asdict(recipe.augmentation),
+            "seed": recipe.seed,
+        }
+        key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
+        self.folder = folder / key
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+        self._forward: Forward | None = None
+
+    def path(self, part: Part, view: int = 0) -> Path:
+        """Return where the embeddings of a part are, or will be."""
+        return self.folder / f"{_digest(part)}_view{view}.npy"
+
+    def get(self, part: Part, view: int = 0) -> NDArray[np.float32]:
+        """Return embeddings, N × features, from disk or by one pass through the backbone.
+
+        Args:
+            part: The scans.
+            view: 0 for the scans as they are, from 1 for random views of the recipe's augmentation.
+        """
+        path = self.path(part, view)
+        if path.exists():
+            stored: NDArray[np.float32] = np.load(path)
+            return stored
+        if self._forward is None:
+            self._forward = compile_model(self.network.embedder)
+        made = []
+        for start in range(0, len(part.labels), CHUNK):
+            scans: NDArray = part.scans[start : start + CHUNK]
+            if view:
+                scans = self.network.view(scans, _seed(self.network.recipe.seed, view, start))
+            made.append(in_batches(self._forward, scans, self.network.recipe.batch_size))
+        embeddings = np.concatenate(made)
+        _write(path, embeddings)
+        table = pd.DataFrame({"label": part.labels, "subject": part.subjects, "sha256": part.digests})
+        table.to_csv(self.folder / f"{_digest(part)}.csv", index_label="place")
+        return embeddings
+
+
+def _write(path: Path, values: NDArray) -> None:
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    with unfinished.open("wb") as stream:
+        np.save(stream, values)
+    unfinished.replace(path)
+
+
+def _digest(part: Part) -> str:
+    lines = (f"{digest} {label}" for digest, label in zip(part.digests, part.labels.tolist(), strict=True))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _seed(seed: int, view: int, start: int) -> int:
+    return int(np.random.default_rng([seed, view, start]).integers(2**31))

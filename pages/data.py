@@ -1,0 +1,173 @@
+"""Data: point at a folder of scans, see what is in it and whose, split it, and look at its balance."""
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from core.cohorts.audit import Audit
+from core.cohorts.upload import unpack_cohort
+from core.errors import StageLensError
+from core.explain import png_bytes
+from core.networks.recipe import Oversampling
+from core.service.datasets import SPLITS, audited, gallery, map_embeddings, split_of
+from core.service.figures import class_balance, embedding_map
+from core.service.library import card_titles
+from core.service.run_files import workspace
+from core.service.splits import describe_split
+from core.service.words import audit_words, split_words
+
+PIXELS = "Pixels, 32 × 32"
+METHODS = {
+    "SMOTE": "smote",
+    "Borderline SMOTE": "borderline_smote",
+    "SVM SMOTE": "svm_smote",
+    "ADASYN": "adasyn",
+    "Repetition": "repetition",
+}
+NO_BAR = {"displayModeBar": False}
+
+
+@st.cache_resource(max_entries=3, show_spinner="Reading every scan of the folder …")
+def look_into(folder: str, changed: float) -> Audit:
+    """Audit a folder once for all pages; anew when the folder has changed."""
+    del changed  # part of the key
+    return audited(folder)
+
+
+def choose_folder() -> Path | None:
+    """Return the folder the person points at, or has uploaded."""
+    there, uploaded = st.tabs(["A folder on this computer", "Upload a zip"])
+    with there:
+        typed = st.text_input(
+            "Folder of class folders, or of train and test folders of them",
+            placeholder="/data/alzheimer_mri",
+            help="The folder is read where the dashboard runs; nothing is copied.",
+        )
+    with uploaded:
+        file = st.file_uploader(
+            "A zip of class folders", type=["zip"], help="Unpacked into the workspace of the computer that runs this."
+        )
+    if file is not None:
+        return unpack_cohort(file, workspace("uploads"))
+    return Path(typed.strip()).expanduser() if typed.strip() else None
+
+
+def show_audit(found: Audit) -> None:
+    """Show counts, classes, pictures and findings."""
+    facts = found.as_dict()
+    people = facts["people"] if facts["people_found"] else "unknown"
+    numbers = {
+        "Images": f"{facts['images']:,}",
+        "People": people,
+        "Copies": facts["identical_copies"],
+        "Unreadable": len(facts["unreadable"]),
+    }
+    for column, (title, value) in zip(st.columns(len(numbers)), numbers.items(), strict=True):
+        column.metric(title, value)
+    counts = {"Images": facts["images_by_class"]}
+    st.plotly_chart(class_balance(counts), width="stretch", config=NO_BAR, key="classes")
+    with st.expander("Pictures of each class", icon=":material/grid_view:"):
+        for label, pictures in gallery(found.table, per_class=8).items():
+            st.caption(label)
+            for column, picture in zip(st.columns(8), pictures, strict=False):
+                column.image(png_bytes(picture), width="stretch")
+    with st.expander("What the audit found", icon=":material/fact_check:", expanded=True):
+        st.code(audit_words(facts), language=None, wrap_lines=True)
+    if found.people_known:
+        with st.expander("People", icon=":material/groups:"):
+            per_person = found.table.groupby("subject").agg(Class=("label", "first"), Slices=("path", "size"))
+            st.dataframe(per_person.rename_axis("Person"), width="stretch", height=240)
+
+
+def show_split(found: Audit, folder: Path) -> None:
+    """Split the folder and write the table that trainings use."""
+    st.subheader("Split", anchor=False)
+    ways = {key: title for key, (title, _) in SPLITS.items() if key != "folder" or _has_parts(found.table)}
+    by = st.radio(
+        "Who trains, who tests?", list(ways), format_func=ways.__getitem__, index=0 if found.people_known else 1
+    )
+    columns = st.columns([1, 3])
+    seed = int(columns[0].number_input("Seed", 0, 2**31 - 1, 1))
+    name = columns[1].text_input("Name of the split", f"{_plain(folder.name)}_{by}_{seed}")
+    try:
+        split = split_of(found.table, by, seed)
+    except StageLensError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    described = describe_split(split)
+    st.code(split_words({**described, "tearing": None}), language=None)
+    if described["tearing"]:
+        st.warning(described["tearing"], icon=":material/warning:")
+    if by == "person" and not found.people_known:
+        st.warning(
+            "People cannot be told apart here; near copies are kept together instead.", icon=":material/warning:"
+        )
+    if st.button("Write the split", type="primary", icon=":material/save:", disabled=not _plain(name)):
+        path = workspace("splits") / f"{_plain(name)}.csv"
+        split.to_csv(path, index=False)
+        st.success(f"Written: {path.name}. The page Train offers it now.", icon=":material/check:")
+
+
+def show_balance(found: Audit) -> None:
+    """Show the classes before and after oversampling, with a map of the embeddings."""
+    st.subheader("Balance and embeddings", anchor=False)
+    st.caption(
+        "Oversampling invents embeddings between real ones. The map shows both; near dots look alike to the network "
+        "that embedded them. Distances across a map mean little."
+    )
+    columns = st.columns(4)
+    method = columns[0].selectbox("Oversampling", list(METHODS))
+    largest = int(found.table["label"].value_counts().max())
+    target = int(columns[1].number_input("Up to, a class", 1, 1_000_000, largest))
+    fitting = [name for name, (_, classes) in card_titles().items() if classes == found.task.classes]
+    model = columns[2].selectbox("Embeddings of", [PIXELS, *fitting])
+    layout = columns[3].selectbox("Map", ["PCA", "UMAP"])
+    if not st.button("Draw the map", icon=":material/scatter_plot:"):
+        return
+    oversampling = Oversampling(METHODS[method], target, 5)  # type: ignore[arg-type]
+    chosen = None if model == PIXELS else model
+    with st.spinner("Embedding the scans …"):
+        try:
+            drawn = map_embeddings(
+                found.table, found.task.classes, chosen, oversampling, umap=layout == "UMAP", seed=0
+            )  # fmt: skip
+        except StageLensError as error:
+            st.error(str(error), icon=":material/error:")
+            return
+    if drawn.sampled:
+        st.caption(
+            f"A sample of {sum(drawn.before.values()):,} of {drawn.sampled:,} scans, and the target shrunk alike."
+        )
+    bars = class_balance({"Before": drawn.before, f"After {method}": drawn.after})
+    st.plotly_chart(bars, width="stretch", config=NO_BAR, key="balance")
+    dots = embedding_map(drawn.places, drawn.labels, drawn.invented, found.task.classes)
+    st.plotly_chart(dots, width="stretch", config=NO_BAR, key="map")
+
+
+def _has_parts(table: pd.DataFrame) -> bool:
+    return bool((table["came_in"] != "").all())
+
+
+def _plain(text: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "_-" else "_" for letter in text.strip())[:80]
+
+
+def main() -> None:
+    """Run the page."""
+    st.title("Data", anchor=False)
+    try:
+        folder = choose_folder()
+        if folder is None:
+            st.info("Give a folder or a zip: one folder of scans a class.", icon=":material/folder_open:")
+            return
+        found = look_into(str(folder), folder.stat().st_mtime if folder.exists() else 0.0)
+    except StageLensError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    show_audit(found)
+    show_split(found, folder)
+    show_balance(found)
+
+
+main()

@@ -1,0 +1,74 @@
+"""Train every shipped recipe for a step or two, in the backend that KERAS_BACKEND names; a line of JSON a recipe.
+
+    KERAS_BACKEND=jax python tests/training/every_recipe.py COHORT OUT
+
+Run eagerly: compiling a network of 200 layers takes longer than its step.
+"""
+
+import json
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import keras
+import numpy as np
+import pandas as pd
+
+from core.networks.backbones import BACKBONES
+from core.networks.recipe import Recipe, read_recipe, recipe_names
+from core.training.train import Order, train
+
+
+def run_eagerly() -> None:
+    """Keep the backend from compiling."""
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            tf.config.run_functions_eagerly(True)
+        case "jax":
+            import jax
+
+            jax.config.update("jax_disable_jit", True)
+        case _:
+            pass
+
+
+def small(recipe: Recipe) -> Recipe:
+    """Return a recipe with everything as it is but sizes and lengths."""
+    side = BACKBONES[recipe.backbone].smallest if recipe.backbone in BACKBONES else 32
+    phases = tuple(
+        replace(phase, epochs=1, oversampling=phase.oversampling and replace(phase.oversampling, target=6))
+        for phase in recipe.phases
+    )
+    depth = recipe.depth and 32
+    classic = recipe.classic and replace(recipe.classic, components=None)
+    return replace(
+        recipe, height=side, width=side, depth=depth, phases=phases, start="scratch", batch_size=8, classic=classic,
+        precision="float32",
+    )  # fmt: skip
+
+
+def main(cohort: Path, out: Path) -> None:
+    """Train them all."""
+    run_eagerly()
+    for name in recipe_names():
+        began = time.perf_counter()
+        recipe = small(read_recipe(name))
+        split = cohort / f"{recipe.task}_{'volumes' if recipe.depth else 'slices'}.csv"
+        trained = train(Order(recipe, split, out / name))
+        losses = [pd.read_csv(log)["val_loss"].tolist() for log in sorted((out / name).glob("phase*_log.csv"))]
+        finite = all(np.isfinite(values).all() for values in losses)
+        logits = {part: bool(np.isfinite(values).all()) for part, values in trained.logits.items()}
+        line = {"recipe": name, "phases": len(losses), "finite": finite, "logits": logits, "finished": trained.finished}
+        print(json.dumps({**line, "seconds": round(time.perf_counter() - began, 1)}), flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
