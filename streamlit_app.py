@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import streamlit as st
 
 from core.service.words import NOTICE
+from pages import FRAMED, WANTED
 
 st.set_page_config(page_title="StageLens", page_icon=":material/neurology:", layout="wide")
 page = st.navigation(
@@ -18,5 +19,8 @@ page = st.navigation(
     ],
     position="top",
 )
+st.session_state[FRAMED] = True
+if WANTED in st.session_state:
+    st.switch_page(st.session_state.pop(WANTED))
 st.caption(f":material/info: {NOTICE}")
 page.run()

@@ -10,8 +10,12 @@ if TYPE_CHECKING:
     from core.networks.recipe import Recipe, read_recipe
     from core.scans import Scan, read_scan, read_scan_file
     from core.scans.standard_space import to_standard_space
+    from core.service.cross_validation import CrossValidation, cross_validate
+    from core.service.doctor import examine
+    from core.service.full import FullRun, full_run
     from core.service.reading import predict_scans, predictor_of, read_scans
-    from core.service.training import Request, evaluate_bundle, train_bundle
+    from core.service.running import run_reported
+    from core.service.training import Outcome, Request, evaluate_bundle, train_bundle
 
 _HOMES = {
     "StageLensError": "core.errors",
@@ -32,6 +36,13 @@ _HOMES = {
     "predictor_of": "core.service.reading",
     "predict_scans": "core.service.reading",
     "read_scans": "core.service.reading",
+    "CrossValidation": "core.service.cross_validation",
+    "cross_validate": "core.service.cross_validation",
+    "examine": "core.service.doctor",
+    "FullRun": "core.service.full",
+    "full_run": "core.service.full",
+    "run_reported": "core.service.running",
+    "Outcome": "core.service.training",
     "Request": "core.service.training",
     "train_bundle": "core.service.training",
     "evaluate_bundle": "core.service.training",
@@ -39,13 +50,19 @@ _HOMES = {
 
 __all__ = [
     "Bundle",
+    "CrossValidation",
+    "FullRun",
+    "Outcome",
     "Recipe",
     "Request",
     "Scan",
     "StageLensError",
     "audit_folder",
     "bundle_names",
+    "cross_validate",
     "evaluate_bundle",
+    "examine",
+    "full_run",
     "open_bundle",
     "predict_scans",
     "predictor_of",
@@ -55,6 +72,7 @@ __all__ = [
     "read_scan_file",
     "read_scans",
     "read_split",
+    "run_reported",
     "split_by_person",
     "split_by_slice",
     "to_standard_space",

@@ -9,6 +9,7 @@ StageLensError
 ├── WeightsError         start weights that cannot be had or do not fit
 ├── BundleError          a trained network on disk that is incomplete, damaged or unknown
 ├── TrainingError        a run that cannot start or go on
+│   └── Stopped          a run that somebody asked to stop; it can be resumed
 └── EmptyHeatmap         an explanation without any positive evidence, where one had to be drawn
 
 Pages and the command line catch the root and show its sentence, which is always one line.
@@ -57,6 +58,10 @@ class BundleError(StageLensError):
 
 class TrainingError(StageLensError):
     """A training run cannot start or continue."""
+
+
+class Stopped(TrainingError):
+    """Somebody asked a run to stop."""
 
 
 class EmptyHeatmap(StageLensError):

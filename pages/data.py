@@ -16,6 +16,7 @@ from core.service.library import card_titles
 from core.service.run_files import workspace
 from core.service.splits import describe_split
 from core.service.words import audit_words, split_words
+from pages import within_frame
 
 PIXELS = "Pixels, 32 × 32"
 METHODS = {
@@ -68,10 +69,11 @@ def show_audit(found: Audit) -> None:
     counts = {"Images": facts["images_by_class"]}
     st.plotly_chart(class_balance(counts), width="stretch", config=NO_BAR, key="classes")
     with st.expander("Pictures of each class", icon=":material/grid_view:"):
-        for label, pictures in gallery(found.table, per_class=8).items():
-            st.caption(label)
-            for column, picture in zip(st.columns(8), pictures, strict=False):
-                column.image(png_bytes(picture), width="stretch")
+        shown = gallery(found.table, per_class=8)
+        for label in found.task.classes:
+            if label in shown:
+                st.caption(label)
+                st.image([png_bytes(picture) for picture in shown[label]], width=96)
     with st.expander("What the audit found", icon=":material/fact_check:", expanded=True):
         st.code(audit_words(facts), language=None, wrap_lines=True)
     if found.people_known:
@@ -155,6 +157,7 @@ def _plain(text: str) -> str:
 
 def main() -> None:
     """Run the page."""
+    within_frame("pages/data.py")
     st.title("Data", anchor=False)
     try:
         folder = choose_folder()

@@ -8,6 +8,7 @@ from core.errors import StageLensError
 from core.networks.card import bundle_names, open_bundle
 from core.service.figures import confusion_plot
 from core.service.tables import figures_table, training_table
+from pages import within_frame
 
 WAYS = {
     "by_person": "Unseen people, each counted once",
@@ -51,6 +52,7 @@ def ways_of_counting(card: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Run the page."""
+    within_frame("pages/models.py")
     st.title("Models", anchor=False)
     names = bundle_names()
     if not names:

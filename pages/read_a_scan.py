@@ -16,6 +16,7 @@ from core.service.pictures import heatmap_picture, registration_check, slice_pic
 from core.service.reading import Reading, predictor_of, read_scans
 from core.service.viewing import crosshair_picture, position_mm, window_limits, with_edge_letters
 from core.service.words import space_words
+from pages import within_frame
 
 PREDICTED = "the predicted class"
 MOST_SCANS = 50
@@ -207,6 +208,7 @@ def can_be_read(label: str, scan: Scan, model: str) -> bool:
 
 def main() -> None:
     """Run the page."""
+    within_frame("pages/read_a_scan.py")
     st.title("Read a scan", anchor=False)
     titles = card_titles()
     if not titles:

@@ -13,6 +13,7 @@ from core.service.figures import learning_curves, runs_curves
 from core.service.run_files import BUNDLE_FOLDER, card_of_run, read_logs, workspace, write_recipe
 from core.service.tables import runs_table
 from core.service.words import figures_words
+from pages import within_frame
 
 ICONS = {
     "starting": ":material/hourglass_empty:",
@@ -23,6 +24,7 @@ ICONS = {
     "interrupted": ":material/warning:",
     "failed": ":material/error:",
 }
+FIRST_RECIPE = "s1_resnet50"
 NO_BAR = {"displayModeBar": False}
 
 
@@ -62,8 +64,7 @@ def begin() -> None:
     columns = st.columns(2)
     split = columns[0].selectbox("Split", splits, format_func=lambda path: path.stem)
     names = recipe_names()
-    first = names.index("alzheimer_resnet50_small") if "alzheimer_resnet50_small" in names else 0
-    shipped = columns[1].selectbox("Recipe", names, first)
+    shipped = columns[1].selectbox("Recipe", names, names.index(FIRST_RECIPE))
     recipe = read_recipe(shipped)
     st.caption(recipe.title)
     with st.expander("Settings", icon=":material/tune:"):
@@ -184,6 +185,7 @@ def _minutes(seconds: float) -> str:
 
 def main() -> None:
     """Run the page."""
+    within_frame("pages/train.py")
     st.title("Train", anchor=False)
     runs = jobs.list_runs(workspace("runs"))
     with st.container(border=True):

@@ -1,9 +1,12 @@
 """Small real things that many tests use: heads, cohorts, a tiny network, bundles, the real data where present."""
 
 import os
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+# Tests wait for nobody's training and leave nothing at home.
+os.environ["STAGELENS_WORKSPACE"] = tempfile.mkdtemp(prefix="stagelens-tests-")
 
 from pathlib import Path
 

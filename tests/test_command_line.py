@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 
 from core.__main__ import app, main
 
@@ -165,7 +166,7 @@ def test_models_and_recipes_are_listed(shell: Shell, models: Path) -> None:
 def test_every_command_is_in_the_readme_and_every_option_there_exists(shell: Shell) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     lines = re.findall(r"^stagelens (.+?)(?:  +#.*)?$", readme, flags=re.MULTILINE)
-    verbs = {command.name or command.callback.__name__ for command in app.registered_commands}
+    verbs = set(typer.main.get_command(app).commands)
     assert {line.split()[0] for line in lines} == verbs
     for line in lines:
         verb, *words = shlex.split(line)

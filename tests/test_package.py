@@ -13,7 +13,7 @@ from .conftest import ROOT, SAMPLES
 
 
 def test_the_public_names_are_these_and_load() -> None:
-    assert len(core.__all__) == 21
+    assert len(core.__all__) == 28
     for name in core.__all__:
         assert getattr(core, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

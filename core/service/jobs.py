@@ -10,13 +10,11 @@ interrupted. Trainings on one device take turns, by a lock that the system relea
 
 import contextlib
 import dataclasses
-import getpass
 import json
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,17 +24,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from core.errors import StageLensError, TrainingError
+from core.errors import Stopped, TrainingError
+from core.service.run_files import workspace
 
 STATUS_FILE, STOP_FILE, JOB_FOLDER = "status.json", "stop", "job"
 ARGUMENTS_FILE, LOG_FILE = "arguments.json", "log.txt"
 PROTOCOL = (STATUS_FILE, STOP_FILE, JOB_FOLDER)  # what a run folder may hold before its run begins
 BEAT, STALE = 2.0, 20.0  # seconds
 LIVE = ("starting", "queued", "running")
-
-
-class Stopped(StageLensError):
-    """Somebody asked the run to stop."""
 
 
 @dataclass(frozen=True)
@@ -242,9 +237,9 @@ class Reporter:
 
 @contextlib.contextmanager
 def turn_on(device: str, reporter: Reporter, say: Callable[[str], None]) -> Iterator[None]:
-    """Wait for a device's turn and hold it: one training at a time."""
-    name = re.sub(r"[^a-z0-9]+", "-", f"{getpass.getuser()}-{device}".lower())
-    lock = FileLock(Path(tempfile.gettempdir()) / f"stagelens-{name}.lock")
+    """Wait for a device's turn and hold it: one training at a time of all that share a workspace."""
+    name = re.sub(r"[^a-z0-9]+", "-", device.lower())
+    lock = FileLock(workspace("locks") / f"{name}.lock")
     waited = False
     while True:
         try:

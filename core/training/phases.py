@@ -114,6 +114,7 @@ def run_phase(run: Run, phase: Phase, number: int, material: Material, state: St
     log = run.folder / f"phase{number}_log.csv"
     if state is None:
         state = State(number)
+        _begin_randomness(model, run.network.recipe.seed, number)
         pd.DataFrame(columns=COLUMNS).to_csv(log, index=False)
     else:
         _restore(variables, run.folder / STATE)
@@ -148,6 +149,15 @@ def mean_loss(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     log_probability = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return float(-log_probability[np.arange(len(labels)), labels].mean())
+
+
+def _begin_randomness(model: keras.Model, seed: int, number: int) -> None:
+    """Set the random states of dropout and augmentation by seed and phase alone, however the phase was come to."""
+    weights = {id(variable) for variable in model.weights}
+    states = [variable for variable in model.variables if id(variable) not in weights]
+    for place, state in enumerate(states):
+        drawn = np.random.default_rng([seed, number, place]).integers(2**31, dtype=np.uint32)
+        state.assign(np.array([drawn, 0], np.uint32))
 
 
 def _sgd(learning_rate: float) -> keras.optimizers.Optimizer:

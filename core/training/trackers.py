@@ -1,7 +1,7 @@
 """Events for other programs' curves: TensorBoard and MLflow, where they are installed."""
 
 import contextlib
-import importlib
+import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +14,14 @@ Tracker = Callable[[int, dict[str, float]], None]
 
 
 def tensorboard_events(folder: Path, opened: contextlib.ExitStack) -> Tracker | None:
-    """Return a writer of TensorBoard events, TensorFlow's or PyTorch's, whichever there is; None for neither.
+    """Return a writer of TensorBoard events, TensorFlow's or PyTorch's; None where TensorBoard is not installed.
 
     Args:
         folder: Where the events go.
         opened: Closes the writer.
     """
+    if importlib.util.find_spec("tensorboard") is None:
+        return None
     if backend_name() == "tensorflow":
         import tensorflow as tf
 

@@ -137,9 +137,11 @@ def _started(order: Order, facts: dict[str, Any]) -> Network:
     facts["shared_among"] = share_among_devices(recipe.batch_size)
     network = build_network(recipe, precision=facts["precision"], for_training=True)
     state = read_state(folder)
-    done = [number for number in range(len(recipe.phases) + 1) if _checkpoint(folder, number).exists()]
-    if "start" in facts and done:
-        number = min(done[-1], state.phase - 1 if state is not None else done[-1])
+    if "start" in facts and _checkpoint(folder, 0).exists():
+        number = 0
+        if state is not None:
+            ended = state.done and _checkpoint(folder, state.phase).exists()
+            number = state.phase if ended else state.phase - 1
         assign(network.whole.weights, load_tensors(_checkpoint(folder, number)), f"phase{number}.safetensors")
         return network
     facts["start"] = set_start_weights(network, order.weights)

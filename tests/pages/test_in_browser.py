@@ -1,13 +1,6 @@
 """The pages as a person meets them: a real server, a real browser, the shipped model."""
 
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,17 +11,10 @@ from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwri
 from core.networks.card import bundle_names
 from core.scans import read_scan_file
 
-from ..conftest import CLASSES, ROOT, SAMPLES
+from ..conftest import CLASSES, SAMPLES
 from ..scans import pictures, volumes
+from .server import CHROMIUM, QUIET, Server
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 ANSWER = re.compile(rf"Scan \d+: ({'|'.join(CLASSES)})$")
 LONG, SHORT = 120_000, 20_000
 
@@ -42,28 +28,10 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve the dashboard as `make app` does, from an empty home folder."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    home = tmp_path_factory.mktemp("home")
-    log = (home / "log.txt").open("w")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", f"--server.port={port}",
-         "--server.address=127.0.0.1", "--server.headless=true"],
-        cwd=ROOT, env={**os.environ, "HOME": str(home)}, stdout=log, stderr=log,
-    )  # fmt: skip
-    try:
-        for _ in range(120):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)
-                break
-            except OSError:
-                time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(20)
-        log.close()
+    server = Server(tmp_path_factory.mktemp("home"))
+    server.start()
+    yield server.address
+    server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +197,7 @@ def test_the_models_page_puts_the_ways_of_counting_side_by_side(page: Page, addr
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
 def test_nothing_runs_out_of_the_page_at_any_width(browser: Browser, address: str, width: int, scheme: str) -> None:
     page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
-    for path in ("", "/models"):
+    for path in ("", "/data", "/train", "/models"):
         page.goto(address + path)
         expect(page.get_by_role("heading").first).to_be_visible(timeout=LONG)
         page.wait_for_timeout(500)

@@ -1,12 +1,13 @@
 """Train every shipped recipe for a step or two, in the backend that KERAS_BACKEND names; a line of JSON a recipe.
 
-    KERAS_BACKEND=jax python tests/training/every_recipe.py COHORT OUT
+    KERAS_BACKEND=jax python tests/training/every_recipe.py COHORT OUT [RECIPE ...]
 
 Run eagerly: compiling a network of 200 layers takes longer than its step.
 """
 
 import json
 import os
+import shutil
 import sys
 import time
 from dataclasses import replace
@@ -55,10 +56,10 @@ def small(recipe: Recipe) -> Recipe:
     )  # fmt: skip
 
 
-def main(cohort: Path, out: Path) -> None:
-    """Train them all."""
+def main(cohort: Path, out: Path, names: list[str]) -> None:
+    """Train them one after the other."""
     run_eagerly()
-    for name in recipe_names():
+    for name in names:
         began = time.perf_counter()
         recipe = small(read_recipe(name))
         split = cohort / f"{recipe.task}_{'volumes' if recipe.depth else 'slices'}.csv"
@@ -68,7 +69,8 @@ def main(cohort: Path, out: Path) -> None:
         logits = {part: bool(np.isfinite(values).all()) for part, values in trained.logits.items()}
         line = {"recipe": name, "phases": len(losses), "finite": finite, "logits": logits, "finished": trained.finished}
         print(json.dumps({**line, "seconds": round(time.perf_counter() - began, 1)}), flush=True)
+        shutil.rmtree(out / name)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:] or recipe_names())

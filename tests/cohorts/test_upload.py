@@ -1,0 +1,51 @@
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from core.cohorts.upload import unpack_cohort
+from core.errors import CohortError
+
+
+def zipped(files: dict[str, bytes]) -> io.BytesIO:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    stream.seek(0)
+    return stream
+
+
+def test_a_zip_is_unpacked_once_and_its_only_folder_is_the_cohort(tmp_path: Path) -> None:
+    files = {"set/Non/a.png": b"1", "set/Mild/b.png": b"2", "__MACOSX/set/._a.png": b"x", "set/.DS_Store": b"x"}
+    folder = unpack_cohort(zipped(files), tmp_path)
+    assert folder.name == "set"
+    assert sorted(path.name for path in folder.rglob("*")) == ["Mild", "Non", "a.png", "b.png"]
+    (folder / "Non" / "a.png").write_bytes(b"touched")
+    assert unpack_cohort(zipped(files), tmp_path) == folder
+    assert (folder / "Non" / "a.png").read_bytes() == b"touched"
+
+
+@pytest.mark.parametrize("name", ["../evil.png", "/etc/evil.png", "a/../../evil.png", "C:/evil.png", "..\\evil.png"])
+def test_nothing_is_written_outside_the_folder(name: str, tmp_path: Path) -> None:
+    with pytest.raises(CohortError, match="outside its folder"):
+        unpack_cohort(zipped({"Non/a.png": b"1", name: b"2"}), tmp_path / "in")
+    assert not list(tmp_path.rglob("*.png"))
+
+
+def test_what_is_no_zip_or_too_large_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream, said in (
+        (io.BytesIO(b"no zip at all"), "no zip file"),
+        (io.BytesIO(zipped({"a/b.png": b"1" * 500}).getvalue()[:-40]), "no zip file"),
+        (zipped({}), "holds no files"),
+    ):
+        with pytest.raises(CohortError, match=said):
+            unpack_cohort(stream, tmp_path)
+    monkeypatch.setattr("core.cohorts.upload.MAX_TOTAL", 100)
+    with pytest.raises(CohortError, match="unpacks to more"):
+        unpack_cohort(zipped({"a/b.png": b"1" * 101}), tmp_path)
+    monkeypatch.setattr("core.cohorts.upload.MAX_FILES", 1)
+    with pytest.raises(CohortError, match="2 files"):
+        unpack_cohort(zipped({"a/b.png": b"1", "a/c.png": b"1"}), tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

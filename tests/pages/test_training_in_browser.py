@@ -1,0 +1,129 @@
+"""From a folder to a model that reads a scan, in the browser, with the server killed on the way."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from core.networks.card import bundle_names, models_folder, open_bundle
+from core.service.jobs import read_status
+from core.service.run_files import read_logs
+
+from ..conftest import SAMPLES
+from .server import CHROMIUM, QUIET, Server
+
+LONG, SHORT = 180_000, 30_000
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    pytest.mark.skipif(not bundle_names(), reason="no model in models/"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    models, home = tmp_path / "models", tmp_path / "home"
+    home.mkdir()
+    shutil.copytree(models_folder(), models)
+    started = Server(home, STAGELENS_MODELS=str(models), STAGELENS_WORKSPACE=str(tmp_path / "workspace"))
+    started.start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def page(server: Server) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        opened = chromium.new_page(viewport={"width": 1280, "height": 1400})
+        opened.set_default_timeout(SHORT)
+        yield opened
+        chromium.close()
+
+
+def choose(page: Page, label: str, option: str | re.Pattern[str]) -> None:
+    page.locator(f'input[aria-label*="{label}"]').first.click()
+    page.get_by_role("option", name=option).first.click()
+
+
+def fill(page: Page, label: str, value: str) -> None:
+    box = page.locator(f'input[aria-label="{label}"]').first
+    box.fill(value)
+    box.press("Enter")
+
+
+def audit_and_split(page: Page, server: Server, folder: Path) -> None:
+    page.goto(f"{server.address}/data")
+    expect(page.get_by_text("Not a medical device")).to_be_visible(
+        timeout=LONG
+    )  # the frame, though nobody saw the front
+    fill(page, "Folder of class folders, or of train and test folders of them", str(folder))
+    expect(page.get_by_text("What the audit found")).to_be_visible(timeout=LONG)
+    expect(page.get_by_test_id("stMetricValue").filter(has_text="240")).to_be_visible()
+    expect(page.get_by_test_id("stMetricValue").filter(has_text="20").first).to_be_visible()
+    page.get_by_text("By slice, at random").click()
+    expect(page.get_by_text("Figures from this split measure recognition of people")).to_be_visible()
+    page.get_by_text("By person: nobody is in two parts").click()
+    expect(page.get_by_text("Figures from this split measure recognition of people")).to_have_count(0)
+    fill(page, "Name of the split", "invented")
+    page.get_by_role("button", name="Write the split").click()
+    expect(page.get_by_text("Written: invented.csv")).to_be_visible()
+
+
+def draw_the_map(page: Page) -> None:
+    page.get_by_role("button", name="Draw the map").click()
+    expect(page.get_by_text("After SMOTE").first).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("Moderate Demented, invented").first).to_be_visible()
+
+
+def start_a_run(page: Page, server: Server) -> None:
+    page.goto(f"{server.address}/train")
+    choose(page, "Recipe", "s4_resnet18")
+    page.get_by_text("Settings", exact=True).click()
+    fill(page, "Learning rate", "fast")
+    expect(page.get_by_test_id("stAlertContentError")).to_contain_text("learning_rate")
+    fill(page, "Learning rate", "1e-3")
+    expect(page.get_by_test_id("stAlertContentError")).to_have_count(0)
+    choose(page, "Start", "scratch")
+    for label, value in (("Height", "32"), ("Width", "32"), ("Epochs, at most", "40"), ("Patience", "40")):
+        fill(page, label, value)
+    fill(page, "Name of the run", "by_hand")
+    page.get_by_role("button", name="Start", exact=True).click()
+
+
+def test_a_cohort_becomes_a_model_though_the_server_dies_midway(
+    page: Page, server: Server, heads: Path, tmp_path: Path
+) -> None:
+    audit_and_split(page, server, heads)
+    draw_the_map(page)
+    start_a_run(page, server)
+    run = tmp_path / "workspace" / "runs" / "by_hand"
+    expect(page.get_by_text(re.compile(r"Running phase 1, epoch \d+"))).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("Time left, at most")).to_be_visible()
+    server.kill()
+    before = len(read_logs(run))
+    status = read_status(run)
+    assert status is not None
+    assert status.state == "running"
+    server.start()
+    page.goto(f"{server.address}/train")
+    expect(page.get_by_text(re.compile(r"(Running|Finished) phase 1, epoch"))).to_be_visible(timeout=LONG)
+    if status.live and len(read_logs(run)) < 39:
+        page.get_by_role("button", name="Stop", exact=True).click()
+        expect(page.get_by_text(re.compile("Stopped phase 1"))).to_be_visible(timeout=LONG)
+        assert len(read_logs(run)) >= before
+        page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text(re.compile(r"Finished phase 1"))).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("Figures on the test part")).to_be_visible()
+    fill(page, "Name of the model", "by_hand_model")
+    page.get_by_role("button", name="Promote to a model").click()
+    expect(page.get_by_text("by_hand_model is a model now")).to_be_visible()
+    assert open_bundle(tmp_path / "models" / "by_hand_model").card["name"] == "by_hand_model"
+    page.goto(server.address)
+    choose(page, "Network", re.compile("S4: ResNet18"))
+    page.locator("input[type=file]").first.set_input_files(SAMPLES / "icbm_marked_z16.png")
+    expect(page.get_by_role("heading", name=re.compile(r"Scan 1: .* Demented"))).to_be_visible(timeout=LONG)

@@ -1,0 +1,180 @@
+"""Phases on stored embeddings, S3's four pieces, and classic classifiers."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.errors import TrainingError
+from core.networks.backend import compile_forward
+from core.networks.network import Network, build_network
+from core.networks.parts import load_part
+from core.networks.recipe import Augmentation, Classic, Head, Oversampling, Phase, Recipe
+from core.networks.weights import load_tensors
+from core.service.training import Request, run_training
+from core.training.embeddings import EmbeddingStore
+from core.training.phases import Material, Run, run_phase
+from core.training.train import Order, train
+
+from ..conftest import tiny_recipe
+from .cohorts import write_cohort
+
+LIVELY = {"backbone": "resnet18", "height": 32, "width": 32}  # the tiny one's random features are all but nought
+HEAD = Phase("head", 1e-2, 3, 3)
+PIECES = ("base", "embed", "balance", "classify")
+S3 = (
+    Phase("all", 1e-3, 1, 1),
+    Phase("head", 1e-2, 2, 2, fresh_head=True, oversampling=Oversampling("smote", 6, 2)),
+)
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cohort")
+    write_cohort(folder)
+    return folder
+
+
+def weights(network: Network) -> list[np.ndarray]:
+    return [np.asarray(variable) for variable in network.head.weights]
+
+
+def test_the_head_trained_on_embeddings_is_the_one_trained_through_the_frozen_backbone(
+    cohort: Path, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe(**LIVELY, phases=(HEAD,), head=Head((16,), 0.3))
+    split = pd.read_csv(cohort / "alzheimer_slices.csv")
+    train_part, val = (load_part(split, name, recipe) for name in ("train", "val"))
+    through = build_network(recipe, for_training=True)
+    (tmp_path / "through").mkdir()
+    material = Material(
+        through.whole,
+        compile_forward(through),
+        lambda _: (train_part.scans, train_part.labels),
+        (val.scans, val.labels),
+    )
+    run = Run(tmp_path / "through", through, lambda *_: None, lambda *_: None)
+    run_phase(run, HEAD, 1, material, None)
+    trained = train(Order(recipe, cohort / "alzheimer_slices.csv", tmp_path / "stored"))
+    assert trained.network is not None
+    start = load_tensors(tmp_path / "stored" / "phase0.safetensors")
+    assert np.abs(start["logits/kernel"] - weights(trained.network)[-2]).max() > 0.01  # it has learned at all
+    for one, other in zip(weights(through), weights(trained.network), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+    logs = [pd.read_csv(tmp_path / name / "phase1_log.csv")["val_loss"] for name in ("through", "stored")]
+    np.testing.assert_allclose(*logs, atol=1e-4)
+
+
+def test_embeddings_are_computed_once_and_shared_between_runs(cohort: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(**LIVELY, phases=(HEAD,))
+    shared = tmp_path / "shared"
+    train(Order(recipe, cohort / "alzheimer_slices.csv", tmp_path / "one", embeddings=shared))
+    files = {path: path.stat().st_mtime_ns for path in shared.glob("*/*.npy")}
+    assert len(files) == 3
+    longer = replace(recipe, phases=(replace(HEAD, epochs=4),))
+    train(Order(longer, cohort / "alzheimer_slices.csv", tmp_path / "two", embeddings=shared))
+    assert {path: path.stat().st_mtime_ns for path in shared.glob("*/*.npy")} == files
+    table = pd.read_csv(next(shared.glob("*/*.csv")))
+    assert list(table.columns) == ["place", "label", "subject", "sha256"]
+    other_weights = replace(recipe, seed=99)
+    train(Order(other_weights, cohort / "alzheimer_slices.csv", tmp_path / "three", embeddings=shared))
+    assert len(list(shared.glob("*/*.npy"))) == 6
+
+
+def test_augmented_views_differ_from_each_other_and_are_used_in_turn(cohort: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(
+        **LIVELY, phases=(replace(HEAD, views=2, epochs=3),), augmentation=Augmentation(rotation_degrees=20, shift=0.1)
+    )
+    trained = train(Order(recipe, cohort / "alzheimer_slices.csv", tmp_path / "run"))
+    views = {path.name.split("_")[1]: np.load(path) for path in (tmp_path / "run" / "embeddings").glob("*/*_view?.npy")
+             if len(np.load(path)) == 12}  # fmt: skip
+    assert views.keys() == {"view1.npy", "view2.npy"}
+    assert np.abs(views["view1.npy"] - views["view2.npy"]).max() > 1e-3
+    assert trained.network is not None
+    store = EmbeddingStore(tmp_path / "again", trained.network)
+    np.testing.assert_array_equal(store.get(trained.parts["train"], 1), views["view1.npy"])
+
+
+@pytest.fixture(scope="module")
+def s3_recipe() -> Recipe:
+    return tiny_recipe(**LIVELY, phases=S3, head=Head((8,), 0.2))
+
+
+def test_s3_runs_in_four_pieces_as_it_runs_at_once(cohort: Path, tmp_path: Path, s3_recipe: Recipe) -> None:
+    table = cohort / "alzheimer_slices.csv"
+    train(Order(s3_recipe, table, tmp_path / "once"))
+    for piece in PIECES:
+        trained = train(Order(s3_recipe, table, tmp_path / "pieces", only=piece))  # type: ignore[arg-type]
+        assert trained.finished == (piece == "classify")
+    once, pieces = (load_tensors(tmp_path / name / "phase2.safetensors") for name in ("once", "pieces"))
+    for name, value in once.items():
+        np.testing.assert_array_equal(pieces[name], value)
+    with np.load(tmp_path / "pieces" / "balanced2_view0.npz") as balanced:
+        assert np.bincount(balanced["labels"]).tolist() == [6, 6, 6, 6]
+
+
+def test_a_piece_says_which_one_it_needs(cohort: Path, tmp_path: Path, s3_recipe: Recipe) -> None:
+    table = cohort / "alzheimer_slices.csv"
+
+    def order(piece: str) -> Order:
+        return Order(s3_recipe, table, tmp_path / "run", only=piece)  # type: ignore[arg-type]
+
+    with pytest.raises(TrainingError, match="the piece embed needs the piece base"):
+        train(order("embed"))
+    train(order("base"))
+    with pytest.raises(TrainingError, match="the piece balance needs the piece embed"):
+        train(order("balance"))
+    train(order("embed"))
+    with pytest.raises(TrainingError, match="the piece classify needs the piece balance"):
+        train(order("classify"))
+    plain = tiny_recipe(augmentation=Augmentation(flip_horizontal=True))
+    with pytest.raises(TrainingError, match="tiny has no pieces"):
+        train(Order(plain, table, tmp_path / "plain", only="base"))
+
+
+@pytest.mark.parametrize("kind", ["logistic_regression", "svm", "nearest_neighbours"])
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+def test_a_classic_classifier_learns_pixels(kind: str, kernel: str, cohort: Path, tmp_path: Path) -> None:
+    if kernel == "rbf" and kind != "svm":
+        pytest.skip("only the support vector machine has a kernel")
+    recipe = tiny_recipe(phases=(), backbone="pixels", height=32, width=32, classic=Classic(kind, kernel=kernel))  # type: ignore[arg-type]
+    outcome = run_training(
+        Request(recipe, cohort / "alzheimer_slices.csv", tmp_path / "run"), step=lambda *_: None, say=lambda _: None
+    )
+    assert outcome.bundle is None
+    assert outcome.card is not None
+    assert outcome.card["by_slice"]["accuracy"] == 1.0  # the classes differ in brightness
+    assert (tmp_path / "run" / "predictions.csv").exists()
+
+
+def test_a_classic_classifier_takes_embeddings_components_and_voxels(cohort: Path, tmp_path: Path) -> None:
+    on_embeddings = tiny_recipe(**LIVELY, phases=(), classic=Classic("logistic_regression", components=4))
+    trained = train(Order(on_embeddings, cohort / "alzheimer_slices.csv", tmp_path / "embeddings"))
+    assert trained.logits["test"].shape == (4, 4)
+    voxels = tiny_recipe(phases=(), backbone="pixels", depth=32, height=32, width=32, classic=Classic("svm"))
+    on_voxels = train(Order(voxels, cohort / "alzheimer_volumes.csv", tmp_path / "voxels"))
+    assert on_voxels.logits["test"].argmax(axis=1).tolist() == [0, 1, 2, 3]
+
+
+def test_a_3d_network_trains_and_leaves_a_bundle(cohort: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(
+        backbone="simple3dcnn", depth=32, height=32, width=32, phases=(Phase("all", 1e-3, 1, 1),), batch_size=4,
+        augmentation=Augmentation(rotation_degrees=5),
+    )  # fmt: skip
+    request = Request(recipe, cohort / "alzheimer_volumes.csv", tmp_path / "run")
+    bundle = run_training(request, step=lambda *_: None, say=lambda _: None).bundle
+    assert bundle is not None
+    assert bundle.recipe.depth == 32
+    assert bundle.card["by_person"]["n"] == 4
+
+
+def test_many_scans_are_kept_in_a_file_and_mapped(
+    cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.networks.parts.IN_MEMORY", 100)
+    split = pd.read_csv(cohort / "alzheimer_slices.csv")
+    mapped = load_part(split, "train", tiny_recipe(), store=tmp_path)
+    assert isinstance(mapped.scans, np.memmap)
+    np.testing.assert_array_equal(mapped.scans, load_part(split, "train", tiny_recipe()).scans)

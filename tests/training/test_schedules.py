@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+
+from core.networks.recipe import Phase
+from core.training.phases import State, _after, _rate
+
+
+def follow(phase: Phase, losses: list[float]) -> list[float]:
+    """Return the learning rate of each epoch, given the validation losses."""
+    state, rates = State(1), []
+    for loss in losses:
+        rates.append(_rate(phase, state))
+        state = _after(state, phase, loss)
+    return rates
+
+
+def test_cosine_falls_from_the_rate_towards_nothing() -> None:
+    rates = follow(Phase("all", 1.0, 4, 9, schedule="cosine"), [1, 1, 1, 1])
+    np.testing.assert_allclose(rates, [1, (1 + np.sqrt(0.5)) / 2, 0.5, (1 - np.sqrt(0.5)) / 2])
+
+
+def test_plateau_takes_a_fifth_after_two_epochs_without_a_better_loss() -> None:
+    rates = follow(Phase("all", 1.0, 9, 9, schedule="plateau"), [5, 4, 4, 4, 3, 3, 3, 3])
+    np.testing.assert_allclose(rates, [1, 1, 1, 1, 0.2, 0.2, 0.2, 0.04])
+
+
+@pytest.mark.parametrize(("losses", "done"), [([3, 2, 2, 2], True), ([3, 2, 2, 1], False), ([3, 2], False)])
+def test_a_phase_ends_when_patience_does(losses: list[float], done: bool) -> None:
+    state = State(1)
+    for loss in losses:
+        state = _after(state, Phase("all", 1.0, 99, 2), loss)
+    assert state.done == done
