@@ -64,8 +64,9 @@ def show_audit(found: Audit) -> None:
         "Copies": facts["identical_copies"],
         "Unreadable": len(facts["unreadable"]),
     }
-    for column, (title, value) in zip(st.columns(len(numbers)), numbers.items(), strict=True):
-        column.metric(title, value)
+    with st.container(horizontal=True, gap="large"):
+        for title, value in numbers.items():
+            st.metric(title, value, width="content")
     counts = {"Images": facts["images_by_class"]}
     st.plotly_chart(class_balance(counts), width="stretch", config=NO_BAR, key="classes")
     with st.expander("Pictures of each class", icon=":material/grid_view:"):

@@ -114,8 +114,9 @@ def watch(folder: Path) -> None:
     left = "" if status.seconds_left is None or not status.live else _minutes(status.seconds_left)
     figures = {"Device": status.device or "–", "Time left, at most": left or "–"}
     figures |= {name.capitalize(): f"{value:.3f}" for name, value in status.figures.items()}
-    for column, (title, value) in zip(st.columns(len(figures)), figures.items(), strict=True):
-        column.metric(title, value)
+    with st.container(horizontal=True, gap="large"):
+        for title, value in figures.items():
+            st.metric(title, value, width="content")
     epochs = read_logs(folder)
     if len(epochs):
         st.plotly_chart(learning_curves(epochs), width="stretch", config=NO_BAR, key=f"curves {folder.name}")

@@ -153,7 +153,7 @@ def class_balance(counts: dict[str, dict[str, int]]) -> go.Figure:
     Args:
         counts: Title of the way of counting to class to number.
     """
-    colours = (OTHER_COLOUR, BAR_COLOUR)
+    colours = (OTHER_COLOUR, BAR_COLOUR) if len(counts) > 1 else (BAR_COLOUR,)
     bars = [
         go.Bar(x=list(values.values()), y=list(values), name=title, orientation="h", marker_color=colour,
                text=[f"{value:,}" for value in values.values()], textposition="outside", cliponaxis=False)

@@ -107,10 +107,11 @@ def start(folder: Path, arguments: list[str]) -> None:
     now = time.time()
     _write(folder, Status(began=now, heartbeat=now, message="the process is starting"))
     with (job / LOG_FILE).open("a", encoding="utf-8") as log:
-        subprocess.Popen(  # noqa: S603 - our own program
+        process = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-m", "core", *arguments], cwd=Path(__file__).resolve().parents[2], stdout=log, stderr=log,
             stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
+    threading.Thread(target=process.wait, daemon=True).start()  # takes note of its end, so that no zombie is left
 
 
 def resume(folder: Path) -> None:

@@ -45,15 +45,23 @@ def page(server: Server) -> Iterator[Page]:
         chromium.close()
 
 
+def settle(page: Page) -> None:
+    """Wait until the page has nothing to do; what is typed before would be lost."""
+    page.wait_for_timeout(300)
+    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=LONG)
+
+
 def choose(page: Page, label: str, option: str | re.Pattern[str]) -> None:
     page.locator(f'input[aria-label*="{label}"]').first.click()
     page.get_by_role("option", name=option).first.click()
+    settle(page)
 
 
 def fill(page: Page, label: str, value: str) -> None:
     box = page.locator(f'input[aria-label="{label}"]').first
     box.fill(value)
     box.press("Enter")
+    settle(page)
 
 
 def audit_and_split(page: Page, server: Server, folder: Path) -> None:
@@ -82,6 +90,8 @@ def draw_the_map(page: Page) -> None:
 
 def start_a_run(page: Page, server: Server) -> None:
     page.goto(f"{server.address}/train")
+    expect(page.get_by_text("A new run")).to_be_visible(timeout=LONG)
+    settle(page)
     choose(page, "Recipe", "s4_resnet18")
     page.get_by_text("Settings", exact=True).click()
     fill(page, "Learning rate", "fast")
