@@ -17,7 +17,10 @@ from core.errors import CohortError
 
 PARTS = ("train", "val", "test")
 FOLDS = 5  # a fifth of everything is the test part, a fifth of the rest validates: 64 / 16 / 20 %
-SLICE_RATIO = (0.64, 0.16, 0.20)
+# What split-folders calls train is our test part: its first part is rounded down, which gives the supports that were
+# published for the Alzheimer set (640, 448, 179 and 12 of 1,279); its last part, our training part, takes the rest.
+SLICE_RATIO = (0.20, 0.16, 0.64)
+PART_OF_SPLITFOLDERS = {"train": "test", "val": "val", "test": "train"}
 FOLDER_VAL = 0.1  # of a class's training files, where the folders hold no validation part
 PART_OF_FOLDER = {"tr": "train", "va": "val", "te": "test"}  # train, Training, val, valid, Validation, test, Testing
 COLUMNS = ("path", "label", "subject", "slice", "part", "by", "seed")
@@ -92,16 +95,19 @@ def split_by_slice(table: pd.DataFrame, *, seed: int, folders: str | Path | None
     Raises:
         CohortError: `folders` exists and is not empty.
     """
-    target = _empty_target(folders)
+    _empty_target(folders)
     with tempfile.TemporaryDirectory() as scratch:
-        staged, output = Path(scratch) / "staged", target or Path(scratch) / "split"
+        staged, output = Path(scratch) / "staged", Path(scratch) / "split"
         row_of = _stage(table, staged)
-        splitfolders.ratio(staged, output=output, seed=seed, ratio=SLICE_RATIO, move=False if target else "symlink")
+        splitfolders.ratio(staged, output=output, seed=seed, ratio=SLICE_RATIO, move="symlink")
         part = np.full(len(table), "", dtype=object)
-        for name in PARTS:
-            for path in (output / name).glob("*/*"):
-                part[row_of[path.parent.name, path.name]] = name
-    return _as_split(table, part, "slice", seed)
+        for given, ours in PART_OF_SPLITFOLDERS.items():
+            for path in (output / given).glob("*/*"):
+                part[row_of[path.parent.name, path.name]] = ours
+    split = _as_split(table, part, "slice", seed)
+    if folders is not None:
+        write_folders(split, folders)
+    return split
 
 
 def split_by_folder(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:

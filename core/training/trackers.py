@@ -9,7 +9,7 @@ from pathlib import Path
 from core.networks.backend import backend_name
 from core.networks.recipe import Recipe, recipe_values
 
-TRACKING_FOLDER, TRACKING_RUN = "mlruns", "mlflow_run.txt"
+TRACKING_FOLDER, TRACKING_RUN, EXPERIMENT = "mlruns", "mlflow_run.txt", "stagelens"
 Tracker = Callable[[int, dict[str, float]], None]
 
 
@@ -59,19 +59,27 @@ def mlflow_tracking(folder: Path, recipe: Recipe, opened: contextlib.ExitStack) 
         opened: Ends the run.
     """
     try:
-        mlflow = importlib.import_module("mlflow")
+        client_class = importlib.import_module("mlflow").MlflowClient
     except ImportError:
         return None
-    if "MLFLOW_TRACKING_URI" not in os.environ:
-        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
-        mlflow.set_tracking_uri((folder / TRACKING_FOLDER).resolve().as_uri())
-    mlflow.set_experiment("stagelens")
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+    place = os.environ.get("MLFLOW_TRACKING_URI") or (folder / TRACKING_FOLDER).resolve().as_uri()
+    client = client_class(tracking_uri=place)
     known = folder / TRACKING_RUN
-    run_id = known.read_text(encoding="utf-8") if known.exists() else None
-    run = mlflow.start_run(run_id=run_id, run_name=recipe.name)
-    opened.callback(mlflow.end_run)
-    if run_id is None:
-        known.write_text(run.info.run_id, encoding="utf-8")
-        plain = {name: value for name, value in recipe_values(recipe).items() if not isinstance(value, dict | list)}
-        mlflow.log_params(plain)
-    return lambda epoch, figures: mlflow.log_metrics(figures, step=epoch)
+    if known.exists():
+        run_id = known.read_text(encoding="utf-8")
+    else:
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        number = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
+        run_id = client.create_run(number, run_name=recipe.name).info.run_id
+        known.write_text(run_id, encoding="utf-8")
+        for name, value in recipe_values(recipe).items():
+            if not isinstance(value, dict | list):
+                client.log_param(run_id, name, value)
+    opened.callback(client.set_terminated, run_id)
+
+    def track(epoch: int, figures: dict[str, float]) -> None:
+        for name, value in figures.items():
+            client.log_metric(run_id, name, value, step=epoch)
+
+    return track

@@ -47,13 +47,27 @@ def test_a_seed_gives_the_same_parts_and_another_gives_others(table: pd.DataFram
     assert first == again != other
 
 
+def test_a_split_by_slice_of_the_alzheimer_set_has_the_published_supports(tmp_path: Path) -> None:
+    counts = {"Non Demented": 3200, "Very Mild Demented": 2240, "Mild Demented": 896, "Moderate Demented": 64}
+    rows = [
+        (str(tmp_path / f"{label} {number}.png"), label) for label, count in counts.items() for number in range(count)
+    ]
+    for path, _ in rows:
+        Path(path).touch()
+    table = pd.DataFrame(rows, columns=["path", "label"]).assign(subject="", slice=0)
+    test = split_by_slice(table, seed=1).query("part == 'test'")["label"].value_counts()
+    assert test.to_dict() == {
+        "Non Demented": 640, "Very Mild Demented": 448, "Mild Demented": 179, "Moderate Demented": 12,
+    }  # fmt: skip
+
+
 def test_a_split_by_slice_tears_people_apart_and_says_so_with_numbers(table: pd.DataFrame) -> None:
     split = split_by_slice(table, seed=1)
-    assert split["part"].value_counts().to_dict() == {"train": 152, "val": 36, "test": 52}
+    assert split["part"].value_counts().to_dict() == {"train": 158, "val": 36, "test": 46}
     found = tearing(split)
     assert found is not None
     assert found.torn == 20
-    assert f"{found.seen} of 52 test slices" in found.sentence()
+    assert f"{found.seen} of 46 test slices" in found.sentence()
     assert split_hash(split) == split_hash(split_by_slice(table, seed=1))
 
 

@@ -45,13 +45,15 @@ def small(recipe: Recipe) -> Recipe:
     """Return a recipe with everything as it is but sizes and lengths."""
     side = BACKBONES[recipe.backbone].smallest if recipe.backbone in BACKBONES else 32
     phases = tuple(
-        replace(phase, epochs=1, oversampling=phase.oversampling and replace(phase.oversampling, target=6))
+        replace(
+            phase, epochs=1, optimizer="sgd", oversampling=phase.oversampling and replace(phase.oversampling, target=6)
+        )
         for phase in recipe.phases
     )
     depth = recipe.depth and 32
     classic = recipe.classic and replace(recipe.classic, components=None)
     return replace(
-        recipe, height=side, width=side, depth=depth, phases=phases, start="scratch", batch_size=8, classic=classic,
+        recipe, height=side, width=side, depth=depth, phases=phases, start="scratch", batch_size=4, classic=classic,
         precision="float32",
     )  # fmt: skip
 
