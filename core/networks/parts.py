@@ -14,7 +14,7 @@ from core.networks.network import fit_size, input_shape
 from core.networks.recipe import Recipe
 from core.scans import read_scan, read_slice
 
-CHUNK = 512
+CHUNK = 128
 IN_MEMORY = 2 << 30  # bytes; more is kept in a file and mapped
 
 
