@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import RecipeError
-from core.networks.recipe import read_recipe, recipe_from, recipe_names, recipe_values
+from core.networks.recipe import Slices, read_recipe, recipe_from, recipe_names, recipe_values, with_settings
 
 from ..conftest import tiny_recipe
 
@@ -59,3 +59,36 @@ def test_what_is_no_toml_is_one_sentence(tmp_path: Path) -> None:
         read_recipe(tmp_path / "r.toml")
     with pytest.raises(RecipeError, match=r"there is no recipe nothing; shipped are .*s1_resnet50"):
         read_recipe("nothing")
+
+
+def test_a_setting_may_be_a_whole_table_and_phases_are_counted_from_one() -> None:
+    recipe = read_recipe("s4_simple3dcnn")
+    changed = with_settings(
+        recipe, ["depth=32", "slices={lowest_mm=-3, highest_mm=28}", "phases.1.epochs=2", "precision=auto"]
+    )
+    assert changed.depth == 32
+    assert changed.slices == Slices(-3, 28)
+    assert changed.phases[0].epochs == 2
+    assert changed.precision == "auto"
+    for setting, said in (
+        ("phases.2.epochs=2", "no setting phases.2.epochs"),
+        ("colour=red", "colour: "),
+        ("depth", "written key=value"),
+    ):
+        with pytest.raises(RecipeError, match=said):
+            with_settings(recipe, [setting])
+
+
+def test_what_does_not_go_together_is_refused() -> None:
+    values = recipe_values(tiny_recipe())
+    head = {"trains": "head", "learning_rate": 1e-3, "epochs": 1, "patience": 1}
+    smote = {**head, "oversampling": {"method": "smote"}}
+    for change, said in (
+        ({"phases": [{**head, "from_layer": "x"}]}, "from_layer and trains"),
+        ({"phases": [{**head, "trains": "all", "views": 2}]}, "views and oversampling need"),
+        ({"phases": [smote], "augmentation": {"flip_horizontal": True}}, "oversampling needs embeddings"),
+        ({"classic": {"kind": "svm"}}, "either phases or a classic"),
+        ({"backbone": "pixels"}, '"pixels" is for classic'),
+    ):
+        with pytest.raises(RecipeError, match=said):
+            recipe_from({**values, **change})
