@@ -20,7 +20,7 @@ from .cohorts import write_cohort
 
 SCRIPT = Path(__file__).with_name("every_recipe.py")
 SYSTEMS = [name for name in recipe_names() if name[:3] in {f"s{n}_" for n in range(1, 6)} and "start" not in name]
-WAIT = 900  # seconds
+WAIT = 2400  # seconds; JAX compiles every operation of 200 layers
 HERE = [name for name, package in BACKENDS.items() if importlib.util.find_spec(package) is not None]
 OTHERS = ("torch", "jax")
 
