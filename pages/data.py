@@ -6,11 +6,12 @@ import pandas as pd
 import streamlit as st
 
 from core.cohorts.audit import Audit
+from core.cohorts.split import WAYS
 from core.cohorts.upload import unpack_cohort
 from core.errors import StageLensError
 from core.explain import png_bytes
 from core.networks.recipe import Oversampling
-from core.service.datasets import SPLITS, audited, gallery, map_embeddings, split_of
+from core.service.datasets import SPLIT_TITLES, audited, gallery, map_embeddings
 from core.service.figures import class_balance, embedding_map
 from core.service.library import card_titles
 from core.service.run_files import workspace
@@ -86,7 +87,7 @@ def show_audit(found: Audit) -> None:
 def show_split(found: Audit, folder: Path) -> None:
     """Split the folder and write the table that trainings use."""
     st.subheader("Split", anchor=False)
-    ways = {key: title for key, (title, _) in SPLITS.items() if key != "folder" or _has_parts(found.table)}
+    ways = {key: title for key, title in SPLIT_TITLES.items() if key != "folder" or _has_parts(found.table)}
     by = st.radio(
         "Who trains, who tests?", list(ways), format_func=ways.__getitem__, index=0 if found.people_known else 1
     )
@@ -94,7 +95,7 @@ def show_split(found: Audit, folder: Path) -> None:
     seed = int(columns[0].number_input("Seed", 0, 2**31 - 1, 1))
     name = columns[1].text_input("Name of the split", f"{_plain(folder.name)}_{by}_{seed}")
     try:
-        split = split_of(found.table, by, seed)
+        split = WAYS[by](found.table, seed=seed)
     except StageLensError as error:
         st.error(str(error), icon=":material/error:")
         return

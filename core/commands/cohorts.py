@@ -106,12 +106,10 @@ def split(
     from core.cohorts import (
         audit_folder,
         holds_volumes,
-        split_by_folder,
-        split_by_person,
-        split_by_slice,
         volume_table,
         write_folders,
     )
+    from core.cohorts.split import WAYS, best_way
     from core.service.splits import describe_split
     from core.service.words import split_words
 
@@ -122,12 +120,10 @@ def split(
     else:
         found = audit_folder(folder)
         table, known = found.table, found.people_known
-    if by == "slice" or (by == "auto" and not known):
-        parts = split_by_slice(table, seed=seed, folders=folders)
-    else:
-        parts = (split_by_folder if by == "folder" else split_by_person)(table, seed=seed)
-        if folders is not None:
-            write_folders(parts, folders)
+    way = best_way(table) if by == "auto" else by
+    parts = WAYS[way](table, seed=seed)
+    if folders is not None:
+        write_folders(parts, folders)
     parts.to_csv(out, index=False)
     described = describe_split(parts)
     if by == "person" and not known:

@@ -24,20 +24,17 @@ def backend_name() -> str:
 
 
 def make_repeatable(seed: int) -> None:
-    """Seed every random generator and ask the backend for operations that repeat bit for bit."""
+    """Seed every random generator and ask the backend for operations that repeat bit for bit; JAX's always do."""
     keras.utils.set_random_seed(seed)
-    match backend_name():
-        case "tensorflow":
-            import tensorflow as tf
+    if backend_name() == "tensorflow":
+        import tensorflow as tf
 
-            tf.config.experimental.enable_op_determinism()
-        case "torch":
-            import torch
+        tf.config.experimental.enable_op_determinism()
+    elif backend_name() == "torch":
+        import torch
 
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-            torch.use_deterministic_algorithms(True, warn_only=True)
-        case _:
-            pass  # JAX repeats by itself
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def compile_forward(network: Network) -> Forward:

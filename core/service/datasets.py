@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from core.cohorts import audit_folder, split_by_folder, split_by_person, split_by_slice
+from core.cohorts import audit_folder
 from core.cohorts.audit import Audit
 from core.errors import ScanError, StageLensError
 from core.networks.recipe import Oversampling
@@ -19,10 +19,10 @@ from core.training.imbalance import oversample
 
 MOST_EMBEDDED = 1_200  # scans in the plane; more are sampled
 SIDE = 32  # of the pixels that stand for embeddings where no model is chosen
-SPLITS = {
-    "person": ("By person: nobody is in two parts (honest)", split_by_person),
-    "slice": ("By slice, at random (as most publications)", split_by_slice),
-    "folder": ("As the folders came (train and test)", split_by_folder),
+SPLIT_TITLES = {
+    "person": "By person: nobody is in two parts (honest)",
+    "slice": "By slice, at random (as most publications)",
+    "folder": "As the folders came (train and test)",
 }
 
 
@@ -54,11 +54,6 @@ def audited(folder: str) -> Audit:
         CohortError: It is no cohort of slices.
     """
     return audit_folder(Path(folder).expanduser())
-
-
-def split_of(table: pd.DataFrame, by: str, seed: int) -> pd.DataFrame:
-    """Split a table; arguments and errors as for the functions of `core.cohorts.split`."""
-    return SPLITS[by][1](table, seed=seed)
 
 
 def gallery(table: pd.DataFrame, *, per_class: int, seed: int = 0) -> dict[str, list[NDArray[np.uint8]]]:

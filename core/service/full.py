@@ -11,7 +11,7 @@ import pandas as pd
 from core.cohorts.audit import audit_folder
 from core.cohorts.cohort import holds_volumes
 from core.cohorts.preprocess import SLICES, preprocess
-from core.cohorts.split import read_split, split_by_folder, split_by_person, split_by_slice
+from core.cohorts.split import WAYS, best_way, read_split
 from core.cohorts.volumes import volume_table
 from core.errors import CohortError, StageLensError
 from core.networks.card import Bundle, open_bundle
@@ -25,7 +25,6 @@ from core.service.training import Request, evaluate_bundle
 from core.training.phases import Step
 
 PREPARED, SPLIT, RUN, EXPLANATIONS, EVALUATION = "preprocessed", "split.csv", "run", "explanations", "evaluation.json"
-SPLITS = {"person": split_by_person, "slice": split_by_slice, "folder": split_by_folder}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +63,7 @@ def full_run(
     split = wanted.out / SPLIT
     if not split.exists():
         table = _table(wanted, say)
-        made = SPLITS[wanted.by if wanted.by != "auto" else _best_way(table)](table, seed=wanted.seed)
+        made = WAYS[wanted.by if wanted.by != "auto" else best_way(table)](table, seed=wanted.seed)
         made.to_csv(split, index=False)
         say(
             f"split by {made['by'].iloc[0]}: "
@@ -108,10 +107,6 @@ def _table(wanted: FullRun, say: Callable[[str], None]) -> pd.DataFrame:
         return volume_table(folder)
     say("auditing")
     return audit_folder(folder).table
-
-
-def _best_way(table: pd.DataFrame) -> str:
-    return "person" if (table["subject"] != "").all() else "slice"
 
 
 def _explained(wanted: FullRun, bundle: Bundle, table: pd.DataFrame, say: Callable[[str], None]) -> list[str]:

@@ -25,6 +25,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from core.errors import Stopped, TrainingError
+from core.networks.card import NAME
 from core.service.run_files import workspace
 
 STATUS_FILE, STOP_FILE, JOB_FOLDER = "status.json", "stop", "job"
@@ -149,7 +150,7 @@ def promote(bundle: Path, models: Path, name: str) -> Path:
     Raises:
         TrainingError: The name is not allowed or taken, or the run has no bundle.
     """
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
+    if not NAME.match(name):
         raise TrainingError(f"a model's name has small letters, digits, _ and - only. Received: {name!r}")
     if not (bundle / "card.json").is_file():
         raise TrainingError("this run has no bundle yet.")

@@ -27,18 +27,15 @@ from core.training.train import Order, train
 
 
 def run_eagerly() -> None:
-    """Keep the backend from compiling."""
-    match keras.backend.backend():
-        case "tensorflow":
-            import tensorflow as tf
+    """Keep the backend from compiling; PyTorch does not anyway."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
 
-            tf.config.run_functions_eagerly(True)
-        case "jax":
-            import jax
+        tf.config.run_functions_eagerly(True)
+    elif keras.backend.backend() == "jax":
+        import jax
 
-            jax.config.update("jax_disable_jit", True)
-        case _:
-            pass
+        jax.config.update("jax_disable_jit", True)
 
 
 def small(recipe: Recipe) -> Recipe:
