@@ -13,6 +13,7 @@ st.set_page_config(page_title="StageLens", page_icon=":material/neurology:", lay
 page = st.navigation(
     [
         st.Page("pages/read_a_scan.py", title="Read a scan", icon=":material/radiology:", default=True),
+        st.Page("pages/explain.py", title="Explain", icon=":material/troubleshoot:"),
         st.Page("pages/data.py", title="Data", icon=":material/folder_open:"),
         st.Page("pages/train.py", title="Train", icon=":material/fitness_center:"),
         st.Page("pages/models.py", title="Models", icon=":material/model_training:"),

@@ -1,110 +1,358 @@
-"""Grad-CAM against a plain forward pass and against tf-keras-vis, in one run.
+"""Explanations against their own arithmetic and against other libraries, in one run.
 
-    python benchmarks/explain.py [--rounds 15]
+    python benchmarks/explain.py [--rounds 9] [--scans 100] [--part NAME ...]
 
-All use a ResNet50 with pooling and one dense layer at 224 × 224 × 3, float32. Rounds are interleaved, so that a slow
-moment of the machine hits all alike; printed are medians in milliseconds per image and their ratios. The forward pass
-is the one `stagelens predict` makes, compiled; Grad-CAM is the whole of `core.explain`, from scans to explanations.
+ResNet50 with pooling and one dense layer at 224 × 224, float32, the same weights everywhere. Rounds are interleaved, so
+that a slow moment of the machine hits all alike; printed are medians in milliseconds and their ratios. Ours is the
+whole of `core.explain`, from scans to explanations with their cheap checks. Other libraries run in processes of their
+own (`explain_peers.py`); those that are not installed are left out: `pip install -r requirements-backends.txt` brings
+Captum, `pip install --no-deps grad-cam ttach` the other.
 """
 
 import argparse
+import importlib.util
 import os
+import resource
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
 import numpy as np
-from tf_keras_vis.gradcam import Gradcam
-from tf_keras_vis.utils.model_modifiers import ReplaceToLinear
-from tf_keras_vis.utils.scores import CategoricalScore
 
-from core.explain import explainer
+SIDE, NAME, CLASS = 224, "Mild Demented", 2
+GFLOP = 7.7  # of one forward pass of ResNet50 at 224 × 224
+BATCHES = (1, 16)
+CHUNKS = (10, 25, 50)
+CAMS = ("grad-cam", "grad-cam++", "hires-cam", "layer-cam", "eigen-cam")
+PEERS = {"captum": "captum", "pytorch-grad-cam": "pytorch_grad_cam", "tf-keras-vis": "tf_keras_vis"}
+PARTS = ("engines", "cams", "stability", "gradients", "masks", "adaptive", "memory")
+Work = Callable[[], object]
+
+
+class Peer:
+    """Another library in a process of its own."""
+
+    def __init__(self, library: str, weights: Path) -> None:
+        order = [sys.executable, str(Path(__file__).with_name("explain_peers.py")), library, str(weights)]
+        environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+        self._process = subprocess.Popen(order, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                         stderr=subprocess.DEVNULL, env=environment)  # fmt: skip
+        assert self._line() == "ready"
+
+    def seconds(self, work: str, batch: int) -> float:
+        """Let it do a piece of work once, and return how long it took by its own clock."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{work} {batch}\n")
+        self._process.stdin.flush()
+        return float(self._line())
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.kill()
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+
+def timed(work: Work) -> Callable[[], float]:
+    """Return what does a piece of work once and gives its seconds."""
+
+    def run() -> float:
+        began = time.perf_counter()
+        work()
+        return time.perf_counter() - began
+
+    return run
+
+
+def interleaved(contestants: dict[str, Callable[[], float]], rounds: int, *, per: int = 1) -> dict[str, float]:
+    """Run all in turns and return the medians in milliseconds, divided by `per`."""
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for run in (*contestants.values(), *contestants.values()):
+        run()
+    for _ in range(rounds):
+        for name, run in contestants.items():
+            times[name].append(run())
+    return {name: statistics.median(values) / per * 1000 for name, values in times.items()}
+
+
+def table(title: str, medians: dict[str, float], against: str) -> None:
+    """Print medians and their ratios to one of them."""
+    print(f"\n{title}")
+    for name, value in medians.items():
+        print(f"  {name:<44}{value:9.1f} ms  {value / medians[against]:6.2f} ×")
+
+
+class Bench:
+    """What every part measures with."""
+
+    def __init__(self, rounds: int, scratch: Path) -> None:
+        from core.networks.card import Bundle
+        from core.networks.network import build_network
+        from core.networks.predictor import Predictor
+        from core.networks.recipe import Phase, Recipe, Slices
+        from core.scans import Scan
+
+        self.rounds = rounds
+        recipe = Recipe("benchmark", "ResNet50", "alzheimer", "resnet50", SIDE, SIDE, (Phase("head", 1e-3, 1, 1),),
+                        start="scratch", slices=Slices(-3, 28, "mean_logit"))  # fmt: skip
+        self.network = build_network(recipe)
+        self.predictor = Predictor(Bundle(Path("nowhere"), recipe, {"name": "benchmark"}), self.network)
+        self.keras = Predictor(self.predictor.bundle, self.network, engine="keras")
+        rng = np.random.default_rng(0)
+        self.greys = [rng.uniform(0, 255, (SIDE, SIDE)).astype(np.float32) for _ in range(max(BATCHES))]
+        self.scans = [Scan(grey, (0.0, 255.0), f"scan-{n}", "noise") for n, grey in enumerate(self.greys)]
+        self.fitted = self.predictor.fitted(self.greys)
+        weights = scratch / "weights.npz"
+        np.savez(weights, **{v.path.removeprefix("head/"): np.asarray(v) for v in self.network.whole.weights})
+        self.peers = {name: Peer(name, weights) for name, package in PEERS.items() if importlib.util.find_spec(package)}
+        for name in set(PEERS) - set(self.peers):
+            print(f"{name} is not installed and is left out")
+
+    def explain(self, method: str, batch: int, **settings: object) -> Callable[[], float]:
+        """Return our explanation of a batch."""
+        from core.explain import explain
+
+        return timed(lambda: explain(self.predictor, self.scans[:batch], [NAME] * batch, method, **settings))
+
+    def forward(self, batch: int) -> Callable[[], float]:
+        """Return the bare forward pass of the default engine, fitted scans in memory."""
+        return timed(lambda: self.predictor.logits_of(self.fitted[:batch]))
+
+    def peer(self, library: str, work: str, batch: int) -> dict[str, Callable[[], float]]:
+        """Return a peer's piece of work, if it is installed."""
+        if library not in self.peers:
+            return {}
+        return {f"{work}, {library}": lambda: self.peers[library].seconds(work, batch)}
+
+
+def engines(bench: Bench) -> None:
+    """The forward pass: the default engine beside TensorFlow folded and not, ONNX Runtime and OpenVINO."""
+    import onnxruntime
+    import tensorflow as tf
+
+    from core.networks.cutting import answering
+    from core.networks.engine import compile_body
+    from core.networks.folding import folded
+
+    def graph(model):  # type: ignore[no-untyped-def]
+        shape = (None, SIDE, SIDE, 1)
+        return tf.function(
+            lambda x: model(x, training=False), input_signature=[tf.TensorSpec(shape, tf.float32, name="x")]
+        )
+
+    import tf2onnx
+
+    plain, fast = graph(answering(bench.network)), graph(folded(answering(bench.network), bench.network))
+    proto, _ = tf2onnx.convert.from_function(
+        graph(folded(answering(bench.network), bench.network)),
+        input_signature=[tf.TensorSpec((None, SIDE, SIDE, 1), tf.float32, name="x")], opset=17,
+    )  # fmt: skip
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    _, openvino = compile_body(bench.network, engine="openvino")
+    for batch in BATCHES:
+        given = bench.fitted[:batch]
+        constant = tf.constant(given)
+        medians = interleaved({
+            f"default engine ({bench.predictor.engine})": bench.forward(batch),
+            "TensorFlow": timed(lambda c=constant: plain(c).numpy()),
+            "TensorFlow, BatchNorm folded": timed(lambda c=constant: fast(c).numpy()),
+            "ONNX Runtime": timed(lambda g=given: session.run(None, {session.get_inputs()[0].name: g})),
+            "OpenVINO f32": timed(lambda g=given: openvino(g)),
+            **bench.peer("captum", "forward", batch),
+        }, bench.rounds, per=batch)  # fmt: skip
+        best = min(medians, key=medians.__getitem__)
+        table(f"Forward pass, batch {batch}, a scan; against the fastest (wanted: default within 1.15)", medians, best)
+
+
+def cams(bench: Bench) -> None:
+    """Class activation maps; all classes at once is one pass."""
+    from core.explain.explaining import ask
+
+    def every_class(batch: int) -> None:
+        asked = ask(bench.predictor, bench.fitted[:batch], np.full(batch, -1))
+        kernel = np.asarray(bench.network.head.get_layer("logits").kernel)
+        np.maximum(np.einsum("nhwk,kc->nchw", asked.feature_maps, kernel, optimize=True) / 49, 0)
+
+    for batch in BATCHES:
+        contestants = {
+            "forward": bench.forward(batch),
+            "Grad-CAM, all classes at once": timed(lambda b=batch: every_class(b)),
+            "grad-cam, ours (with checks)": bench.explain("grad-cam", batch),
+            **bench.peer("captum", "grad-cam", batch),
+        }
+        for method in CAMS[1:]:
+            contestants[f"{method}, ours (with checks)"] = bench.explain(method, batch)
+        for library, methods in (("pytorch-grad-cam", CAMS),
+                                 ("tf-keras-vis", ("grad-cam", "grad-cam++"))):  # fmt: skip
+            for method in methods:
+                contestants |= bench.peer(library, method, batch)
+        table(f"Class activation maps, batch {batch}, a scan (wanted: all classes within 1.05 of forward)",
+              interleaved(contestants, bench.rounds, per=batch), "forward")  # fmt: skip
+
+
+def stability_part(bench: Bench) -> None:
+    """Ten noisy copies and their similarities, beside ten forward passes of one scan."""
+    from core.explain.stability import stability
+
+    scan, copies = bench.scans[0], 10
+
+    def ten_forward() -> None:
+        for place in range(copies):
+            bench.predictor.logits_of(bench.fitted[place : place + 1])
+
+    medians = interleaved({
+        "ten forward passes, one by one": timed(ten_forward),
+        "ten forward passes in one batch": bench.forward(copies),
+        "stability of ten noisy copies": timed(lambda: stability(
+            bench.predictor, scan, NAME, "grad-cam", kinds=["gaussian noise"], copies=copies)),
+    }, bench.rounds)  # fmt: skip
+    table("Stability of Grad-CAM (wanted: within 1.1 of ten forward passes)", medians, "ten forward passes, one by one")
+
+
+def gradients(bench: Bench) -> None:
+    """Integrated Gradients a point, beside Captum at its best chunk, the notebooks' loop and the arithmetic."""
+    classes = np.full(16, CLASS)
+    contestants = {
+        "forward and gradient, bare, 16 at once, a point": timed(
+            lambda: bench.predictor.input_gradient(bench.fitted, classes)
+        ),
+    }
+    bare = interleaved(contestants, bench.rounds, per=16)
+    contestants = {
+        "ours, fixed rule, 48 points": bench.explain("integrated-gradients", 1, rule="gauss-legendre", points=48),
+        **{
+            name: run
+            for chunk in CHUNKS
+            for name, run in bench.peer("captum", f"integrated-gradients {chunk}", 1).items()
+        },
+        **bench.peer("tf-keras-vis", "integrated-gradients loop", 1),
+    }
+    points = {name: 48 if name.startswith("ours") else 50 for name in contestants}
+    found = interleaved(contestants, max(3, bench.rounds // 3))
+    floor = 2 * GFLOP / matmul_gflops() * 1000
+    medians = {"arithmetic: two forward passes' worth": floor, **bare,
+               **{name: value / points[name] for name, value in found.items()}}  # fmt: skip
+    table("Integrated Gradients, a point (wanted: Captum / ours 1.2, loop / ours 5, ours / arithmetic 1.25)", medians,
+          "ours, fixed rule, 48 points")  # fmt: skip
+    medians = interleaved({"input-x-gradient, ours": bench.explain("input-x-gradient", 16),
+                           **bench.peer("captum", "input-x-gradient", 16)}, bench.rounds, per=16)  # fmt: skip
+    table("Input × Gradient, batch 16, a scan", medians, "input-x-gradient, ours")
+
+
+def masks(bench: Bench) -> None:
+    """Score-CAM, RISE and occlusion beside the bare forward passes they consist of."""
+    from core.explain.methods.occlusion import patches
+
+    count = len(patches((SIDE, SIDE), 0.2, 0.5)[0])
+    every = np.repeat(bench.fitted, 8, axis=0)  # 128 scans
+
+    def bare(passes: int) -> Callable[[], float]:
+        return timed(lambda: bench.predictor.logits_of(every[:passes]))
+
+    medians = interleaved({
+        "128 forward passes": bare(128),
+        "Score-CAM, 128 channels": bench.explain("score-cam", 1, channels=128),
+        "RISE, 128 masks": bench.explain("rise", 1, masks=128),
+        f"{count} forward passes": bare(count),
+        f"Occlusion, {count} patches": bench.explain("occlusion", 1),
+        **bench.peer("captum", "occlusion", 1),
+    }, max(3, bench.rounds // 3))  # fmt: skip
+    table("Covering (wanted: within 1.15 of their forward passes)", medians, "128 forward passes")
+    own = medians[f"Occlusion, {count} patches"]
+    print(f"  occlusion / its passes {own / medians[f'{count} forward passes']:.2f} ×")
+
+
+def adaptive(bench: Bench, scans: int) -> None:
+    """How many points the adaptive rule needs for a completeness error below 1 %, on the shipped bundle."""
+    from core.cohorts.synthetic import known_slices
+    from core.explain import explain_greys
+    from core.networks.card import open_bundle
+    from core.networks.predictor import load_predictor
+
+    predictor = load_predictor(open_bundle())
+    greys = [one.grey.astype(np.float32) for one in known_slices("ventricles", -(-scans // 4))][:scans]
+    found = explain_greys(predictor, greys, [None] * len(greys), "integrated-gradients", points=512)
+    points = np.array([one.checks["points"] for one in found])
+    errors = np.array([one.checks["completeness_error"] for one in found], float)
+    print(f"\nAdaptive Integrated Gradients, {predictor.bundle.name}, {len(greys)} synthetic slices, error below 1 %")
+    quantiles = np.percentile(points, [0, 25, 50, 75, 90, 100]).round().astype(int)
+    print("  points: least {}, quarter {}, median {}, three quarters {}, 90 % {}, most {}".format(*quantiles))
+    print(f"  complete: {(errors < 0.01).sum()} of {len(errors)}; worst error {np.nanmax(errors):.2%}")
+    fixed = explain_greys(predictor, greys[:10], [None] * 10, "integrated-gradients", rule="gauss-legendre", points=50)
+    print("  Gauss–Legendre with 50 points, first ten scans: median error "
+          f"{np.median([one.checks['completeness_error'] for one in fixed]):.2%}")  # fmt: skip
+
+
+def memory() -> None:
+    """Print the peak memory of each method, each in a process of its own."""
+    script = """
+import sys, numpy as np
+from pathlib import Path
+from core.explain import explain_greys
 from core.networks.card import Bundle
 from core.networks.network import build_network
 from core.networks.predictor import Predictor
-from core.networks.recipe import Phase, Recipe
-from core.scans import Scan
-
-SIDE, CLASS = 224, 2
-GFLOP = 7.7  # of one forward pass of ResNet50 at 224 × 224
-BATCHES = (1, 16)
-
-
-def scans_of(grey: np.ndarray) -> list[Scan]:
-    """Wrap N × H × W grey values as scans."""
-    return [Scan(voxels, (0.0, 255.0), f"scan-{number}", "noise") for number, voxels in enumerate(grey)]
-
-
-def flat_resnet50() -> keras.Model:
-    """Build the same network flat, in colour, with softmax: the only shape that tf-keras-vis takes."""
-    backbone = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(SIDE, SIDE, 3))
-    pooled = keras.layers.GlobalAveragePooling2D()(backbone.output)
-    return keras.Model(backbone.input, keras.layers.Dense(4, activation="softmax")(pooled))
-
-
-def contestants() -> Callable[[int], dict[str, Callable[[], object]]]:
-    """Return what is measured, for a batch size."""
-    phase = Phase("head", 1e-3, 1, 1)
-    recipe = Recipe("benchmark", "ResNet50", "alzheimer", "resnet50", SIDE, SIDE, (phase,), start="scratch")
-    card = {"name": recipe.name}
-    predictor = Predictor(Bundle(Path(), recipe, card), build_network(recipe))
-    peer = Gradcam(flat_resnet50(), model_modifier=ReplaceToLinear(), clone=False)
-    grad_cam = explainer("grad-cam").explain
-    rng = np.random.default_rng(0)
-
-    def of(batch: int) -> dict[str, Callable[[], object]]:
-        grey = rng.uniform(0, 255, (batch, SIDE, SIDE)).astype(np.float32)
-        scans, colour = scans_of(grey), np.repeat(grey[..., None], 3, axis=-1)
-        score = CategoricalScore([CLASS] * batch)
-        return {
-            "forward": lambda: predictor.logits(list(grey)),
-            "Grad-CAM, ours": lambda: grad_cam(predictor, scans, ["Mild Demented"] * batch),
-            "Grad-CAM, tf-keras-vis": lambda: peer(score, colour, penultimate_layer="conv5_block3_out"),
-        }
-
-    return of
+from core.networks.recipe import Phase, Recipe, Slices
+method, backbone, settings = sys.argv[1], sys.argv[2], eval(sys.argv[3])
+side, depth = (128, 128) if "3d" in backbone else (224, None)
+recipe = Recipe("m", "m", "alzheimer", backbone, side, side, (Phase("head", 1e-3, 1, 1),), start="scratch", depth=depth,
+                slices=None if depth else Slices(-3, 28, "mean_logit"))
+predictor = Predictor(Bundle(Path("x"), recipe, {"name": "m"}), build_network(recipe))
+shape = (side, side) if depth is None else (depth, side, side)
+grey = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
+explain_greys(predictor, [grey], [None], method, heights_mm=[12.0], **settings)
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(int(peak.split()[1]) // 1024)
+"""
+    works = [("grad-cam", {}), ("score-cam", {"channels": 64}), ("integrated-gradients", {"points": 256}),
+             ("integrated-gradients", {"rule": "gauss-legendre", "points": 512}), ("smoothgrad", {"copies": 128}),
+             ("rise", {"masks": 256}), ("occlusion", {}), ("guided-backprop", {})]  # fmt: skip
+    volumes = [("grad-cam", {}), ("integrated-gradients", {"points": 16}),
+               ("integrated-gradients", {"rule": "gauss-legendre", "points": 24}), ("rise", {"masks": 8})]  # fmt: skip
+    print("\nPeak memory of a fresh process, MiB (wanted: 1,536 at 224 × 224, 6,144 at 128 × 128 × 128)")
+    for backbone, chosen in (("resnet50", works), ("resnet3d", volumes)):
+        for method, settings in chosen:
+            found = subprocess.run([sys.executable, "-c", script, method, backbone, repr(settings)], check=True,
+                                   capture_output=True, text=True)  # fmt: skip
+            print(f"  {backbone:<10}{method:<22}{settings!s:<46}{int(found.stdout.split()[-1]):>7,}")
 
 
 def matmul_gflops() -> float:
-    """Measure the machine's matrix product, the floor of every forward pass."""
+    """Measure the machine's matrix product, the floor of every pass."""
     a = np.random.default_rng(0).normal(size=(2048, 2048)).astype(np.float32)
-    times = []
-    for _ in range(9):
-        began = time.perf_counter()
-        a @ a
-        times.append(time.perf_counter() - began)
-    return 2 * 2048**3 / statistics.median(times) / 1e9
+    return 2 * 2048**3 / (interleaved({"product": timed(lambda: a @ a)}, 9)["product"] / 1000) / 1e9
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15, help="interleaved rounds a batch size")
-    rounds = parser.parse_args().rounds
-    of = contestants()
-    gflops = matmul_gflops()
-    print(f"matrix product {gflops:.0f} GFLOP/s: no forward pass below {GFLOP / gflops * 1000:.0f} ms an image")
-    for batch in BATCHES:
-        measured = of(batch)
-        for run in (*measured.values(), *measured.values()):
-            run()  # compile and warm up
-        times: dict[str, list[float]] = {name: [] for name in measured}
-        for _ in range(rounds):
-            for name, run in measured.items():
-                began = time.perf_counter()
-                run()
-                times[name].append((time.perf_counter() - began) / batch * 1000)
-        medians = {name: statistics.median(values) for name, values in times.items()}
-        print(f"batch {batch}, median of {rounds} rounds, ms an image")
-        for name, value in medians.items():
-            print(f"  {name:<24}{value:8.1f}   {value / medians['forward']:5.2f} × the forward pass")
-        print(
-            f"  ours is {medians['Grad-CAM, tf-keras-vis'] / medians['Grad-CAM, ours']:.1f} × faster than tf-keras-vis"
-        )
+    parser.add_argument("--rounds", type=int, default=9, help="interleaved rounds")
+    parser.add_argument("--scans", type=int, default=100, help="scans of the adaptive rule")
+    parser.add_argument("--part", nargs="*", choices=PARTS, default=list(PARTS))
+    chosen = parser.parse_args()
+    if "memory" in chosen.part:
+        memory()
+    with tempfile.TemporaryDirectory() as scratch:
+        bench = Bench(chosen.rounds, Path(scratch))
+        gflops = matmul_gflops()
+        print(f"\nmatrix product {gflops:.0f} GFLOP/s: no forward pass below {GFLOP / gflops * 1000:.0f} ms a scan")
+        parts = {"engines": engines, "cams": cams, "stability": stability_part, "gradients": gradients, "masks": masks}
+        for name, part in parts.items():
+            if name in chosen.part:
+                part(bench)
+        for peer in bench.peers.values():
+            peer.stop()
+        if "adaptive" in chosen.part:
+            adaptive(bench, chosen.scans)
+    print(f"\npeak of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB")
 
 
 if __name__ == "__main__":

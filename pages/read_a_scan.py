@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from core.errors import ChoiceNeeded, EmptyHeatmap, StageLensError
-from core.explain import heatmap_legend, png_bytes
+from core.explain import Explanation, explainer, explainers, heatmap_legend, png_bytes
 from core.scans import Scan, read_scan, separate_scans
 from core.scans.planes import PLANES
 from core.scans.standard_space import StandardHead
@@ -21,6 +21,7 @@ from pages import within_frame
 PREDICTED = "the predicted class"
 MOST_SCANS = 50
 REMEMBERED, SCANS = "readings", "scans"
+NOT_OFFERED = ("guided-backprop", "vargrad", "eigen-cam", "regions")  # these are for the page Explain
 MOST_REMEMBERED = 8  # volumes are large
 
 
@@ -79,15 +80,15 @@ def read(label: str, files: Mapping[str, bytes]) -> Scan | None:
     return None
 
 
-def explained(scan: Scan, model: str, class_name: str | None) -> Reading:
+def explained(scan: Scan, model: str, class_name: str | None, method: str) -> Reading:
     """Return the reading of a scan, remembered while the page is open."""
     readings = st.session_state.setdefault(REMEMBERED, {})
-    key = (scan.name, model, class_name)
+    key = (scan.name, model, class_name, method)
     if key not in readings:
         while sum(scan.is_volume for scan in (one.scan for one in readings.values())) > MOST_REMEMBERED:
             readings.pop(next(iter(readings)))
         with st.spinner("Reading the scan …"):
-            (readings[key],) = read_scans([scan], predictor_of(model), class_name=class_name)
+            (readings[key],) = read_scans([scan], predictor_of(model), class_name=class_name, method=method)
     found: Reading = readings[key]
     return found
 
@@ -108,17 +109,21 @@ def show(label: str, reading: Reading, opacity: float) -> None:
         plain.image(png_bytes(picture), caption=caption, width="stretch")
         drawn = None
         with heat:
-            try:
-                drawn = png_bytes(heatmap_picture(reading, place, opacity=opacity))
-                st.image(drawn, caption=f"Grad-CAM for {explanation.class_name}", width="stretch")
-                st.image(png_bytes(heatmap_legend()), caption="none … strongest evidence in this scan", width="stretch")
-            except EmptyHeatmap as empty:
-                st.info(str(empty), icon=":material/info:")
+            if worth_showing(explanation, f"{label} {place}"):
+                try:
+                    drawn = png_bytes(heatmap_picture(reading, place, opacity=opacity))
+                    title = explainer(explanation.method).title
+                    st.image(drawn, caption=f"{title} for {explanation.class_name}", width="stretch")
+                    legend = png_bytes(heatmap_legend())
+                    st.image(legend, caption="none … strongest evidence in this scan", width="stretch")
+                except EmptyHeatmap as empty:
+                    st.info(str(empty), icon=":material/info:")
         with bars:
             figure = probability_bars(prediction.probabilities)
             st.plotly_chart(figure, width="stretch", config={"displayModeBar": False}, key=f"bars {label}")
             st.caption(
-                f"{explanation.sentence} Probabilities are not calibrated; the Models page says how often this "
+                f"{explanation.sentence} {explainer(explanation.method).hides} Probabilities are not calibrated; "
+                f"the Models page says how often this "
                 "network is right on people it has never seen."
             )
             if drawn is not None:
@@ -133,6 +138,14 @@ def show(label: str, reading: Reading, opacity: float) -> None:
                 )
         if reading.head is not None:
             show_volume(label, reading, reading.head, place)
+
+
+def worth_showing(explanation: Explanation, key: str) -> bool:
+    """Say so where a check failed, and let the person decide whether to look all the same."""
+    if not explanation.doubts:
+        return True
+    st.warning("**Explanation unreliable.** " + " ".join(one[0].upper() + one[1:] for one in explanation.doubts))
+    return bool(st.toggle("Show it nevertheless", key=f"nevertheless {key}"))
 
 
 def _chosen_slice(label: str, reading: Reading) -> int:
@@ -153,9 +166,11 @@ def _chosen_slice(label: str, reading: Reading) -> int:
 def show_volume(label: str, reading: Reading, head: StandardHead, place: int) -> None:
     """Show what only a volume has: the answer along the slices, the head in three planes, and the registration."""
     prediction = reading.prediction
-    curves = slice_curves(prediction.heights_mm, prediction.slice_probabilities, prediction.classes, place)
-    st.plotly_chart(curves, width="stretch", config={"displayModeBar": False}, key=f"curves {label}")
-    said = space_words(reading.as_dict()["standard_space"], reading.as_dict()["slices"])
+    if prediction.slice_logits is not None:
+        curves = slice_curves(prediction.heights_mm, prediction.slice_probabilities, prediction.classes, place)
+        st.plotly_chart(curves, width="stretch", config={"displayModeBar": False}, key=f"curves {label}")
+    values = reading.as_dict()
+    said = space_words(values["standard_space"], values.get("slices", []))
     st.caption(f"{said[0].upper()}{said[1:]}.")
     planes, check = st.tabs(["Head in three planes", "Registration check"])
     with planes:
@@ -221,6 +236,8 @@ def main() -> None:
             "Network", names, index=names.index(default_model()), format_func=lambda name: titles[name][0]
         )
         class_name = st.selectbox("Heatmap for", [PREDICTED, *titles[model][1]])
+        offered = [one.name for one in explainers() if one.name not in NOT_OFFERED]
+        method = st.selectbox("Method", offered, format_func=lambda name: explainer(name).title)
         opacity = st.slider("Heatmap opacity", 0.0, 1.0, 0.6, 0.05)
     if not files:
         st.info("Upload a scan, or choose a sample, to see its stage and where the evidence lies.")
@@ -231,7 +248,7 @@ def main() -> None:
         try:
             if not can_be_read(label, scan, model):
                 continue
-            reading = explained(scan, model, None if class_name == PREDICTED else class_name)
+            reading = explained(scan, model, None if class_name == PREDICTED else class_name, method)
         except StageLensError as error:
             st.error(f"{label}: {error}", icon=":material/error:")
             continue

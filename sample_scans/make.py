@@ -13,40 +13,24 @@ from pathlib import Path
 import cv2
 import nibabel
 import numpy as np
-from scipy.ndimage import affine_transform, distance_transform_edt, gaussian_filter, map_coordinates
+from scipy.ndimage import affine_transform, map_coordinates
 
-from core.scans.standard_space import AFFINE, ORIGIN_MM, matched_greys, resampled
-from core.scans.template import ICBM_TO_TALAIRACH, template
+from core.cohorts.synthetic import displaced
+from core.scans.atlas import average_brain
+from core.scans.standard_space import ORIGIN_MM, matched_greys
+from core.scans.template import template
 
 HERE = Path(__file__).parent
 HEIGHTS = (0, 8, 16, 24)
 VARIANTS = {"template": (0.0, 0.0), "moderate": (2.0, 0.8), "marked": (4.5, 1.6)}  # mm: ventricle wall, cortex
-REACH = 8.0  # mm over which a displacement fades
-INSIDE = 1.0  # mm within the region from which its new part is filled
-VENTRICLE_BELOW, VENTRICLE_BOX = 0.45, ((-26, 26), (-48, 38), (-4, 36))  # template value; x, y, z in mm
 TILT_DEGREES, SHIFT_MM, VOXEL_MM, SIDES = 8.0, (6.0, -9.0, 12.0), 1.5, (120, 150, 130)
-
-
-def talairach_brain() -> np.ndarray:
-    """Return the template's brain, float32, 176 × 208 × 176 along RAS+ on the standard grid, 0 outside."""
-    ready = template()
-    return resampled(ready.brain, np.linalg.inv(ready.affine) @ np.linalg.inv(ICBM_TO_TALAIRACH) @ AFFINE)
 
 
 def deformed(brain: np.ndarray, ventricle_mm: float, cortex_mm: float) -> np.ndarray:
     """Move the ventricles' wall outwards and the cortex's surface inwards by so many mm, fading over 8 mm."""
-    coordinates = np.stack(np.meshgrid(*map(np.arange, brain.shape), indexing="ij")).astype(float)
-    ventricles = (brain < VENTRICLE_BELOW) & (brain > 0)
-    for axis, (low, high) in enumerate(VENTRICLE_BOX):
-        along = coordinates[axis] + ORIGIN_MM[axis]
-        ventricles &= (along >= low) & (along <= high)
-    for region, millimetres in ((ventricles, ventricle_mm), (brain <= 0, cortex_mm)):
-        distance = gaussian_filter(distance_transform_edt(~region) - distance_transform_edt(region), 1.0)
-        beyond = np.maximum(distance - millimetres, 0)  # the wall itself comes to lie at exactly `millimetres`
-        fading = millimetres * np.exp(-((beyond / REACH) ** 2))
-        inwards = np.clip(np.minimum(fading, distance + INSIDE), 0, None)  # never across to the other wall
-        coordinates -= inwards * np.stack(np.gradient(distance))
-    return map_coordinates(brain, coordinates, order=1)
+    where = np.stack(np.meshgrid(*map(np.arange, brain.shape), indexing="ij")).astype(float)
+    moved = where - displaced(where, "ventricles", ventricle_mm) - displaced(where, "cortex", cortex_mm)
+    return map_coordinates(brain, moved, order=1)
 
 
 def tilted_volume() -> nibabel.Nifti1Image:
@@ -64,7 +48,7 @@ def tilted_volume() -> nibabel.Nifti1Image:
 
 def main() -> None:
     """Write the scans beside this file."""
-    brain = talairach_brain()
+    brain = average_brain()
     for name, (ventricle_mm, cortex_mm) in VARIANTS.items():
         grey = matched_greys(deformed(brain, ventricle_mm, cortex_mm) if ventricle_mm else brain)
         for height in HEIGHTS:

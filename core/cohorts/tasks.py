@@ -50,7 +50,13 @@ TUMOUR = Task(
     (("gliomatumor", "gliomatumour"), ("meningiomatumor", "meningiomatumour"), ("notumor", "none", "healthy"),
      ("pituitarytumor", "pituitarytumour")),
 )  # fmt: skip
-TASKS = {task.name: task for task in (ALZHEIMER, TUMOUR)}
+KNOWN = Task(
+    "known",
+    "Was this invented head changed?",
+    ("Unchanged", "Changed"),
+    ((), ()),
+)
+TASKS = {task.name: task for task in (ALZHEIMER, TUMOUR, KNOWN)}
 
 
 def task_of(spellings: Iterable[str]) -> Task:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from core.commands.shared import AsJson, Model, Page, complain, show
-from core.errors import NoHead, ScanError, StageLensError
+from core.errors import ScanError, StageLensError
 from core.service.quiet import loading_quietly
 
 commands = typer.Typer()
@@ -41,47 +41,6 @@ def predict(
                 answers.append({"scan": shown, **reading.as_dict()})
     show(answers, as_json, "\n".join([*map(reading_words, answers), NOTICE]) if answers else "")
     raise typer.Exit(1 if failed else 0)
-
-
-@commands.command()
-def explain(
-    scan: Annotated[Path, typer.Argument(help="A picture, NIfTI, Analyze, DICOM or zip file, or a folder of them.")],
-    out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
-    model: Model = None,
-    method: Annotated[str, typer.Option(help="Explanation method.")] = "grad-cam",
-    class_name: Annotated[
-        str | None, typer.Option("--class", help="Class to explain; the predicted one if left out.")
-    ] = None,
-    opacity: Annotated[float, typer.Option(min=0, max=1, help="Of the heatmap over the scan.")] = 0.5,
-    page: Page = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show where the evidence lies: overlay (PNG) and raw heatmap (NPY)."""
-    from core.networks.card import open_bundle
-    from core.scans import read_scan_file
-
-    read, opened = read_scan_file(scan, page=page), open_bundle(model)
-    with loading_quietly():
-        from core.service.heads import standard_head
-        from core.service.pictures import save_check, save_pictures
-        from core.service.reading import predictor_of, read_scans
-
-    try:
-        (reading,) = read_scans([read], predictor_of(opened.folder), class_name=class_name, method=method)
-    except NoHead as error:
-        check = save_check(standard_head(read), out)
-        raise NoHead(f"{error} The picture before and after is {check}.") from error
-    files = save_pictures(reading, out, opacity=opacity)
-    explanation = reading.explanation
-    answer = {
-        "scan": str(scan),
-        **reading.as_dict(),
-        **explanation.as_dict(),
-        "sentence": explanation.sentence,
-        "files": {name: str(path) for name, path in files.items()},
-    }
-    lines = [explanation.sentence, *(f"Note: {warning}" for warning in reading.warnings), *map(str, files.values())]
-    show(answer, as_json, "\n".join(lines))
 
 
 @commands.command()

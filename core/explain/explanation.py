@@ -1,15 +1,19 @@
 """The Explanation: a raw heatmap, how it was made, and what is known about it."""
 
+import functools
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 
+from core.errors import StageLensError
 from core.networks.predictor import Prediction, Predictor
-from core.scans import Scan
 
+Floats = NDArray[np.float32]
 EMPTY = "No positive evidence for {name} in this scan: the heatmap is empty."
 
 
@@ -18,46 +22,61 @@ class Explanation:
     """A heatmap for one scan and one class.
 
     Attributes:
-        heatmap: float32, h × w, at the resolution of the target layer, not negative, not scaled.
-        scan_shape: Rows and columns of the scan.
-        input_shape: Rows and columns of the image the network saw.
+        heatmap: float32, h × w (or d × h × w), in the method's own resolution, not scaled; negative values speak
+            against the class, and only methods that are `signed` have them.
+        scan_shape: Rows and columns (depth first) of the scan.
+        input_shape: The same of the image the network saw.
         method: Name of the method.
         class_name: The class it speaks for.
-        settings: What else it depends on, such as the layer.
+        settings: What else it depends on, such as the layer or the baseline.
         prediction: What the network said of the scan in the same pass.
+        shows: One sentence: what this map is.
         checks: Name of a check to its outcome.
+        doubts: One sentence for each check that failed.
     """
 
-    heatmap: NDArray[np.float32]
-    scan_shape: tuple[int, int]
-    input_shape: tuple[int, int]
+    heatmap: Floats
+    scan_shape: tuple[int, ...]
+    input_shape: tuple[int, ...]
     method: str
     class_name: str
     settings: dict[str, Any]
     prediction: Prediction
+    shows: str = ""
     checks: dict[str, Any] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def positive(self) -> Floats:
+        """What speaks for the class, not negative."""
+        return np.maximum(self.heatmap, 0)
 
     @property
     def peak(self) -> float:
-        """Largest value of the heatmap, in logits per unit of activation."""
+        """Largest value of the heatmap, in the method's units."""
         return float(self.heatmap.max())
 
     @property
     def is_empty(self) -> bool:
         """Whether there is no positive evidence at all, so that nothing can be drawn."""
-        return self.peak <= 0
+        return not self.peak > 0
+
+    @property
+    def is_reliable(self) -> bool:
+        """Whether there is something to see and no check failed."""
+        return not self.is_empty and not self.doubts
 
     @property
     def sentence(self) -> str:
-        """Say in one line what the heatmap shows."""
+        """Say what the heatmap shows and, where checks failed, that it is not to be relied on."""
         if self.is_empty:
             return EMPTY.format(name=self.class_name)
-        sentence = f"Where {self.settings['layer']} speaks for {self.class_name}, in {self.cells} coarse cells."
+        said = self.shows
         share = self.checks.get("share_on_background")
-        if share is None:
-            return sentence
-        dark = self.checks["background"]
-        return f"{sentence} {share:.0%} of the evidence lies on dark background, which fills {dark:.0%} of the picture."
+        if share is not None:
+            dark = self.checks["background"]
+            said += f" {share:.0%} of the evidence lies on dark background, which fills {dark:.0%} of the picture."
+        return " ".join([said, *(f"Explanation unreliable: {doubt}" for doubt in self.doubts)])
 
     @property
     def cells(self) -> str:
@@ -70,14 +89,51 @@ class Explanation:
             "method": self.method,
             "class": self.class_name,
             "settings": self.settings,
-            "peak": self.peak,
+            "peak": self.peak if np.isfinite(self.peak) else None,
             "empty": self.is_empty,
+            "reliable": self.is_reliable,
+            "doubts": list(self.doubts),
             "cells": list(self.heatmap.shape),
             "checks": self.checks,
         }
 
 
-Explain = Callable[[Predictor, Sequence[Scan], Sequence[str | None]], list[Explanation]]
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What is to be explained, after the one pass that every method needs anyway.
+
+    Attributes:
+        predictor: The network.
+        fitted: float32, N × height × width × 1 (or N × depth × height × width × 1), grey in [0, 255].
+        classes: int64, N, the class of each, as a place in the recipe's.
+        feature_maps: float32, N × h × w × channels, at the target layer.
+        logits: float32, N × classes.
+        heights_mm: Height of each axial slice in standard space; None where it is not known.
+        kernel: float32, N × channels × classes, the head's weights where dropout has thinned them; None as they are.
+    """
+
+    predictor: Predictor
+    fitted: Floats
+    classes: NDArray[np.int64]
+    feature_maps: Floats
+    logits: Floats
+    heights_mm: Sequence[float | None]
+    kernel: Floats | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Heat:
+    """What a method computed.
+
+    Attributes:
+        maps: float32, N × h × w (or N × d × h × w).
+        settings: What it depends on, besides what it was asked with.
+        checks: Of each scan, checks that only the method itself can make.
+    """
+
+    maps: Floats
+    settings: dict[str, Any] = field(default_factory=dict)
+    checks: Sequence[dict[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -89,11 +145,54 @@ class Explainer:
         priority: Methods are offered in this order, lowest first.
         title: As people call it.
         source: Paper.
-        explain: Predictor, scans and one class name a scan (None for the predicted class) to explanations.
+        compute: From what was asked, and the method's settings as keywords, to the heat.
+        shows: What the map shows, in a sentence; may name {class_name}, {cells} and {layer}.
+        hides: What it does not show, in a sentence.
+        signed: Whether values below zero speak against the class.
+        cost: What one map costs, in words.
+        known_to_fail: Why this method is known to fail the randomisation check; "" for the others.
     """
 
     name: str
     priority: int
     title: str
     source: str
-    explain: Explain
+    compute: Callable[..., Heat]
+    shows: str
+    hides: str
+    signed: bool = False
+    cost: str = "a forward pass"
+    known_to_fail: str = ""
+
+    @functools.cached_property
+    def defaults(self) -> dict[str, Any]:
+        """The method's settings with what they are if nothing is said."""
+        return {name: parameter.default for name, parameter in self._parameters().items()}
+
+    def checked_settings(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return all settings of a run: the given ones, checked, and the defaults of the others.
+
+        Raises:
+            StageLensError: There is no such setting, or a value is not allowed.
+        """
+        unknown = [name for name in given if name not in self.defaults]
+        if unknown:
+            known = ", ".join(self.defaults) or "none"
+            raise StageLensError(f"{self.title} has no setting {unknown[0]!r}; it has {known}.")
+        hints = get_type_hints(self.compute, include_extras=True)
+        fields: dict[str, Any] = {name: (hints[name], default) for name, default in self.defaults.items()}
+        model = create_model("Settings", __config__=ConfigDict(extra="forbid"), **fields)
+        try:
+            return dict(TypeAdapter(model).validate_python(given).__dict__)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise StageLensError(
+                f"{self.title}: {'.'.join(map(str, first['loc']))} = {first['input']!r}: {first['msg']}."
+            ) from error
+
+    def _parameters(self) -> dict[str, inspect.Parameter]:
+        return {
+            name: parameter
+            for name, parameter in inspect.signature(self.compute).parameters.items()
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        }

@@ -1,67 +1,152 @@
-"""From a raw heatmap to a picture over the scan."""
+"""From a raw heatmap to pictures over the scan."""
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import EmptyHeatmap
+from core.errors import EmptyHeatmap, StageLensError
+from core.explain.cams import resized
 from core.explain.explanation import Explanation
 from core.networks.geometry import fit_of
 from core.scans import Scan
 
-COLOURS = cv2.COLORMAP_INFERNO  # rises in brightness throughout, so it reads without colour vision too
+Picture = NDArray[np.uint8]
+# All rise in brightness throughout, so they read without colour vision and on paper too.
+COLOURS = {"inferno": cv2.COLORMAP_INFERNO, "viridis": cv2.COLORMAP_VIRIDIS, "cividis": cv2.COLORMAP_CIVIDIS}
+FOR, AGAINST = np.array([255, 140, 20], np.float32), np.array([125, 95, 255], np.float32)  # orange, violet
+LEVELS = (0.5, 0.8)  # of the peak, where contours are drawn
+CONTOUR = (255, 210, 90)
+GAP, CAPTION = 6, 18
+INK = (235, 235, 235)
 
 
 def heatmap_on_scan(explanation: Explanation) -> NDArray[np.float32]:
     """Bring a heatmap into the scan's pixels, bilinearly and without the padding the network saw.
 
     Returns:
-        float32, H × W, not negative, in the heatmap's own units.
+        float32, H × W (D × H × W of a volume), in the heatmap's own units; not negative where the heatmap is not.
     """
-    fit = fit_of(explanation.scan_shape, explanation.input_shape)
+    if explanation.heatmap.ndim == 3:
+        return np.asarray(resized(explanation.heatmap[None], explanation.scan_shape)[0])
+    (height, width), (rows, columns) = explanation.scan_shape, explanation.input_shape
+    fit = fit_of((height, width), (rows, columns))
     size = (fit.canvas_width, fit.canvas_height)
     canvas = cv2.resize(explanation.heatmap, size, interpolation=cv2.INTER_LINEAR)
-    height, width = explanation.scan_shape
     return canvas[fit.top : fit.top + height, fit.left : fit.left + width].astype(np.float32)
 
 
-def overlay(scan: Scan, explanation: Explanation, *, opacity: float = 0.5) -> NDArray[np.uint8]:
-    """Draw a heatmap over its scan: the stronger the evidence, the more colour covers the grey.
+def overlay(scan: Scan, explanation: Explanation, *, opacity: float = 0.5, colours: str = "inferno") -> Picture:
+    """Draw what speaks for the class over the scan: the stronger the evidence, the more colour covers the grey.
 
     Args:
         scan: The scan explained.
         explanation: Its explanation.
         opacity: 0 shows the scan alone; 1 covers the strongest place wholly.
+        colours: One of `COLOURS`.
 
     Returns:
         uint8, H × W × 3, RGB.
 
     Raises:
         EmptyHeatmap: There is no positive evidence to draw.
+        StageLensError: There are no such colours.
+    """
+    share = _share(explanation)
+    cover = (np.clip(opacity, 0, 1) * share)[..., None]
+    return _rounded(scan.grey()[..., None] * (1 - cover) + _coloured(share, colours).astype(np.float32) * cover)
+
+
+def signed_overlay(scan: Scan, explanation: Explanation, *, opacity: float = 0.8) -> Picture:
+    """Draw what speaks for the class in orange and what speaks against it in violet, on one scale.
+
+    Args and returns as for `overlay`; a map that is empty there may still speak against.
     """
     heat = heatmap_on_scan(explanation)
-    peak = float(heat.max())
-    if peak <= 0:
+    size = float(np.abs(heat).max())
+    if not size > 0:
         raise EmptyHeatmap(explanation.sentence)
-    share = heat / peak
-    colours = _coloured(share).astype(np.float32)
-    cover = (np.clip(opacity, 0, 1) * share)[..., None]
-    drawn = scan.grey()[..., None] * (1 - cover) + colours * cover
-    return np.asarray(np.clip(drawn.round(), 0, 255), np.uint8)
+    share = heat / size
+    cover = (np.clip(opacity, 0, 1) * np.sqrt(np.abs(share)))[..., None]
+    colour = np.where(share[..., None] > 0, FOR, AGAINST)
+    return _rounded(scan.grey()[..., None] * (1 - cover) + colour * cover)
 
 
-def heatmap_legend(*, height: int = 12, width: int = 256) -> NDArray[np.uint8]:
+def contours(scan: Scan, explanation: Explanation, *, levels: Sequence[float] = LEVELS) -> Picture:
+    """Draw lines around the places whose evidence is at least these shares of the peak; the scan stays to be seen.
+
+    Args and errors as for `overlay`.
+    """
+    share = _share(explanation)
+    picture = cv2.cvtColor(scan.picture(), cv2.COLOR_GRAY2RGB)
+    for level in sorted(levels):
+        lines, _ = cv2.findContours((share >= level).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(picture, lines, -1, CONTOUR, 1)
+    return np.asarray(picture, np.uint8)
+
+
+def difference(one: Explanation, other: Explanation) -> Explanation:
+    """Return what speaks for one class rather than for another: the difference of two maps of one scan and method.
+
+    Raises:
+        StageLensError: They are not of one scan and method.
+    """
+    if (one.method, one.prediction.scan, one.heatmap.shape) != (
+        other.method,
+        other.prediction.scan,
+        other.heatmap.shape,
+    ):
+        raise StageLensError("a difference is taken of two maps of one scan and one method.")
+    name = f"{one.class_name} rather than {other.class_name}"
+    shows = f"What speaks for {one.class_name} (orange) and what for {other.class_name} (violet)."
+    return replace(one, heatmap=one.heatmap - other.heatmap, class_name=name, shows=shows, checks={}, doubts=())
+
+
+def side_by_side(pictures: Sequence[Picture], captions: Sequence[str]) -> Picture:
+    """Put pictures of one height in a row, each with a line of text below; "×" is written "x"."""
+    tall = max(picture.shape[0] for picture in pictures)
+    columns = []
+    for picture, caption in zip(pictures, captions, strict=True):
+        colour = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB) if picture.ndim == 2 else picture
+        below = tall - picture.shape[0] + CAPTION
+        framed = cv2.copyMakeBorder(colour, 0, below, 0, GAP, cv2.BORDER_CONSTANT)
+        text = caption.replace("×", "x")
+        wide = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 1.0, 1)[0][0]
+        size = min(0.4, (picture.shape[1] - 4) / max(1, wide))
+        cv2.putText(framed, text, (2, tall + 13), cv2.FONT_HERSHEY_SIMPLEX, size, INK, 1, cv2.LINE_AA)
+        columns.append(framed)
+    return np.asarray(np.hstack(columns)[:, :-GAP], np.uint8)
+
+
+def heatmap_legend(*, height: int = 12, width: int = 256, colours: str = "inferno") -> Picture:
     """Draw the colours from no evidence (left) to the strongest place of the scan (right), uint8 RGB."""
-    return _coloured(np.tile(np.linspace(0, 1, width, dtype=np.float32), (height, 1)))
+    return _coloured(np.tile(np.linspace(0, 1, width, dtype=np.float32), (height, 1)), colours)
 
 
-def png_bytes(picture: NDArray[np.uint8]) -> bytes:
+def png_bytes(picture: Picture) -> bytes:
     """Encode a grey (H × W) or RGB (H × W × 3) uint8 picture as PNG."""
     ordered = picture if picture.ndim == 2 else picture[..., ::-1]
     encoded: NDArray[np.uint8] = cv2.imencode(".png", np.ascontiguousarray(ordered))[1]
     return encoded.tobytes()
 
 
-def _coloured(share: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _share(explanation: Explanation) -> NDArray[np.float32]:
+    """Return the positive evidence as a share of its peak, in the scan's pixels."""
+    heat = np.maximum(heatmap_on_scan(explanation), 0)
+    peak = float(heat.max())
+    if not peak > 0:
+        raise EmptyHeatmap(explanation.sentence)
+    return np.asarray(heat / peak, np.float32)
+
+
+def _coloured(share: NDArray[np.float32], colours: str) -> Picture:
+    if colours not in COLOURS:
+        raise StageLensError(f"there are no colours {colours!r}; known are {', '.join(COLOURS)}.")
     levels = np.asarray((share * 255).round(), np.uint8)
-    return np.asarray(cv2.applyColorMap(levels, COLOURS)[..., ::-1], np.uint8)
+    return np.asarray(cv2.applyColorMap(levels, COLOURS[colours])[..., ::-1], np.uint8)
+
+
+def _rounded(drawn: NDArray[np.float32]) -> Picture:
+    return np.asarray(np.clip(drawn.round(), 0, 255), np.uint8)

@@ -1,4 +1,4 @@
-"""The only code that depends on Keras' backend: repeatability, compiled passes, gradients of the head."""
+"""The only code that depends on Keras' backend: repeatability, compiled passes, gradients."""
 
 import os
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from core.networks.network import Network
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Forward = Callable[[NDArray], Floats]
-FeatureGradient = Callable[[Floats, Ints], tuple[Floats, Floats, Floats]]
+Gradient = Callable[[Floats, Ints], tuple[Floats, Floats]]
 
 
 def backend_name() -> str:
@@ -83,85 +83,78 @@ def compile_for_training(model: keras.Model, optimizer: keras.optimizers.Optimiz
     optimizer.build(model.trainable_variables)
 
 
-def compile_feature_gradient(network: Network) -> FeatureGradient:
-    """Compile one forward pass with the gradient of one logit a scan with respect to the feature map.
+def compile_gradient(model: keras.Model, *, dropout: bool = False) -> Gradient:
+    """Compile a forward pass with the gradient of one logit a scan with respect to the model's input.
 
-    Only the head is differentiated: the backbone runs forward once and is not on the tape, so the cost is that of a
-    forward pass.
+    Only what the model holds is differentiated: give it the part of a network that follows the layer of interest
+    (`core.networks.cutting.split_at`) and nothing else is on the tape.
+
+    Args:
+        model: From anything to N × classes logits.
+        dropout: Whether dropout layers drop; BatchNorm stays as it is, for the models given have none behind dropout.
 
     Returns:
-        A function of scans (N × H × W × 1 grey) and class indices (N; negative for the class predicted) that gives
-        logits (N × classes), the feature map and the gradient (both N × h × w × channels).
+        A function of the model's input (N × …) and class indices (int64, N) that gives logits and gradient.
     """
     match backend_name():
         case "tensorflow":
-            return _tensorflow_gradient(network)
+            return _tensorflow_gradient(model, dropout)
         case "torch":
-            return _torch_gradient(network)
+            return _torch_gradient(model, dropout)
         case "jax":
-            return _jax_gradient(network)
+            return _jax_gradient(model, dropout)
         case other:
             raise StageLensError(f"heatmaps need the backend tensorflow, torch or jax. Received: {other}")
 
 
-def _tensorflow_gradient(network: Network) -> FeatureGradient:
+def _tensorflow_gradient(model: keras.Model, dropout: bool) -> Gradient:
     import tensorflow as tf
 
-    def run(scans, classes):  # type: ignore[no-untyped-def]
-        feature_map = network.features(scans, training=False)
+    def run(given, classes):  # type: ignore[no-untyped-def]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(feature_map)
-            logits = network.head(feature_map, training=False)
-            classes = tf.where(classes < 0, tf.argmax(logits, axis=1), classes)
+            tape.watch(given)
+            logits = model(given, training=dropout)
             chosen = tf.gather(logits, classes, batch_dims=1)
-        return logits, feature_map, tape.gradient(chosen, feature_map)
+        return logits, tape.gradient(chosen, given)
 
-    shape = network.features.input_shape
-    signature = [tf.TensorSpec((None, *shape[1:]), tf.float32), tf.TensorSpec((None,), tf.int64)]
+    signature = [tf.TensorSpec((None, *model.input.shape[1:]), tf.float32), tf.TensorSpec((None,), tf.int64)]
     graph = tf.function(run, input_signature=signature)
 
-    def compiled(scans: Floats, classes: Ints) -> tuple[Floats, Floats, Floats]:
-        logits, feature_map, gradient = graph(tf.constant(scans), tf.constant(classes))
-        return np.asarray(logits), np.asarray(feature_map), np.asarray(gradient)
+    def compiled(given: Floats, classes: Ints) -> tuple[Floats, Floats]:
+        logits, gradient = graph(tf.constant(given, tf.float32), tf.constant(classes, tf.int64))
+        return np.asarray(logits), np.asarray(gradient)
 
     return compiled
 
 
-def _torch_gradient(network: Network) -> FeatureGradient:
+def _torch_gradient(model: keras.Model, dropout: bool) -> Gradient:
     import torch
 
-    def compiled(scans: Floats, classes: Ints) -> tuple[Floats, Floats, Floats]:
-        with torch.no_grad():
-            feature_map = network.features(scans, training=False)
-        feature_map = feature_map.detach().requires_grad_(True)
-        logits = network.head(feature_map, training=False)
+    def compiled(given: Floats, classes: Ints) -> tuple[Floats, Floats]:
+        tensor = keras.ops.convert_to_tensor(np.asarray(given, np.float32)).detach().requires_grad_(True)
+        logits = model(tensor, training=dropout)
         wanted = torch.as_tensor(classes, device=logits.device)
-        wanted = torch.where(wanted < 0, logits.argmax(dim=1), wanted)
-        chosen = logits.gather(1, wanted[:, None]).sum()
-        (gradient,) = torch.autograd.grad(chosen, feature_map)
-        logits, feature_map = logits.detach().cpu().numpy(), feature_map.detach().cpu().numpy()
-        return logits, feature_map, gradient.cpu().numpy()
+        (gradient,) = torch.autograd.grad(logits.gather(1, wanted[:, None]).sum(), tensor)
+        return logits.detach().cpu().numpy(), gradient.cpu().numpy()
 
     return compiled
 
 
-def _jax_gradient(network: Network) -> FeatureGradient:
+def _jax_gradient(model: keras.Model, dropout: bool) -> Gradient:
     import jax
 
-    def chosen_logits(feature_map, classes):  # type: ignore[no-untyped-def]
-        logits = network.head(feature_map, training=False)
-        classes = jax.numpy.where(classes < 0, logits.argmax(axis=1), classes)
+    def chosen_logits(given, classes):  # type: ignore[no-untyped-def]
+        logits = model(given, training=dropout)
         return jax.numpy.take_along_axis(logits, classes[:, None], axis=1).sum(), logits
 
-    def run(scans, classes):  # type: ignore[no-untyped-def]
-        feature_map = network.features(scans, training=False)
-        gradient, logits = jax.grad(chosen_logits, has_aux=True)(feature_map, classes)
-        return logits, feature_map, gradient
+    run = jax.grad(chosen_logits, has_aux=True)
+    graph = run if dropout else jax.jit(run)  # a compiled pass would drop the same features each time
 
-    graph = jax.jit(run)
-
-    def compiled(scans: Floats, classes: Ints) -> tuple[Floats, Floats, Floats]:
-        logits, feature_map, gradient = graph(scans, classes)
-        return np.asarray(logits), np.asarray(feature_map), np.asarray(gradient)
+    def compiled(given: Floats, classes: Ints) -> tuple[Floats, Floats]:
+        count = len(given)
+        padded = 1 << (count - 1).bit_length()  # few sizes, as each is compiled anew
+        rows = np.minimum(np.arange(padded), count - 1)
+        gradient, logits = graph(np.asarray(given, np.float32)[rows], np.asarray(classes)[rows])
+        return np.asarray(logits)[:count], np.asarray(gradient)[:count]
 
     return compiled

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -32,3 +36,16 @@ def fit_of(shape: tuple[int, int], target: tuple[int, int]) -> Fit:
     canvas_height = max(height, int(width * target_height / target_width))
     canvas_width = max(width, int(height * target_width / target_height))
     return Fit(canvas_height, canvas_width, (canvas_height - height) // 2, (canvas_width - width) // 2)
+
+
+def nearest_fitted(labels: NDArray[np.uint8], target: tuple[int, int]) -> NDArray[np.uint8]:
+    """Bring labels of a scan's pixels to the network's size as `fit_of` pads them; 0 in the padding, nothing is mixed.
+
+    Args:
+        labels: uint8, H × W.
+        target: Rows and columns of the network's input.
+    """
+    fit = fit_of((labels.shape[0], labels.shape[1]), target)
+    canvas = np.zeros((fit.canvas_height, fit.canvas_width), np.uint8)
+    canvas[fit.top : fit.top + labels.shape[0], fit.left : fit.left + labels.shape[1]] = labels
+    return np.asarray(cv2.resize(canvas, target[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)

@@ -2,21 +2,24 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
 from core.errors import BundleError, StageLensError, WeightsError
-from core.networks.backend import Forward, compile_feature_gradient, compile_forward, compile_model
+from core.networks.backend import Forward, Gradient, compile_gradient, compile_model
 from core.networks.card import WEIGHTS_FILE, Bundle
 from core.networks.combining import combined_logits
+from core.networks.cutting import answering, guided, head_kernel, split_at
+from core.networks.engine import compile_body
+from core.networks.folding import folded
 from core.networks.network import Network, build_network
 from core.networks.weights import assign, load_tensors
 from core.scans import Scan
 
-BATCH = 16
+BATCH, BATCH_OF_VOLUMES = 16, 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +32,7 @@ class Prediction:
         classes: The possible answers.
         logits: float32, one per class.
         slice_logits: float32, slices × classes, of a volume read slice by slice; None for an image.
-        heights_mm: Height of each slice in standard space.
+        heights_mm: Height of each slice in standard space, of a volume.
     """
 
     scan: str
@@ -57,53 +60,107 @@ class Prediction:
 
 
 class Predictor:
-    """A loaded bundle. Safe to use from several threads; they take turns at its first calls."""
+    """A loaded bundle. Safe to use from several threads; they take turns.
 
-    def __init__(self, bundle: Bundle, network: Network) -> None:
+    Attributes:
+        bundle: Where it came from.
+        network: The network itself.
+        engine: What runs forward passes: "openvino" or "keras".
+    """
+
+    def __init__(self, bundle: Bundle, network: Network, *, engine: str = "auto") -> None:
+        """Compile the forward pass; `engine` as for `core.networks.engine.compile_body`."""
         self.bundle = bundle
         self.network = network
-        self._forward = compile_forward(network)
-        self._gradient = compile_feature_gradient(network)
+        self.engine, self._body = compile_body(network, engine=engine)
         self._embed: Forward | None = None
+        self._splits: dict[str, tuple[Forward, Gradient]] = {}
+        self._gradients: dict[str, Gradient] = {}
         self._turn = threading.Lock()
 
     def warm_up(self) -> None:
-        """Compile both passes on an empty scan, so that the first person does not wait for it."""
-        empty = np.zeros(self.network.input_shape[:-1], np.float32)
-        self.logits([empty])
-        if self.network.recipe.depth is None:
-            self.feature_gradient([empty], np.zeros(1, np.int64))
+        """Run once on an empty scan, so that the first person does not wait."""
+        self.features_and_logits(np.zeros((1, *self.network.input_shape), np.float32))
+
+    def fitted(self, greys: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Bring grey scans in [0, 255], H × W of any size (or D × H × W), to the network's own size: N × … × 1."""
+        return self.network.fit_size(greys)
+
+    def features_and_logits(self, fitted: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return feature maps, N × h × w × channels, and logits, N × classes, of fitted scans."""
+        with self._turn:
+            found = [self._body(batch) for batch in _batches(fitted)]
+        feature_maps, logits = zip(*found, strict=True)
+        return np.concatenate(feature_maps), np.concatenate(logits)
+
+    def logits_of(self, fitted: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return logits, N × classes, of fitted scans."""
+        with self._turn:
+            return np.concatenate([self._body(batch)[1] for batch in _batches(fitted)])
 
     def logits(self, greys: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Return logits, N × classes, of N grey scans in [0, 255] of any size, H × W, or D × H × W for 3D networks."""
-        return np.concatenate([self._run_forward(batch) for batch in self._batches(greys)])
+        return self.logits_of(self.fitted(greys))
 
-    def feature_gradient(
-        self, greys: Sequence[NDArray[np.float32]], classes: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Return logits, feature maps and the gradients of each scan's chosen logit with respect to its feature map.
+    def input_gradient(
+        self, fitted: NDArray[np.float32], classes: NDArray[np.int64], *, kind: str = "plain"
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return logits and the gradient of each scan's chosen logit with respect to the fitted scan.
 
         Args:
-            greys: N grey scans, float32, H × W, in [0, 255], of any size.
+            fitted: N × height × width × 1, or N × depth × height × width × 1.
             classes: int64, N, places in the recipe's classes.
+            kind: "plain"; "guided", with what `core.networks.cutting.GuidedReLU` lets through; "dropout", with the
+                head's dropout dropping.
 
         Returns:
-            float32: N × classes, N × h × w × channels, N × h × w × channels.
+            float32: N × classes, and the shape of `fitted`.
         """
-        start, results = 0, []
-        for batch in self._batches(greys):
-            with self._turn:
-                results.append(self._gradient(batch, classes[start : start + len(batch)]))
-            start += len(batch)
-        logits, feature_maps, gradients = (np.concatenate(arrays) for arrays in zip(*results, strict=True))
-        return logits, feature_maps, gradients
+        with self._turn:
+            if kind not in self._gradients:
+                whole = answering(self.network)
+                model = guided(self.network)[0] if kind == "guided" else folded(whole, self.network)
+                self._gradients[kind] = compile_gradient(model, dropout=kind == "dropout")
+            return _gradient_in_batches(self._gradients[kind], fitted, classes)
+
+    def layer_gradient(
+        self, fitted: NDArray[np.float32], classes: NDArray[np.int64], layer: str
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return a layer's activations and the gradient of each scan's chosen logit with respect to them.
+
+        Only what follows the layer is differentiated.
+
+        Raises:
+            StageLensError: The network cannot be cut at that layer.
+        """
+        activations = self.activations(fitted, layer)
+        with self._turn:
+            return activations, _gradient_in_batches(self._splits[layer][1], activations, classes)[1]
+
+    def activations(self, fitted: NDArray[np.float32], layer: str) -> NDArray[np.float32]:
+        """Return a layer's activations, N × … × channels, of fitted scans.
+
+        Raises:
+            StageLensError: The network cannot be cut at that layer.
+        """
+        with self._turn:
+            if layer not in self._splits:
+                lower, upper = split_at(self.network, layer)
+                self._splits[layer] = (compile_model(lower), compile_gradient(upper))
+            return np.concatenate([self._splits[layer][0](batch) for batch in _batches(fitted)])
+
+    def dropped_kernels(self, count: int, seed: int) -> NDArray[np.float32]:
+        """Return the weights of a head without dense layers behind random dropout: count × channels × classes."""
+        kernel, share = head_kernel(self.network), self.network.recipe.head.dropout
+        keeps = np.random.default_rng(seed).random((count, len(kernel), 1)) >= share
+        return np.asarray(kernel * keeps / (1 - share), np.float32)
 
     def embeddings(self, greys: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Return the pooled features, N × channels, of N grey scans in [0, 255] of any size."""
         with self._turn:
             if self._embed is None:
                 self._embed = compile_model(self.network.embedder)
-            return np.concatenate([self._embed(batch) for batch in self._batches(greys)])
+            return np.concatenate([self._embed(batch) for batch in _batches(self.fitted(greys))])
 
     def predict(self, scans: Sequence[Scan]) -> list[Prediction]:
         """Predict images, in order.
@@ -143,21 +200,28 @@ class Predictor:
         (logits,) = self.logits([volume])
         return Prediction(name, self.bundle.name, self.network.recipe.classes, logits)
 
-    def _run_forward(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        with self._turn:
-            return self._forward(batch)
 
-    def _batches(self, greys: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """Stack scans of one size as they are, others at the network's size: the network resizes in either case."""
-        if self.network.recipe.depth is None and len({grey.shape for grey in greys}) == 1:
-            stacked = np.stack(greys).astype(np.float32)[..., None]
-        else:
-            stacked = self.network.fit_size(greys)
-        return [stacked[start : start + BATCH] for start in range(0, len(stacked), BATCH)]
+def _batches(fitted: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    size = BATCH if fitted.ndim == 4 else BATCH_OF_VOLUMES
+    return [fitted[start : start + size] for start in range(0, len(fitted), size)]
 
 
-def load_predictor(bundle: Bundle) -> Predictor:
+def _gradient_in_batches(
+    gradient: Gradient, given: NDArray[np.float32], classes: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    size = BATCH if given.ndim == 4 else BATCH_OF_VOLUMES
+    found = [gradient(given[start : start + size], classes[start : start + size])
+             for start in range(0, len(given), size)]  # fmt: skip
+    logits, gradients = zip(*found, strict=True)
+    return np.concatenate(logits), np.concatenate(gradients)
+
+
+def load_predictor(bundle: Bundle, *, engine: str = "auto") -> Predictor:
     """Build a bundle's network from its recipe and fill it with the bundle's weights.
+
+    Args:
+        bundle: What to load.
+        engine: What runs forward passes, as for `core.networks.engine.compile_body`.
 
     Raises:
         BundleError: The weights are missing, damaged or do not fit.
@@ -168,4 +232,33 @@ def load_predictor(bundle: Bundle) -> Predictor:
         assign(network.whole.weights, tensors, f"{bundle.name}/{WEIGHTS_FILE}")
     except WeightsError as error:
         raise BundleError(str(error)) from error
-    return Predictor(bundle, network)
+    return Predictor(bundle, network, engine=engine)
+
+
+def randomised(predictor: Predictor, *, share: float = 1.0, seed: int = 0) -> tuple[Predictor, str]:
+    """Return a copy of a network whose layers, from the logits down, have weights drawn anew as before any training.
+
+    BatchNorm loses what it has learned too: scales and offsets, and the means and variances it divides by.
+
+    Args:
+        predictor: Left as it is.
+        share: Of the layers with weights, 1 for all.
+        seed: Of the weights.
+
+    Returns:
+        The copy, whose forward passes run in Keras, and the name of the last layer that was made random.
+    """
+    recipe = predictor.network.recipe
+    fresh = build_network(replace(recipe, seed=seed + 1))
+    copy, source = fresh.whole.weights, predictor.network.whole.weights
+    layers = list(dict.fromkeys(_layer_of(variable.path) for variable in copy))
+    kept = set(layers[: round(len(layers) * (1 - share))])
+    for variable, original in zip(copy, source, strict=True):
+        if _layer_of(variable.path) in kept:
+            variable.assign(original)
+    last = layers[len(kept)]
+    return Predictor(predictor.bundle, fresh, engine="keras"), last.rsplit("/", 1)[-1]
+
+
+def _layer_of(path: str) -> str:
+    return path.rsplit("/", 1)[0]

@@ -11,7 +11,7 @@ from core.errors import StageLensError
 from core.networks.parts import volume_as_seen
 from core.networks.recipe import Recipe
 from core.scans import Scan
-from core.scans.standard_space import StandardHead, axial_slices, to_standard_space
+from core.scans.standard_space import ORIGIN_MM, SHAPE, StandardHead, axial_slices, to_standard_space
 
 KEPT = 4  # heads in memory, 80 MB each
 _kept: OrderedDict[str, StandardHead] = OrderedDict()
@@ -68,3 +68,19 @@ def heights_of(recipe: Recipe) -> NDArray[np.float64]:
             f"{recipe.name} knows single pictures, not volumes; give it one slice, or choose another network."
         )
     return np.arange(round(recipe.slices.lowest_mm), round(recipe.slices.highest_mm) + 1, dtype=np.float64)
+
+
+def heights_of_whole(recipe: Recipe, depth: int) -> NDArray[np.float64]:
+    """Return the heights (mm) of the slices of a volume as a 3D network sees it, from the lowest up."""
+    if recipe.slices is not None:
+        return heights_of(recipe)
+    step = max(SHAPE) / depth
+    return np.asarray(ORIGIN_MM[2] + (SHAPE[2] - 1) / 2 + step * (np.arange(depth) - (depth - 1) / 2))
+
+
+def slices_of_whole(name: str, volume: NDArray[np.float32], heights_mm: NDArray[np.float64]) -> tuple[Scan, ...]:
+    """Return the slices of a volume as a 3D network sees it (D × H × W, grey in [0, 255]), for looking at."""
+    return tuple(
+        Scan(one, (0.0, 255.0), f"{name}-z{round(height):+03d}", "slice of the volume", orientation="AL")
+        for one, height in zip(volume, heights_mm, strict=True)
+    )

@@ -41,3 +41,9 @@ def sample_scans() -> dict[str, Path]:
         kind = "ICBM average brain" if what in {"template", "volume"} else f"Synthetic, {what} loss of brain"
         found[f"{kind}, {int(height)} mm above the commissures" if height else f"{kind}, tilted volume (NIfTI)"] = path
     return dict(sorted(found.items(), key=lambda item: item[1].suffix == ".png"))
+
+
+def sample_heights(path: Path) -> float | None:
+    """Return the height in mm that a sample slice's name tells."""
+    _, _, height = path.name.split(".")[0].partition("_z")
+    return float(height) if height else None

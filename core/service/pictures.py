@@ -1,5 +1,7 @@
 """Pictures for people: slices with what the network saw in them, the registration check, and the files of both."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -7,11 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import StageLensError
-from core.explain import overlay, png_bytes
+from core.explain import (
+    Explanation,
+    contours,
+    explainer,
+    heatmap_on_scan,
+    overlay,
+    png_bytes,
+    side_by_side,
+    signed_overlay,
+)
+from core.scans import Scan
 from core.scans.planes import PLANES, plane_picture, upright
 from core.scans.scan import grey_of
-from core.scans.standard_space import ORIGIN_MM, StandardHead, brain_mask
+from core.scans.standard_space import AFFINE, ORIGIN_MM, SHAPE, StandardHead, brain_mask, resampled
 from core.scans.volume import window_of
+from core.scans.writing import write_nifti
 from core.service.reading import Reading
 
 OUTLINE = (64, 200, 255)
@@ -25,14 +38,79 @@ def slice_picture(reading: Reading, place: int) -> NDArray[np.uint8]:
     return upright(scan.picture(), scan.orientation)
 
 
-def heatmap_picture(reading: Reading, place: int, *, opacity: float) -> NDArray[np.uint8]:
+def heatmap_picture(
+    reading: Reading, place: int, *, opacity: float = 0.6, kind: str = "evidence", colours: str = "inferno"
+) -> NDArray[np.uint8]:
     """Draw the heatmap over what the network saw: uint8, H × W × 3, RGB.
 
+    Args:
+        reading: A scan with its explanations.
+        place: Of the slice.
+        opacity: 0 to 1.
+        kind: "evidence" for the class, "both" sides in two colours, or "contours".
+        colours: Of "evidence", one of `core.explain.overlay.COLOURS`.
+
     Raises:
-        EmptyHeatmap: There is no positive evidence to draw.
+        EmptyHeatmap: There is nothing to draw.
     """
-    scan = reading.slices[place]
-    return upright(overlay(scan, reading.explanations[place], opacity=opacity), scan.orientation)
+    return drawn_map(reading.slices[place], reading.explanations[place], opacity=opacity, kind=kind, colours=colours)
+
+
+def drawn_map(
+    scan: Scan,
+    explanation: Explanation,
+    *,
+    heat: NDArray[np.float32] | None = None,
+    opacity: float = 0.6,
+    kind: str = "evidence",
+    colours: str = "inferno",
+) -> NDArray[np.uint8]:
+    """Draw a heatmap over the slice it explains, the way people look at it; arguments as for `heatmap_picture`.
+
+    Args:
+        scan: The slice.
+        explanation: Its explanation.
+        heat: Values to draw in place of the explanation's own, of the same shape.
+        opacity: 0 to 1.
+        kind: "evidence", "both" or "contours".
+        colours: Of "evidence".
+    """
+    explanation = explanation if heat is None else replace(explanation, heatmap=heat)
+    match kind:
+        case "both":
+            picture = signed_overlay(scan, explanation, opacity=opacity)
+        case "contours":
+            picture = contours(scan, explanation)
+        case _:
+            picture = overlay(scan, explanation, opacity=opacity, colours=colours)
+    return upright(picture, scan.orientation)
+
+
+def heat_volume(reading: Reading) -> NDArray[np.float32]:
+    """Return the heatmap of a volume's slices in the voxels of the scan as it came: float32, X × Y × Z; 0 elsewhere.
+
+    Raises:
+        StageLensError: The scan is no volume.
+    """
+    if reading.head is None or reading.scan.affine is None:
+        raise StageLensError("a heatmap in the scan's own space needs a volume.")
+    grid = np.zeros(SHAPE, np.float32)
+    heats = np.stack([heatmap_on_scan(explanation) for explanation in reading.explanations])  # from below, A, L
+    plane = (SHAPE[1], SHAPE[0])
+    side = max(SHAPE)
+    if heats.shape[1:] != plane:  # a cube around the grid
+        heats = np.stack([cv2.resize(heat, (side, side), interpolation=cv2.INTER_LINEAR) for heat in heats])
+        top, left = (side - plane[0]) // 2, (side - plane[1]) // 2
+        heats = heats[:, top : top + plane[0], left : left + plane[1]]
+    indices = np.array(reading.prediction.heights_mm) - ORIGIN_MM[2]
+    for index in range(max(0, int(np.ceil(indices[0]))), min(SHAPE[2] - 1, int(np.floor(indices[-1]))) + 1):
+        at = float(np.interp(index, indices, np.arange(len(indices))))
+        below = int(at)
+        above = min(below + 1, len(heats) - 1)
+        grid[:, :, index] = ((1 - at + below) * heats[below] + (at - below) * heats[above]).T[::-1]
+    to_grid = np.linalg.inv(AFFINE) @ np.linalg.inv(reading.head.to_scan) @ reading.scan.affine
+    size = reading.scan.voxels.shape
+    return resampled(grid, to_grid, (size[0], size[1], size[2]))
 
 
 def registration_check(head: StandardHead) -> NDArray[np.uint8]:
@@ -88,7 +166,7 @@ def save_pictures(reading: Reading, out: Path, *, opacity: float) -> dict[str, P
 
     Returns:
         What was written: "scan" (PNG), "heatmap" (NPY, float32, raw; of a volume slices × h × w), "overlay" (PNG) and,
-        of a volume, "standard_space" (PNG, before and after) by path.
+        of a volume, "standard_space" (PNG, before and after) and "heatmap_nifti" (in the scan's own voxels), by path.
 
     Raises:
         StageLensError: The folder cannot be written.
@@ -106,6 +184,27 @@ def save_pictures(reading: Reading, out: Path, *, opacity: float) -> dict[str, P
             files["overlay"].write_bytes(png_bytes(heatmap_picture(reading, place, opacity=opacity)))
     except OSError as error:
         raise StageLensError(f"{out} cannot be written: {error.strerror}.") from error
-    if reading.head is not None:
+    if reading.head is not None and reading.scan.affine is not None:
         files["standard_space"] = save_check(reading.head, out)
+        files["heatmap_nifti"] = out / f"{stem}.nii.gz"
+        write_nifti(files["heatmap_nifti"], heat_volume(reading), reading.scan.affine)
     return files
+
+
+def save_comparison(reading: Reading, others: Sequence[Explanation], out: Path) -> Path:
+    """Write the heatmaps of several methods for the strongest slice side by side, as PNG.
+
+    Args:
+        reading: A scan with its heatmaps.
+        others: Of the same slice, by other methods.
+        out: Folder, there already.
+    """
+    scan = reading.slices[reading.strongest]
+    pictures, captions = [slice_picture(reading, reading.strongest)], ["scan"]
+    for one in (reading.explanation, *others):
+        drawn = overlay(scan, one, opacity=0.6) if not one.is_empty else scan.picture()
+        pictures.append(upright(drawn, scan.orientation))
+        captions.append(explainer(one.method).title + ("" if one.is_reliable else ": unreliable"))
+    path = out / f"{reading.scan.name}-methods.png"
+    path.write_bytes(png_bytes(side_by_side(pictures, captions)))
+    return path

@@ -3,18 +3,20 @@
 import functools
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.errors import StageLensError
-from core.explain import Explanation, explainer
+from core.explain import Explanation, explain, explain_greys, explainer
+from core.explain.cams import resized
 from core.networks.card import open_bundle
+from core.networks.cutting import layers_of
 from core.networks.predictor import Prediction, Predictor, load_predictor
 from core.scans import Scan
 from core.scans.planes import as_network_slice
 from core.scans.standard_space import StandardHead, axial_slices
-from core.service.heads import heights_of, standard_head, whole_of
+from core.service.heads import heights_of, heights_of_whole, slices_of_whole, standard_head, whole_of
 
 LOADED_AT_ONCE = 4
 _loading = threading.Lock()
@@ -94,6 +96,11 @@ def predictor_of(name: str | Path | None = None) -> Predictor:
         return _load(str(bundle.folder), (bundle.folder / "card.json").stat().st_mtime_ns)
 
 
+def layers_of_model(name: str) -> tuple[str, ...]:
+    """Return the layers of a bundle's network that heatmaps can be made at, from the finest to the coarsest."""
+    return layers_of(predictor_of(name).network)
+
+
 def predict_scans(scans: Sequence[Scan], predictor: Predictor) -> list[Reading]:
     """Predict scans without explaining them; arguments and errors as for `read_scans`."""
     images = [_as_seen(scan, predictor) for scan in scans if not scan.is_volume]
@@ -109,39 +116,74 @@ def predict_scans(scans: Sequence[Scan], predictor: Predictor) -> list[Reading]:
 
 
 def read_scans(
-    scans: Sequence[Scan], predictor: Predictor, *, class_name: str | None = None, method: str = "grad-cam"
+    scans: Sequence[Scan],
+    predictor: Predictor,
+    *,
+    class_name: str | None = None,
+    method: str = "grad-cam",
+    height_mm: float | None = None,
+    **settings: Any,
 ) -> list[Reading]:
     """Predict and explain scans.
 
     A volume is brought into standard space, read slice by slice in the range the network was trained on, and combined
-    as its recipe says; each of these slices is explained for the class of the whole.
+    as its recipe says; each of these slices is explained for the class of the whole. Networks that read whole volumes
+    explain them whole, and the heatmap is cut into slices for looking at.
 
     Args:
         scans: Any number of images and volumes.
         predictor: A loaded bundle.
         class_name: The class to explain; None for the predicted one of each scan.
         method: Name of the explanation method.
+        height_mm: Height of the images in standard space, where it is known; some methods need it.
+        settings: Of the method.
 
     Raises:
         NoHead: A volume did not come to lie in standard space.
-        StageLensError: The class or the method is not known, or the network reads no volumes.
+        StageLensError: The class, the method or a setting is not known, or the network does not read such a scan.
     """
-    explain = explainer(method).explain
-    if predictor.network.recipe.depth is not None:
-        raise StageLensError(f"{predictor.bundle.name} reads whole volumes; heatmaps are made for slice networks only.")
+    explainer(method).checked_settings(settings)  # says no before a volume is registered
+    whole = predictor.network.recipe.depth is not None
     images = [_as_seen(scan, predictor) for scan in scans if not scan.is_volume]
-    explained = iter(zip(images, explain(predictor, images, [class_name] * len(images)), strict=True))
+    if images and whole:
+        raise StageLensError(f"{predictor.bundle.name} reads whole volumes, not single pictures.")
+    heights = [height_mm] * len(images)
+    explained = iter(zip(images, explain(predictor, images, [class_name] * len(images), method, heights_mm=heights,
+                                         **settings), strict=True))  # fmt: skip
     readings = []
     for scan in scans:
         if not scan.is_volume:
             image, explanation = next(explained)
             readings.append(Reading(scan, explanation.prediction, (image,), (explanation,)))
             continue
+        if whole:
+            readings.append(_read_whole(scan, predictor, class_name, method, settings))
+            continue
         reading = _predict_volume(scan, predictor)
         shown = [class_name or reading.prediction.answer] * len(reading.slices)
-        explanations = tuple(explain(predictor, reading.slices, shown))
-        readings.append(Reading(scan, reading.prediction, reading.slices, explanations, reading.head))
+        explanations = explain(
+            predictor, reading.slices, shown, method, heights_mm=reading.prediction.heights_mm, **settings
+        )
+        readings.append(Reading(scan, reading.prediction, reading.slices, tuple(explanations), reading.head))
     return readings
+
+
+def _read_whole(
+    scan: Scan, predictor: Predictor, class_name: str | None, method: str, settings: dict[str, Any]
+) -> Reading:
+    """Explain a volume with a network that reads it whole; the heatmap is cut where the volume's slices lie."""
+    head = standard_head(scan)
+    volume = whole_of(head, predictor.network.recipe)
+    (found,) = explain_greys(predictor, [volume], [class_name], method, names=[scan.name], **settings)
+    heights = heights_of_whole(predictor.network.recipe, len(volume))
+    slices, prediction = (
+        slices_of_whole(scan.name, volume, heights),
+        replace(found.prediction, heights_mm=tuple(heights)),
+    )
+    plane = volume.shape[1:]
+    heat = resized(found.heatmap[None], (len(volume), *found.heatmap.shape[1:]))[0]
+    explanations = tuple(replace(found, heatmap=one, scan_shape=plane, input_shape=plane) for one in heat)
+    return Reading(scan, prediction, slices, explanations, head)
 
 
 def _as_seen(scan: Scan, predictor: Predictor) -> Scan:

@@ -16,7 +16,11 @@ from core.networks.weights import assign, from_torch_layout, save_tensors, set_s
 
 from ..conftest import ROOT, tiny_recipe
 
-TWO_D = [name for name, backbone in BACKBONES.items() if backbone.dimensions == 2 and name != "tiny"]
+TWO_D = [
+    name
+    for name, backbone in BACKBONES.items()
+    if backbone.dimensions == 2 and name != "tiny" and "by_hand" not in name
+]
 THREE_D = [name for name, backbone in BACKBONES.items() if backbone.dimensions == 3]
 
 

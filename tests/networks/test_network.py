@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import WeightsError
 from core.networks.backbones import BACKBONES
-from core.networks.backend import compile_feature_gradient, compile_forward
+from core.networks.backend import compile_forward
 from core.networks.geometry import fit_of
 from core.networks.network import build_network
 from core.networks.recipe import Augmentation
@@ -67,26 +67,6 @@ def test_augmentation_acts_while_training_only() -> None:
     still, again = before_backbone(scan, training=False), before_backbone(scan, training=False)
     np.testing.assert_array_equal(np.asarray(still), np.asarray(again))
     assert np.abs(np.asarray(before_backbone(scan, training=True)) - np.asarray(still)).max() > 1
-
-
-def test_the_head_gradient_is_the_closed_form_of_pooling_and_one_dense_layer() -> None:
-    network = build_network(tiny_recipe())
-    scans = np.random.default_rng(4).uniform(0, 255, (2, 48, 40, 1)).astype(np.float32)
-    logits, feature_map, gradient = compile_feature_gradient(network)(scans, np.array([2, 0]))
-    kernel = np.asarray(network.head.get_layer("logits").kernel)
-    places = feature_map.shape[1] * feature_map.shape[2]
-    for row, place in enumerate((2, 0)):
-        expected = np.broadcast_to(kernel[:, place] / places, gradient[row].shape)
-        np.testing.assert_allclose(gradient[row], expected, atol=1e-6)
-    np.testing.assert_allclose(logits, compile_forward(network)(scans), atol=1e-4)
-
-
-def test_a_negative_class_means_the_predicted_one() -> None:
-    network = build_network(tiny_recipe())
-    run = compile_feature_gradient(network)
-    scans = np.random.default_rng(5).uniform(0, 255, (2, 48, 40, 1)).astype(np.float32)
-    logits, _, gradient = run(scans, np.array([-1, -1]))
-    np.testing.assert_array_equal(gradient, run(scans, logits.argmax(axis=1))[2])
 
 
 def test_weights_survive_safetensors(tmp_path: Path) -> None:

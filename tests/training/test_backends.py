@@ -27,13 +27,13 @@ OTHERS = ("torch", "jax")
 PREDICT = """
 import json, sys
 import numpy as np
-from core.explain import explainer
+from core.explain import explain
 from core.networks.card import open_bundle
 from core.networks.predictor import load_predictor
 from core.scans import read_scan
 predictor = load_predictor(open_bundle(sys.argv[1]))
 scans = [read_scan({"scan.png": open(path, "rb").read()}) for path in sys.argv[3:]]
-explanations = explainer("grad-cam").explain(predictor, scans, ["Mild Demented"] * len(scans))
+explanations = explain(predictor, scans, ["Mild Demented"] * len(scans))
 np.savez(sys.argv[2], heatmaps=np.stack([one.heatmap for one in explanations]),
          probabilities=np.array([list(one.prediction.probabilities.values()) for one in explanations]))
 """

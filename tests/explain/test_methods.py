@@ -1,19 +1,22 @@
+import json
+
 import numpy as np
 import pytest
 
 from core.errors import EmptyHeatmap, StageLensError
-from core.explain import explainer, explainers, heatmap_on_scan, overlay, png_bytes
+from core.explain import Explainer, explain, explainer, explainers, heatmap_on_scan, overlay, png_bytes
 from core.explain.checks import share_on_background
-from core.networks.card import Bundle
-from core.networks.predictor import Predictor, load_predictor
+from core.networks.predictor import Predictor
+from core.networks.recipe import Slices
 from core.scans import Scan, read_scan, read_scan_file
 
 from ..conftest import CLASSES, SAMPLES
+from .networks import predictor_of
 
 
 @pytest.fixture(scope="module")
-def predictor(tiny_bundle: Bundle) -> Predictor:
-    return load_predictor(tiny_bundle)
+def predictor() -> Predictor:
+    return predictor_of("resnet18", height=104, width=88, slices=Slices(-3, 28, "mean_logit"))
 
 
 @pytest.fixture(scope="module")
@@ -25,29 +28,75 @@ def test_grad_cam_is_the_closed_form_of_pooling_and_one_dense_layer(predictor: P
     network = predictor.network
     kernel = np.asarray(network.head.get_layer("logits").kernel)
     for place, name in enumerate(CLASSES):
-        (found,) = explainer("grad-cam").explain(predictor, scans[:1], [name])
+        (found,) = explain(predictor, scans[:1], [name])
         (feature_map,) = np.asarray(network.features(scans[0].grey()[None, ..., None], training=False))
         expected = np.maximum(feature_map @ kernel[:, place], 0) / feature_map[..., 0].size
         np.testing.assert_allclose(found.heatmap, expected, atol=1e-5 * max(1e-3, expected.max()) + 1e-12)
 
 
+FEW = {
+    "rise": {"masks": 20},
+    "score-cam": {"channels": 5},
+    "smoothgrad": {"copies": 3},
+    "vargrad": {"copies": 3},
+    "integrated-gradients": {"points": 24},
+    "blur-ig": {"points": 8},
+}
+
+
 @pytest.mark.parametrize("method", explainers(), ids=lambda method: method.name)
-def test_every_method_keeps_the_contract(method, predictor: Predictor, scans: list[Scan]) -> None:  # type: ignore[no-untyped-def]
-    found = method.explain(predictor, scans, [None, *CLASSES[:3]])
-    assert method.explain(predictor, [], []) == []
+def test_every_method_keeps_the_contract(method: Explainer, predictor: Predictor, scans: list[Scan]) -> None:
+    few = FEW.get(method.name, {})
+    heights = [0.0, 8.0, 16.0, 24.0]
+    found = explain(predictor, scans, [None, *CLASSES[:3]], method.name, heights_mm=heights, **few)
+    assert explain(predictor, [], [], method.name) == []
     assert [explanation.class_name for explanation in found[1:]] == list(CLASSES[:3])
     assert found[0].class_name == found[0].prediction.answer
-    for explanation, scan in zip(found, scans, strict=True):
+    for explanation, scan, height in zip(found, scans, heights, strict=True):
         assert explanation.heatmap.dtype == np.float32
         assert np.isfinite(explanation.heatmap).all()
-        assert explanation.heatmap.min() >= 0
+        assert method.signed or explanation.heatmap.min() >= 0
         assert heatmap_on_scan(explanation).shape == scan.voxels.shape
-        (alone,) = method.explain(predictor, [scan], [explanation.class_name])
-        np.testing.assert_allclose(alone.heatmap, explanation.heatmap, rtol=1e-3, atol=1e-4 * explanation.peak)
+        assert explanation.class_name in explanation.sentence or "it is not explained" in explanation.sentence or (
+            method.name in {"eigen-cam", "guided-backprop"})  # fmt: skip
+        json.dumps(explanation.as_dict(), allow_nan=False)
+        if method.name in {"smoothgrad", "vargrad", "rise"}:
+            continue  # their noise is drawn by place
+        (alone,) = explain(predictor, [scan], [explanation.class_name], method.name, heights_mm=[height], **few)
+        size = np.abs(explanation.heatmap).max()
+        np.testing.assert_allclose(alone.heatmap, explanation.heatmap, rtol=1e-3, atol=2e-3 * size)
+
+
+@pytest.mark.parametrize("method", explainers(), ids=lambda method: method.name)
+def test_every_method_says_what_it_shows_what_it_does_not_and_who_says_so(method: Explainer) -> None:
+    for text in (method.shows, method.hides):
+        assert text.endswith(".")
+        assert len(text) > 40
+    assert any(year in method.source for year in map(str, range(2013, 2025))) or "arXiv" in method.source
+
+
+def test_a_seed_repeats_and_another_does_not(predictor: Predictor, scans: list[Scan]) -> None:
+    for name in ("smoothgrad", "vargrad", "rise"):
+        maps = [explain(predictor, scans[:1], [None], name, seed=seed, **FEW[name])[0].heatmap for seed in (0, 0, 1)]
+        np.testing.assert_allclose(maps[0], maps[1], rtol=1e-4, atol=1e-6 * np.abs(maps[0]).max())
+        assert not np.allclose(maps[0], maps[2], rtol=1e-3)
+
+
+def test_settings_are_checked_by_name_and_value(predictor: Predictor, scans: list[Scan]) -> None:
+    with pytest.raises(StageLensError, match="Grad-CAM has no setting 'steps'; it has layer"):
+        explain(predictor, scans[:1], [None], "grad-cam", steps=3)
+    with pytest.raises(StageLensError, match="Integrated Gradients: baseline = 'white'"):
+        explain(predictor, scans[:1], [None], "integrated-gradients", baseline="white")
+    with pytest.raises(StageLensError, match="no layer 'conv9' to look at"):
+        explain(predictor, scans[:1], [None], "layer-cam", layers=("conv9",))
+    with pytest.raises(StageLensError, match="regions need the height of the slice"):
+        explain(predictor, scans[:1], [None], "regions")
+    with pytest.raises(StageLensError, match="in standard space only, which this network does not read"):
+        explain(predictor_of("by_hand_cells"), scans[:1], [None], "regions")
 
 
 def test_probabilities_beside_a_heatmap_are_those_of_the_prediction(predictor: Predictor, scans: list[Scan]) -> None:
-    found = explainer("grad-cam").explain(predictor, scans, [None] * 4)
+    found = explain(predictor, scans, [None] * 4)
     for explanation, prediction in zip(found, predictor.predict(scans), strict=True):
         np.testing.assert_allclose(explanation.prediction.logits, prediction.logits, atol=1e-5)
 
@@ -57,7 +106,7 @@ def test_no_evidence_is_said_and_not_drawn(predictor: Predictor, scans: list[Sca
     before = np.asarray(kernel).copy()
     try:
         kernel.assign(-np.abs(before))  # features are not negative after ReLU, so nothing speaks for any class
-        (found,) = explainer("grad-cam").explain(predictor, scans[:1], ["Mild Demented"])
+        (found,) = explain(predictor, scans[:1], ["Mild Demented"])
     finally:
         kernel.assign(before)
     assert found.is_empty
@@ -68,7 +117,7 @@ def test_no_evidence_is_said_and_not_drawn(predictor: Predictor, scans: list[Sca
 
 
 def test_a_heatmap_lands_on_the_place_it_speaks_of(predictor: Predictor, scans: list[Scan]) -> None:
-    (found,) = explainer("grad-cam").explain(predictor, scans[:1], [None])
+    (found,) = explain(predictor, scans[:1], [None])
     planted = np.zeros_like(found.heatmap)
     planted[0, -1] = 2.0
     moved = type(found)(**{**vars(found), "heatmap": planted})
@@ -81,7 +130,7 @@ def test_a_heatmap_lands_on_the_place_it_speaks_of(predictor: Predictor, scans: 
 
 
 def test_opacity_runs_from_the_plain_scan_to_the_full_colour(predictor: Predictor, scans: list[Scan]) -> None:
-    (found,) = explainer("grad-cam").explain(predictor, scans[:1], [None])
+    (found,) = explain(predictor, scans[:1], [None])
     shaped = type(found)(**{**vars(found), "heatmap": np.eye(*found.heatmap.shape, dtype=np.float32)})
     plain = overlay(scans[0], shaped, opacity=0)
     np.testing.assert_array_equal(plain, np.repeat(scans[0].picture()[..., None], 3, axis=-1))
@@ -99,7 +148,7 @@ def test_evidence_on_the_background_is_counted_and_said(predictor: Predictor, sc
     grey = np.array([[0, 200], [10, 255]], np.float32)
     assert share_on_background(np.array([[1, 2], [3, 4]], np.float32), grey) == pytest.approx(0.4)
     assert np.isnan(share_on_background(np.zeros((2, 2), np.float32), grey))
-    (found,) = explainer("grad-cam").explain(predictor, scans[:1], [None])
+    (found,) = explain(predictor, scans[:1], [None])
     if not found.is_empty:
         assert 0 <= found.checks["share_on_background"] <= 1
         assert f"{found.checks['share_on_background']:.0%} of the evidence lies on dark background" in found.sentence
@@ -107,6 +156,6 @@ def test_evidence_on_the_background_is_counted_and_said(predictor: Predictor, sc
 
 def test_an_unknown_class_or_method_lists_the_known(predictor: Predictor, scans: list[Scan]) -> None:
     with pytest.raises(StageLensError, match="'Severe' is no class of this network; it knows Non Demented"):
-        explainer("grad-cam").explain(predictor, scans[:1], ["Severe"])
+        explain(predictor, scans[:1], ["Severe"])
     with pytest.raises(StageLensError, match="known are grad-cam"):
         explainer("tea-leaves")

@@ -1,0 +1,46 @@
+"""What a scan is compared with: an image without the evidence."""
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from core.errors import StageLensError
+from core.explain.explanation import Asked, Floats
+from core.scans.atlas import average_slice
+
+BLUR_SHARE = 0.1  # sigma of the blurred baseline, as a share of the shorter side
+
+
+def baseline_of(asked: Asked, place: int, kind: str) -> Floats:
+    """Return a baseline of the fitted scan's shape, grey in [0, 255].
+
+    Args:
+        asked: Whose fitted scan.
+        place: Which one.
+        kind: "black" (air); "blurred" (the scan without its detail); "healthy" (the ICBM average of 152 healthy
+            people at the same height, for networks of slices in standard space; of a slice whose height is not
+            known, at the middle of what the network reads).
+
+    Raises:
+        StageLensError: The network does not read slices in standard space, so that no average lies where its scans do.
+    """
+    scan = asked.fitted[place]
+    if kind == "black":
+        return np.zeros_like(scan)
+    if kind == "blurred":
+        return blurred(scan, BLUR_SHARE * min(scan.shape[-3:-1]))
+    slices = asked.predictor.network.recipe.slices
+    if slices is None or scan.ndim != 3:
+        raise StageLensError(
+            "the baseline healthy is an average of slices in standard space, which this network does not read; take "
+            "black or blurred."
+        )
+    height = asked.heights_mm[place]
+    middle = (slices.lowest_mm + slices.highest_mm) / 2
+    (found,) = asked.predictor.fitted([average_slice(middle if height is None else height)])
+    return np.asarray(found)
+
+
+def blurred(scan: Floats, sigma: float) -> Floats:
+    """Blur a fitted scan, … × height × width × 1, with a Gaussian of so many pixels."""
+    sigmas = (sigma,) * (scan.ndim - 1) + (0,)
+    return np.asarray(gaussian_filter(scan, sigmas, mode="nearest"), np.float32)

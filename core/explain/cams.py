@@ -1,0 +1,67 @@
+"""What the class-activation methods share: activations of a layer, the gradient there, and maps made of the two."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import zoom
+
+from core.explain.explanation import Asked, Floats
+from core.networks.cutting import head_kernel, is_linear_head
+
+
+def activations_and_gradient(asked: Asked, layer: str | None) -> tuple[Floats, Floats]:
+    """Return a layer's activations A and ∂y_c/∂A.
+
+    At the target layer of a network with pooling and one dense layer behind it the gradient has a closed form, W_kc / Z
+    everywhere: nothing is differentiated. Elsewhere only what follows the layer is.
+
+    Args:
+        asked: What is to be explained.
+        layer: One of `core.networks.cutting.layers_of`; None for the target layer.
+
+    Returns:
+        float32, N × h × w × channels, and the same or N × 1 × 1 × channels.
+
+    Raises:
+        StageLensError: The network cannot be cut at that layer.
+    """
+    network = asked.predictor.network
+    if layer in (None, network.target_layer) and is_linear_head(network):
+        count = len(asked.classes)
+        kernel = asked.kernel if asked.kernel is not None else np.broadcast_to(
+            head_kernel(network), (count, *head_kernel(network).shape)
+        )  # fmt: skip
+        chosen = kernel[np.arange(count), :, asked.classes]
+        cells = int(np.prod(asked.feature_maps.shape[1:-1]))
+        flat = (count, *(1,) * (asked.feature_maps.ndim - 2), chosen.shape[-1])
+        return asked.feature_maps, np.asarray(chosen.reshape(flat) / cells, np.float32)
+    return asked.predictor.layer_gradient(asked.fitted, asked.classes, layer or network.target_layer)
+
+
+def weighted(activations: Floats, weights: Floats) -> Floats:
+    """Return ReLU(Σ_k w_k A^k).
+
+    Args:
+        activations: N × h × w × channels.
+        weights: N × channels.
+    """
+    return np.asarray(np.maximum(np.einsum("n...k,nk->n...", activations, weights, optimize=True), 0), np.float32)
+
+
+def resized(maps: Floats, shape: tuple[int, ...]) -> Floats:
+    """Bring maps, N × h × w or N × d × h × w, to another size, linearly; nothing becomes negative that was not."""
+    if maps.shape[1:] == shape:
+        return maps
+    if maps.ndim == 3:
+        size = (shape[1], shape[0])
+        return np.stack([cv2.resize(one, size, interpolation=cv2.INTER_LINEAR) for one in maps])
+    factors = [new / old for new, old in zip(shape, maps.shape[1:], strict=True)]
+    return np.stack([np.asarray(zoom(one, factors, order=1, mode="nearest", grid_mode=True), np.float32)
+                     for one in maps])  # fmt: skip
+
+
+def unit_range(maps: Floats) -> NDArray[np.float32]:
+    """Bring each map to [0, 1] on its own; a constant one becomes 0."""
+    axes = tuple(range(1, maps.ndim))
+    low, high = maps.min(axis=axes, keepdims=True), maps.max(axis=axes, keepdims=True)
+    return np.asarray((maps - low) / np.where(high > low, high - low, 1), np.float32)

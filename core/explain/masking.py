@@ -1,0 +1,44 @@
+"""Scores of one scan behind many masks, streamed: what occlusion, RISE and the faithfulness checks consist of."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from core.explain.explanation import Asked, Floats
+
+AT_ONCE, VOLUMES_AT_ONCE = 16, 1
+
+
+def masked_scores(
+    asked: Asked,
+    place: int,
+    count: int,
+    masks: Callable[[int, int], Floats],
+    *,
+    instead: Floats | None = None,
+    as_probability: bool = False,
+) -> NDArray[np.float64]:
+    """Return the class's score of a scan behind each of many masks.
+
+    Args:
+        asked: Whose scan and class.
+        place: Which one.
+        count: How many masks.
+        masks: From the first and the last-but-one number of a batch to masks, n × (d ×) h × w, 1 where the scan is
+            seen.
+        instead: What is seen elsewhere, of the fitted scan's shape; None for black.
+        as_probability: Whether the score is the probability rather than the logit.
+
+    Returns:
+        float64, count.
+    """
+    scan, scores = asked.fitted[place], []
+    at_once = AT_ONCE if scan.ndim == 3 else VOLUMES_AT_ONCE
+    for start in range(0, count, at_once):
+        seen = masks(start, min(start + at_once, count))[..., None]
+        given = scan * seen if instead is None else instead + (scan - instead) * seen
+        logits = asked.predictor.logits_of(np.asarray(given, np.float32)).astype(np.float64)
+        scores.append((softmax(logits, axis=1) if as_probability else logits)[:, asked.classes[place]])
+    return np.concatenate(scores)

@@ -1,0 +1,52 @@
+"""Blur Integrated Gradients: the path from a blurred scan to the sharp one, so that no colour is the baseline.
+
+Xu, Venugopalan and Sundararajan, Attribution in Scale and Space, CVPR 2020, equation 4. The path runs through Gaussian
+scale space, the standard deviation falling linearly to zero; the integral is taken adaptively (`core.explain.paths`).
+"""
+
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from core.explain.baselines import blurred
+from core.explain.explanation import Asked, Explainer, Floats, Heat
+from core.explain.paths import completeness, integrate_adaptively
+
+
+def blur_ig(
+    asked: Asked,
+    *,
+    sigma_share: Annotated[float, Field(gt=0, le=1)] = 0.1,
+    points: Annotated[int, Field(ge=2, le=4096)] = 256,
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.01,
+) -> Heat:
+    """Compute Blur-IG.
+
+    Args:
+        asked: What is to be explained.
+        sigma_share: Standard deviation of the strongest blur, as a share of the shorter side.
+        points: At most so many.
+        tolerance: Completeness error, as a share of the score difference, at which to stop.
+    """
+    maps, checks = [], []
+    for place, scan in enumerate(asked.fitted):
+        strongest = sigma_share * min(scan.shape[-3:-1])
+
+        def path(places: NDArray[np.float64], scan: Floats = scan, strongest: float = strongest) -> Floats:
+            return np.stack([blurred(scan, strongest * (1 - place)) for place in places])
+
+        integral = integrate_adaptively(asked, place, path, tolerance=tolerance, most=points)
+        maps.append(integral.attribution[..., 0])
+        checks.append(completeness([integral], tolerance))
+    return Heat(np.stack(maps), {"of": "logit"}, checks)
+
+
+EXPLAINER = Explainer(
+    "blur-ig", 110, "Blur-IG", "Xu et al., CVPR 2020", blur_ig,
+    shows="Which detail, as it comes into focus, adds to the logit of {class_name}.",
+    hides="What a blurred scan already shows, such as overall size and brightness, is in the baseline and gets "
+    "nothing.",
+    signed=True, cost="16 gradients or more",
+)  # fmt: skip

@@ -1,0 +1,20 @@
+"""Input × Gradient: each pixel times the slope of the logit there.
+
+Shrikumar et al., Not Just a Black Box, arXiv:1605.01713, section 3: x ⊙ ∂y_c/∂x.
+"""
+
+from core.explain.explanation import Asked, Explainer, Heat
+
+
+def input_x_gradient(asked: Asked) -> Heat:
+    """Compute Input × Gradient."""
+    _, found = asked.predictor.input_gradient(asked.fitted, asked.classes)
+    return Heat((asked.fitted * found)[..., 0], {"of": "logit"})
+
+
+EXPLAINER = Explainer(
+    "input-x-gradient", 130, "Input × Gradient", "Shrikumar et al., arXiv:1605.01713", input_x_gradient,
+    shows="Each pixel's brightness times how the logit of {class_name} answers to it.",
+    hides="Dark pixels cannot show, and it shares out the logit only if the network is linear.",
+    signed=True, cost="one gradient",
+)  # fmt: skip

@@ -1,0 +1,73 @@
+"""Integrated Gradients: how each pixel's difference from a baseline adds up to the difference in score.
+
+Sundararajan et al., ICML 2017, equation 1:
+
+    IG = (x − x′) ⊙ ∫ ∇f(x′ + a (x − x′)) da over a in [0, 1]
+
+of the logit. The sum over the pixels is f(x) − f(x′); how far it is from that is always reported.
+"""
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from core.explain.baselines import baseline_of
+from core.explain.explanation import Asked, Explainer, Floats, Heat
+from core.explain.paths import Integral, completeness, integrate_adaptively, integrate_straight, straight
+
+Kind = Literal["black", "blurred", "healthy", "several"]
+Rule = Literal["adaptive", "gauss-legendre", "trapezoid", "riemann", "midpoint"]
+SEVERAL = ("black", "blurred", "healthy")
+
+
+def integrated_gradients(
+    asked: Asked,
+    *,
+    baseline: Kind = "black",
+    rule: Rule = "adaptive",
+    points: Annotated[int, Field(ge=2, le=100_000)] = 256,
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.01,
+) -> Heat:
+    """Compute Integrated Gradients.
+
+    Args:
+        asked: What is to be explained.
+        baseline: What the scan is compared with; "several" averages over all that can be had.
+        rule: "adaptive" begins with 16 points and halves intervals where the error is largest; the others are fixed.
+        points: At most so many for "adaptive", exactly so many for the others.
+        tolerance: Completeness error, as a share of the score difference, at which "adaptive" stops.
+    """
+    maps, checks = [], []
+    for place in range(len(asked.classes)):
+        integrals = [
+            _integral(asked, place, start, rule=rule, points=points, tolerance=tolerance)
+            for start in _baselines(asked, place, baseline)
+        ]
+        maps.append(np.mean([one.attribution for one in integrals], axis=0)[..., 0])
+        checks.append(completeness(integrals, tolerance))
+    return Heat(np.stack(maps), {"of": "logit"}, checks)
+
+
+def _integral(asked: Asked, place: int, start: Floats, *, rule: Rule, points: int, tolerance: float) -> Integral:
+    if rule == "adaptive":
+        path = straight(start, asked.fitted[place])
+        return integrate_adaptively(asked, place, path, tolerance=tolerance, most=points)
+    return integrate_straight(asked, place, start, rule=rule, points=points)
+
+
+def _baselines(asked: Asked, place: int, kind: Kind) -> list[Floats]:
+    if kind != "several":
+        return [baseline_of(asked, place, kind)]
+    recipe = asked.predictor.network.recipe
+    kinds = SEVERAL if recipe.slices is not None and recipe.depth is None else SEVERAL[:2]
+    return [baseline_of(asked, place, one) for one in kinds]
+
+
+EXPLAINER = Explainer(
+    "integrated-gradients", 100, "Integrated Gradients", "Sundararajan et al., ICML 2017", integrated_gradients,
+    shows="How each pixel's difference from the {baseline} baseline adds to the logit of {class_name}.",
+    hides="Pixels that are as the baseline is get nothing: against black, dark fluid such as the ventricles cannot "
+    "show.",
+    signed=True, cost="16 gradients or more",
+)  # fmt: skip

@@ -1,0 +1,76 @@
+"""Occlusion: how far the logit falls when a patch of the scan is covered.
+
+Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, section 4.2. Every pixel gets the
+mean fall over the patches that covered it.
+"""
+
+from itertools import product
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from core.explain.baselines import baseline_of
+from core.explain.explanation import Asked, Explainer, Floats, Heat
+from core.explain.masking import masked_scores
+
+
+def occlusion(
+    asked: Asked,
+    *,
+    patch_share: Annotated[float, Field(gt=0, le=1)] = 0.2,
+    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5,
+    baseline: Literal["black", "blurred", "healthy"] = "black",
+) -> Heat:
+    """Compute occlusion maps.
+
+    Args:
+        asked: What is to be explained.
+        patch_share: Side of the patch, as a share of each side of the image.
+        overlap: Share of its side by which a patch overlaps the next.
+        baseline: What covers.
+    """
+    shape = asked.fitted.shape[1:-1]
+    corners, sides = patches(shape, patch_share, overlap)
+    maps = []
+    for place in range(len(asked.classes)):
+
+        def masks(first: int, last: int) -> Floats:
+            seen = np.ones((last - first, *shape), np.float32)
+            for mask, corner in zip(seen, corners[first:last], strict=True):
+                mask[_window(corner, sides)] = 0
+            return seen
+
+        instead = None if baseline == "black" else baseline_of(asked, place, baseline)
+        falls = asked.logits[place, asked.classes[place]] - masked_scores(
+            asked, place, len(corners), masks, instead=instead
+        )
+        total, covered = np.zeros(shape), np.zeros(shape)
+        for corner, fall in zip(corners, falls, strict=True):
+            total[_window(corner, sides)] += fall
+            covered[_window(corner, sides)] += 1
+        maps.append(total / covered)
+    return Heat(np.stack(maps).astype(np.float32), {"of": "logit", "patches": len(corners), "patch": list(sides)})
+
+
+def patches(shape: tuple[int, ...], share: float, overlap: float) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
+    """Return the corners of patches that cover an image, and their sides, in pixels."""
+    sides = tuple(max(1, round(side * share)) for side in shape)
+    starts = []
+    for side, whole in zip(sides, shape, strict=True):
+        step = max(1, round(side * (1 - overlap)))
+        starts.append(sorted({*range(0, whole - side + 1, step), whole - side}))
+    return list(product(*starts)), sides
+
+
+def _window(corner: tuple[int, ...], sides: tuple[int, ...]) -> tuple[slice, ...]:
+    return tuple(slice(start, start + side) for start, side in zip(corner, sides, strict=True))
+
+
+EXPLAINER = Explainer(
+    "occlusion", 200, "Occlusion", "Zeiler and Fergus, ECCV 2014", occlusion,
+    shows="How far the logit of {class_name} falls when a patch is covered with the {baseline} baseline.",
+    hides="A covered scan is unlike any the network was trained on, and evidence that stands in two places hides "
+    "behind itself.",
+    signed=True, cost="a forward pass a patch",
+)  # fmt: skip

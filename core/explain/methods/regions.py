@@ -1,0 +1,57 @@
+"""Occlusion by anatomical region: how far the logit falls when a region is smoothed away.
+
+Occlusion as of Zeiler and Fergus (ECCV 2014), with regions of the average brain (`core.scans.atlas`) in place of
+patches. The scan must lie in standard space, and the height of its slice must be known.
+"""
+
+from typing import Literal
+
+import numpy as np
+
+from core.errors import StageLensError
+from core.explain.anatomy import fitted_regions
+from core.explain.baselines import baseline_of
+from core.explain.explanation import Asked, Explainer, Floats, Heat
+from core.explain.masking import masked_scores
+from core.scans.atlas import REGIONS
+
+
+def region_occlusion(asked: Asked, *, baseline: Literal["black", "blurred", "healthy"] = "blurred") -> Heat:
+    """Compute how much each region matters; every pixel gets its region's fall, as a mean over the region's area.
+
+    Args:
+        asked: What is to be explained; the height of each slice must be known.
+        baseline: What stands in the region's place.
+
+    Raises:
+        StageLensError: A height is not known, or the network does not read standard space.
+    """
+    maps, checks = [], []
+    for place in range(len(asked.classes)):
+        labels = fitted_regions(asked, place)
+        present = [label for label in np.unique(labels) if label]
+        if not present:
+            raise StageLensError("no region of the brain lies at this height; give the height of the slice in mm.")
+
+        def masks(first: int, last: int, labels: np.ndarray = labels, present: list[int] = present) -> Floats:
+            return np.stack([labels != label for label in present[first:last]]).astype(np.float32)
+
+        scores = masked_scores(asked, place, len(present), masks, instead=baseline_of(asked, place, baseline))
+        falls = asked.logits[place, asked.classes[place]] - scores
+        heat = np.zeros(labels.shape, np.float32)
+        for label, fall in zip(present, falls, strict=True):
+            heat[labels == label] = fall / (labels == label).sum()
+        maps.append(heat)
+        checks.append({"regions": {REGIONS[label]: float(fall) for label, fall in zip(present, falls, strict=True)}})
+    return Heat(np.stack(maps), {"of": "logit"}, checks)
+
+
+EXPLAINER = Explainer(
+    "regions", 210, "Occlusion by region", "Zeiler and Fergus, ECCV 2014; ICBM tissue maps (Fonov et al., 2011)",
+    region_occlusion,
+    shows="How far the logit of {class_name} falls when a region of the average brain is replaced by the {baseline} "
+    "baseline.",
+    hides="The regions are the average brain's, not this person's, and regions that say the same thing hide each "
+    "other.",
+    signed=True, cost="a forward pass a region",
+)  # fmt: skip

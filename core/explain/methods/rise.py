@@ -1,0 +1,72 @@
+"""RISE: the mean of random masks, each weighed by how sure the network stays behind it.
+
+Petsiuk, Das and Saenko, RISE, BMVC 2018, equation 6 and section 3.2: coarse random grids, enlarged linearly and
+shifted, the probability of the class as the weight:
+
+    S = Σ_i f_c(x ⊙ M_i) M_i / Σ_i M_i
+
+where the paper divides by the expected sum of the masks, N E[M], and this by their actual one: the same in the
+limit, but a network that does not care gives an even map instead of the masks' own texture.
+"""
+
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from core.explain.cams import resized
+from core.explain.explanation import Asked, Explainer, Floats, Heat
+from core.explain.masking import AT_ONCE, masked_scores
+
+
+def rise(
+    asked: Asked,
+    *,
+    masks: Annotated[int, Field(ge=1, le=100_000)] = 1000,
+    cells: Annotated[int, Field(ge=2, le=64)] = 7,
+    kept: Annotated[float, Field(gt=0, lt=1)] = 0.5,
+    seed: Annotated[int, Field(ge=0)] = 0,
+) -> Heat:
+    """Compute RISE maps.
+
+    Args:
+        asked: What is to be explained.
+        masks: How many random masks.
+        cells: Cells of the coarse grid along each side.
+        kept: Probability that a cell is seen.
+        seed: Of the masks.
+    """
+    shape = asked.fitted.shape[1:-1]
+    maps = []
+    for place in range(len(asked.classes)):
+        total, seen = np.zeros(shape), np.zeros(shape)
+        for start in range(0, masks, AT_ONCE):
+            count = min(AT_ONCE, masks - start)
+            some = random_masks(count, shape, cells=cells, kept=kept, rng=np.random.default_rng([seed, place, start]))
+            scores = masked_scores(asked, place, count, lambda first, last, some=some: some[first:last],  # type: ignore[misc]
+                                   as_probability=True)  # fmt: skip
+            total += np.tensordot(scores, some, axes=1)
+            seen += some.sum(axis=0, dtype=np.float64)
+        maps.append(total / np.maximum(seen, 1e-9))
+    return Heat(np.stack(maps).astype(np.float32), {"of": "probability"})
+
+
+def random_masks(count: int, shape: tuple[int, ...], *, cells: int, kept: float, rng: np.random.Generator) -> Floats:
+    """Draw masks in [0, 1], count × shape: coarse grids, enlarged linearly and shifted by less than a cell."""
+    steps = tuple(-(-side // cells) for side in shape)
+    grids = (rng.random((count, *(cells + 1,) * len(shape))) < kept).astype(np.float32)
+    large = resized(grids, tuple((cells + 1) * step for step in steps))
+    drawn = np.empty((count, *shape), np.float32)
+    for mask, whole in zip(drawn, large, strict=True):
+        corner = [int(rng.integers(step)) for step in steps]
+        mask[...] = whole[tuple(slice(at, at + side) for at, side in zip(corner, shape, strict=True))]
+    return drawn
+
+
+EXPLAINER = Explainer(
+    "rise", 220, "RISE", "Petsiuk et al., BMVC 2018", rise,
+    shows="Where keeping the scan visible keeps the probability of {class_name} high, over {masks} random masks.",
+    hides="It is an estimate from random masks: part of its texture is chance, and where the network is sure it is "
+    "nearly even.",
+    cost="a forward pass a mask",
+)  # fmt: skip

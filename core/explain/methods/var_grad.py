@@ -1,0 +1,42 @@
+"""VarGrad: how much a gradient method's maps vary over noisy copies of the scan.
+
+Adebayo et al., Local Explanation Methods for Deep Neural Networks Lack Sensitivity to Parameter Values, ICLR
+workshop 2018, section 3; the variance is summed as the copies stream by (Chan, Golub and LeVeque, 1979).
+"""
+
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from core.explain.explanation import Asked, Explainer, Heat
+from core.explain.noise import Of, noisy_maps
+
+
+def var_grad(
+    asked: Asked,
+    *,
+    of: Of = "gradient",
+    copies: Annotated[int, Field(ge=2, le=10_000)] = 32,
+    noise: Annotated[float, Field(gt=0, le=1)] = 0.1,
+    seed: Annotated[int, Field(ge=0)] = 0,
+) -> Heat:
+    """Compute VarGrad; the settings as for SmoothGrad."""
+    maps = []
+    for place in range(len(asked.classes)):
+        count, mean, squares = 0, np.float64(0), np.float64(0)
+        for batch in noisy_maps(asked, place, of=of, copies=copies, noise=noise, seed=seed):
+            own, size = batch.mean(axis=0, dtype=np.float64), len(batch)
+            apart = own - mean
+            squares = squares + ((batch - own) ** 2).sum(axis=0) + apart**2 * count * size / (count + size)
+            mean, count = mean + apart * size / (count + size), count + size
+        maps.append(squares / (copies - 1))
+    return Heat(np.stack(maps).astype(np.float32), {"of": of})
+
+
+EXPLAINER = Explainer(
+    "vargrad", 150, "VarGrad", "Adebayo et al., ICLR workshop 2018", var_grad,
+    shows="Where the {of} of {class_name} varies most over {copies} noisy copies of the scan.",
+    hides="It measures unrest, not evidence: a high value speaks neither for nor against the class.",
+    cost="a gradient a copy",
+)  # fmt: skip

@@ -1,0 +1,299 @@
+"""Explain: for teaching. Methods, classes and layers side by side, what noise does to a map, and whether to believe
+it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.errors import EmptyHeatmap, StageLensError
+from core.explain import Explanation, difference, explain, explainer, explainers, heatmap_legend, png_bytes
+from core.explain.explanation import Explainer
+from core.explain.overlay import COLOURS
+from core.explain.randomisation import cascade
+from core.explain.stability import stability
+from core.scans import Scan, read_scan
+from core.service.explaining import faithfulness_of, path_frames
+from core.service.heat_figures import cascade_curve, faithfulness_curves, heatmap_figure, path_curve, stability_bars
+from core.service.library import card_titles, default_model, sample_heights, sample_scans
+from core.service.pictures import drawn_map
+from core.service.reading import layers_of_model, predictor_of
+from core.service.tables import agreement_table
+from pages import within_frame
+
+FIRST_METHODS = ("grad-cam", "integrated-gradients", "occlusion")
+REMEMBERED, MOST_REMEMBERED = "explanations", 60
+NO_BAR = {"displayModeBar": False}
+KINDS = {"evidence": "Evidence for", "both": "For and against", "contours": "Contours"}
+FRAMES = 11
+
+
+def choose_scan() -> tuple[Scan, float | None] | None:
+    """Return the image the person chose and its height in standard space, where that is known."""
+    given, sample = st.columns(2)
+    file = given.file_uploader(
+        "An axial slice (PNG, JPEG, TIFF, BMP)", help="It is never written to the server's disk."
+    )
+    names = {name: path for name, path in sample_scans().items() if path.suffix == ".png"}
+    chosen = sample.selectbox("or a synthetic sample", list(names), index=min(6, len(names) - 1))
+    if file is None:
+        return read_scan({names[chosen].name: names[chosen].read_bytes()}), sample_heights(names[chosen])
+    scan = read_scan({file.name: file.getvalue()})
+    if scan.is_volume:
+        st.info("This page looks at one slice; volumes are read under *Read a scan*.", icon=":material/info:")
+        return None
+    known = sample.number_input("Height of the slice (mm above the commissures), if known", -70, 100, None)
+    return scan, None if known is None else float(known)
+
+
+def remembered(key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+    """Return what was made before, or make it; while the page is open."""
+    kept = st.session_state.setdefault(REMEMBERED, {})
+    if key not in kept:
+        while len(kept) >= MOST_REMEMBERED:
+            kept.pop(next(iter(kept)))
+        with st.spinner("Computing …"):
+            kept[key] = make()
+    return kept[key]
+
+
+def map_of(scan: Scan, model: str, name: str, method: str, height: float | None, **settings: Any) -> Explanation:
+    """Return the heatmap of one method and class."""
+    key = (scan.name, model, name, method, height, tuple(sorted(settings.items())))
+    found: Explanation = remembered(
+        key, lambda: explain(predictor_of(model), [scan], [name], method, heights_mm=[height], **settings)[0]
+    )
+    return found
+
+
+def show_map(scan: Scan, found: Explanation, key: str, *, kind: str, colours: str) -> None:
+    """Show one map with what it shows, what it does not, and its source; a doubtful one only when asked for."""
+    record = explainer(found.method)
+    st.markdown(f"**{record.title}**  \nfor {found.class_name}")
+    wanted = True
+    if found.doubts:
+        st.warning("**Explanation unreliable.** " + " ".join(_sentence(doubt) for doubt in found.doubts))
+        wanted = st.toggle("Show it nevertheless", key=f"nevertheless {key}")
+    try:
+        picture = drawn_map(scan, found, kind=kind, colours=colours) if wanted else scan.picture()
+        st.image(png_bytes(picture), width="stretch")
+    except EmptyHeatmap as empty:
+        st.info(str(empty), icon=":material/info:")
+    st.caption(f"{found.shows} {record.hides} *{record.source}.*")
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def show_methods(scan: Scan, model: str, classes: list[str], methods: list[str], height: float | None) -> None:
+    """Show methods side by side, a row a class."""
+    left, right = st.columns(2)
+    kind = (
+        left.segmented_control("Drawing", list(KINDS), format_func=KINDS.__getitem__, default="evidence") or "evidence"
+    )
+    colours = right.selectbox("Colours", list(COLOURS), help="All can be told apart without colour vision.")
+    for name in classes:
+        columns = st.columns(max(3, len(methods)))
+        for column, method in zip(columns, methods, strict=False):
+            with column:
+                try:
+                    found = map_of(scan, model, name, method, height)
+                except StageLensError as error:
+                    st.info(f"{explainer(method).title}: {error}", icon=":material/info:")
+                    continue
+                show_map(scan, found, f"{name} {method}", kind=kind, colours=colours)
+    st.image(png_bytes(heatmap_legend(colours=colours)), caption="none … strongest evidence in this scan", width=320)
+    made = [map_of(scan, model, classes[0], method, height) for method in methods if method != "regions"]
+    if len(made) > 1:
+        st.markdown(
+            "**Do the methods agree?** Correlation of their maps, and the share of the strongest tenth in common."
+        )
+        st.dataframe(agreement_table(made), width="stretch")
+        st.caption(
+            "Methods that disagree cannot all be right; methods that agree can all be wrong, as most share the same "
+            "gradient. "
+            "*Krishna et al., The Disagreement Problem in Explainable Machine Learning, TMLR 2024.*"
+        )
+    if len(classes) > 1:
+        one, other = (map_of(scan, model, name, methods[0], height) for name in classes[:2])
+        apart = difference(one, other)
+        plain, drawn = st.columns(2)
+        plain.image(png_bytes(scan.picture()), caption="The scan", width="stretch")
+        with drawn:
+            try:
+                st.image(png_bytes(drawn_map(scan, apart, kind="both")), caption=apart.shows, width="stretch")
+            except EmptyHeatmap:
+                st.info("The two maps are the same.", icon=":material/info:")
+        st.caption(
+            "The difference of two maps shows what tells the classes apart for this method; what both classes share "
+            "cancels. "
+            "It has no source of its own: it is the map of the difference of two logits only for methods that are "
+            "linear in them."
+        )
+
+
+def show_layers(scan: Scan, model: str, name: str, height: float | None) -> None:
+    """Show one class at several depths of the network."""
+    layers = layers_of_model(model)
+    chosen = st.multiselect("Layers, from fine to coarse", layers, layers[-3:])
+    columns = st.columns(max(3, len(chosen)))
+    for column, layer in zip(columns, chosen, strict=False):
+        with column:
+            found = map_of(scan, model, name, "layer-cam", height, layers=(layer,))
+            st.markdown(f"**{layer}**")
+            show_map(scan, found, f"layer {layer}", kind="evidence", colours="inferno")
+    st.caption(
+        "Early layers draw edges that any class would use; late ones speak of the class but cannot say where. "
+        "Neither is the truth about the other. *Jiang et al., LayerCAM, IEEE TIP 2021.*"
+    )
+
+
+def show_path(scan: Scan, model: str, name: str, height: float | None) -> None:
+    """Move along the path of Integrated Gradients."""
+    places = np.linspace(0, 1, FRAMES)
+    images, logits = remembered(("path", scan.name, model, name), lambda: path_frames(
+        predictor_of(model), scan, name, places.tolist()))  # fmt: skip
+    at = st.slider("Along the path from black to the scan", 0, FRAMES - 1, FRAMES // 2, format="%d / 10")
+    picture, curve = st.columns([1, 2])
+    picture.image(
+        png_bytes(images[at].round().astype(np.uint8)), caption=f"{places[at]:.0%} of the scan", width="stretch"
+    )
+    curve.plotly_chart(path_curve(places.tolist(), logits, name, at), width="stretch", config=NO_BAR)
+    found = map_of(scan, model, name, "integrated-gradients", height)
+    checks = found.checks
+    error = "not defined" if checks["completeness_error"] is None else f"{checks['completeness_error']:.2%}"
+    st.markdown(
+        f"**{checks['points']}** gradients were taken along it; the attributions add up to the score difference of "
+        f"**{checks['score_difference']:+.2f}** with an error of **{error}**."
+    )
+    st.caption(
+        "Integrated Gradients adds up the gradient along this path, more densely where the logit bends. Scans half "
+        "as bright are "
+        "unlike any the network has seen, and another baseline gives another map. *Sundararajan et al., ICML 2017.*"
+    )
+
+
+def show_noise(scan: Scan, model: str, name: str, method: str, height: float | None) -> None:
+    """Watch a map change with small changes of the scan, and measure by how much."""
+    copies = st.slider("Changed copies of each kind", 3, 30, 10)
+    found = remembered(("stability", scan.name, model, name, method, copies), lambda: stability(
+        predictor_of(model), scan, name, method, copies=copies, height_mm=height))  # fmt: skip
+    (st.success if found.holds else st.warning)(f"{explainer(method).title}: {found.verdict}")
+    st.plotly_chart(stability_bars(found), width="stretch", config=NO_BAR)
+    reference = map_of(scan, model, name, method, height)
+    shown = {"as it came": reference.heatmap, **found.examples, "varies by": found.variability}
+    for start in range(0, len(shown), 5):
+        for column, (title, heat) in zip(st.columns(5), list(shown.items())[start : start + 5], strict=False):
+            with column:
+                try:
+                    st.image(png_bytes(drawn_map(scan, reference, heat=heat)), caption=title, width="stretch")
+                except EmptyHeatmap:
+                    st.image(png_bytes(scan.picture()), caption=f"{title}: empty", width="stretch")
+    st.caption(
+        "Each map is of a copy changed in a way that means nothing, moved back before it is compared; grey marks "
+        "are what "
+        "meaningless maps of the same size give. A stable map may still be wrong: one that ignores the scan is the "
+        "most stable of "
+        "all. *Wang et al., IEEE TIP 2004; Yeh et al., NeurIPS 2019.*"
+    )
+
+
+def show_sanity(scan: Scan, model: str, name: str, method: str, height: float | None) -> None:
+    """Run the sanity check, and the curves of deletion and insertion."""
+    record: Explainer = explainer(method)
+    if record.known_to_fail:
+        st.warning(f"{record.title} is known to fail this check: {record.known_to_fail}.")
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Is it the trained weights that draw the map?**")
+        if st.button("Make the network forget, layer by layer"):
+            st.session_state[f"cascade {method}"] = True
+        if st.session_state.get(f"cascade {method}"):
+            steps = remembered(("cascade", scan.name, model, method), lambda: cascade(
+                predictor_of(model), [scan], method, heights_mm=[height]))  # fmt: skip
+            st.plotly_chart(cascade_curve(steps), width="stretch", config=NO_BAR)
+        st.caption(
+            "Layers get random weights from the answer downwards; the map should lose its likeness to the trained "
+            "one. Passing "
+            "does not make a map right, failing makes it worthless. *Adebayo et al., NeurIPS 2018.*"
+        )
+    with right:
+        st.markdown("**Does the answer hang on the places it points to?**")
+        if st.button("Delete and insert"):
+            st.session_state[f"faithful {method}"] = True
+        if st.session_state.get(f"faithful {method}"):
+            made = map_of(scan, model, name, method, height)
+            found = remembered(("faithful", scan.name, model, name, method), lambda: faithfulness_of(
+                predictor_of(model), scan, made, height))  # fmt: skip
+            st.plotly_chart(faithfulness_curves(found), width="stretch", config=NO_BAR)
+            for doubt in found.doubts:
+                st.warning(f"Explanation unreliable: {doubt}")
+        st.caption(
+            "The strongest places are blackened first, or brought into focus first; random places of the same "
+            "coarseness stand "
+            "beside. Half-deleted scans are unlike any the network knows. *Petsiuk et al., RISE, BMVC 2018.*"
+        )
+
+
+def main() -> None:
+    """Run the page."""
+    within_frame("pages/explain.py")
+    st.title("Explain", anchor=False)
+    titles = card_titles()
+    if not titles:
+        st.error("There is no model in the models folder.")
+        return
+    try:
+        chosen = choose_scan()
+    except StageLensError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    if chosen is None:
+        return
+    scan, height = chosen
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        names = list(titles)
+        model = st.selectbox("Network", names, names.index(default_model()), format_func=lambda name: titles[name][0])
+        (prediction,) = predictor_of(model).predict([scan])
+        known = list(titles[model][1])
+        classes = st.multiselect("Classes", known, [prediction.answer], key=f"classes {scan.name} {model}")
+        every = [one.name for one in explainers()]
+        methods = st.multiselect(
+            "Methods", every, list(FIRST_METHODS), format_func=lambda name: explainer(name).title, max_selections=6
+        )
+    if not classes or not methods:
+        st.info("Choose at least one class and one method.")
+        return
+    st.caption(
+        f"The network says {prediction.answer} ({prediction.probabilities[prediction.answer]:.0%}, not calibrated)."
+    )
+    maps, layers, path, noise, sanity, exact = st.tabs(
+        ["Side by side", "Layers", "The path", "Noise", "Sanity check", "Values"]
+    )
+    first = methods[0]
+    try:
+        with maps:
+            show_methods(scan, model, classes, methods, height)
+        with layers:
+            show_layers(scan, model, classes[0], height)
+        with path:
+            show_path(scan, model, classes[0], height)
+        with noise:
+            show_noise(scan, model, classes[0], first, height)
+        with sanity:
+            show_sanity(scan, model, classes[0], first, height)
+        with exact:
+            found = map_of(scan, model, classes[0], first, height)
+            st.plotly_chart(heatmap_figure(scan.picture(), found), width="stretch")
+            st.caption(
+                f"{found.shows} Point at a place to read its value; the values have the unit of the method, not of "
+                f"truth. *{explainer(first).source}.*"
+            )
+    except StageLensError as error:
+        st.error(str(error), icon=":material/error:")
+
+
+main()

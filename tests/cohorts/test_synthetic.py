@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.cohorts import audit_folder
+from core.cohorts.synthetic import CHANGES, known_slices, write_known_cohort
+from core.cohorts.tasks import KNOWN
+from core.errors import CohortError
+from core.scans.atlas import REGIONS, network_slice, regions
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_the_truth_is_where_the_change_was_made_and_nowhere_else(kind: str) -> None:
+    unchanged, changed = [], []
+    for one in known_slices(kind, 2):
+        (changed if one.label == KNOWN.classes[1] else unchanged).append(one)
+    assert len(unchanged) == len(changed) == len(CHANGES[kind].heights_mm)
+    assert not any(one.truth.any() for one in unchanged)
+    for one in changed:
+        assert 50 < one.truth.sum() < one.truth.size / 4
+        if kind == "shortcut":
+            assert one.truth[:18, :18].sum() == one.truth.sum()
+            continue
+        # Every changed pixel lies within reach of the region whose wall was moved.
+        labels = network_slice(regions(), one.height_mm)
+        names = {"ventricles": "ventricles", "cortex": REGIONS[0], "hippocampus": "medial temporal"}
+        near = np.isin(labels, [place for place, name in enumerate(REGIONS) if name.startswith(names[kind])])
+        rows, columns = np.nonzero(near)
+        middle = np.abs(np.subtract.outer(np.nonzero(one.truth)[0], rows)) + np.abs(
+            np.subtract.outer(np.nonzero(one.truth)[1], columns)
+        )
+        assert np.percentile(middle.min(axis=1), 95) < 25
+
+
+def test_larger_changes_change_more() -> None:
+    areas = [sum(one.truth.sum() for one in known_slices("ventricles", 2, millimetres=mm)) for mm in (0.0, 1.5, 4.5)]
+    assert areas[0] == 0
+    assert 0 < areas[1] < areas[2]
+
+
+def test_a_seed_repeats_and_people_differ() -> None:
+    first, again, other = ([one.grey for one in known_slices("cortex", 2, seed=seed)] for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first[0].astype(int) - other[0]).mean() > 2
+    assert np.abs(first[0].astype(int) - first[4]).mean() > 2
+
+
+def test_the_written_cohort_is_one_that_the_audit_reads(tmp_path: Path) -> None:
+    table = write_known_cohort(tmp_path / "known", "ventricles", 6)
+    audit = audit_folder(tmp_path / "known" / "scans")
+    assert len(audit.table) == len(table) == 24
+    assert audit.table["subject"].nunique() == 6
+    assert set(audit.table["label"]) == set(KNOWN.classes)
+    assert all((tmp_path / "known" / name).is_file() for name in (*table["path"], *table["truth"]))
+
+
+def test_an_unknown_change_lists_the_known() -> None:
+    with pytest.raises(CohortError, match="no change 'thalamus'; known are ventricles, cortex"):
+        next(known_slices("thalamus", 2))
