@@ -33,7 +33,9 @@ def checked(explanation: Explanation, grey: NDArray[np.float32], certificate: Ce
         checks["area_of_half"] = area_of_half(positive)
     if certificate is not None and explanation.method in certificate.methods:
         checks["randomisation"] = certificate.methods[explanation.method].as_dict()
-    return replace(explanation, checks=checks, doubts=tuple(doubts_of(checks)))
+    return replace(
+        explanation, checks=checks, doubts=() if explanation.is_empty and checks["finite"] else tuple(doubts_of(checks))
+    )
 
 
 def doubts_of(checks: dict[str, object]) -> list[str]:

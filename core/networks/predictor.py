@@ -20,6 +20,7 @@ from core.networks.weights import assign, load_tensors
 from core.scans import Scan
 
 BATCH, BATCH_OF_VOLUMES = 16, 1
+GRADIENT_PIXELS = 4 * 224 * 224  # of a batch that is differentiated: its activations stay in memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +210,7 @@ def _batches(fitted: NDArray[np.float32]) -> list[NDArray[np.float32]]:
 def _gradient_in_batches(
     gradient: Gradient, given: NDArray[np.float32], classes: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    size = BATCH if given.ndim == 4 else BATCH_OF_VOLUMES
+    size = min(BATCH, max(1, GRADIENT_PIXELS // int(np.prod(given.shape[1:3])))) if given.ndim == 4 else 1
     found = [gradient(given[start : start + size], classes[start : start + size])
              for start in range(0, len(given), size)]  # fmt: skip
     logits, gradients = zip(*found, strict=True)

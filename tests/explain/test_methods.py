@@ -110,6 +110,7 @@ def test_no_evidence_is_said_and_not_drawn(predictor: Predictor, scans: list[Sca
     finally:
         kernel.assign(before)
     assert found.is_empty
+    assert found.doubts == ()  # an empty map is no doubtful one: it says what it says
     assert found.as_dict()["empty"] is True
     assert "No positive evidence for Mild Demented" in found.sentence
     with pytest.raises(EmptyHeatmap, match="No positive evidence"):

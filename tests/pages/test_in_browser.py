@@ -194,8 +194,8 @@ def test_methods_stand_side_by_side_and_a_failing_one_is_called_unreliable(page:
     expect(page.get_by_text("Sundararajan et al., ICML 2017.").first).to_be_visible(timeout=LONG)
     expect(page.get_by_text("Zeiler and Fergus, ECCV 2014.").first).to_be_visible(timeout=LONG)
     expect(page.get_by_text("Do the methods agree?")).to_be_visible(timeout=LONG)
-    methods = page.get_by_label("Methods")
-    methods.click()
+    page.get_by_label("Methods").click()
+    page.keyboard.type("Guided")
     page.get_by_role("option", name="Guided Backpropagation").click()
     page.keyboard.press("Escape")
     expect(page.get_by_text(re.compile("draws nearly the same map when the weights are random")).first).to_be_visible(
@@ -215,9 +215,10 @@ def test_the_path_the_noise_and_the_sanity_check_can_be_tried(page: Page, addres
     expect(page.get_by_text(re.compile("Grad-CAM: (More alike|The map holds|Not stable)"))).to_be_visible(timeout=LONG)
     page.get_by_role("tab", name="Sanity check").click()
     page.get_by_role("button", name="Make the network forget").click()
-    expect(page.get_by_text("structural similarity").first).to_be_visible(timeout=LONG)
+    panel = page.get_by_role("tabpanel", name="Sanity check")
+    expect(panel.get_by_text("structural similarity").first).to_be_visible(timeout=LONG)
     page.get_by_role("button", name="Delete and insert").click()
-    expect(page.get_by_text("Deletion").first).to_be_visible(timeout=LONG)
+    expect(panel.get_by_text("Deletion").first).to_be_visible(timeout=LONG)
 
 
 def test_the_models_page_puts_the_ways_of_counting_side_by_side(page: Page, address: str) -> None:
