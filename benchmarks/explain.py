@@ -200,9 +200,11 @@ def cams(bench: Bench) -> None:
 
 def stability_part(bench: Bench) -> None:
     """Ten noisy copies and their similarities, beside ten forward passes of one scan."""
+    from core.explain.explaining import ask
     from core.explain.stability import stability
 
     scan, copies = bench.scans[0], 10
+    original = ask(bench.predictor, bench.fitted[:1], np.array([CLASS]))
 
     def ten_forward() -> None:
         for place in range(copies):
@@ -212,6 +214,8 @@ def stability_part(bench: Bench) -> None:
         "ten forward passes, one by one": timed(ten_forward),
         "ten forward passes in one batch": bench.forward(copies),
         "stability of ten noisy copies": timed(lambda: stability(
+            bench.predictor, scan, NAME, "grad-cam", kinds=["gaussian noise"], copies=copies, original=original)),
+        "the same with the scan's own pass": timed(lambda: stability(
             bench.predictor, scan, NAME, "grad-cam", kinds=["gaussian noise"], copies=copies)),
     }, bench.rounds)  # fmt: skip
     table("Stability of Grad-CAM (wanted: within 1.1 of ten forward passes)", medians, "ten forward passes, one by one")

@@ -11,11 +11,12 @@ import streamlit as st
 from core.errors import EmptyHeatmap, StageLensError
 from core.explain import Explanation, difference, explain, explainer, explainers, heatmap_legend, png_bytes
 from core.explain.explanation import Explainer
+from core.explain.faithfulness import faithfulness
 from core.explain.overlay import COLOURS
 from core.explain.randomisation import cascade
 from core.explain.stability import stability
 from core.scans import Scan, read_scan
-from core.service.explaining import faithfulness_of, path_frames
+from core.service.explaining import asked_of, path_frames
 from core.service.heat_figures import cascade_curve, faithfulness_curves, heatmap_figure, path_curve, stability_bars
 from core.service.library import card_titles, default_model, sample_heights, sample_scans
 from core.service.pictures import drawn_map
@@ -226,8 +227,8 @@ def show_sanity(scan: Scan, model: str, name: str, method: str, height: float | 
             st.session_state[f"faithful {method}"] = True
         if st.session_state.get(f"faithful {method}"):
             made = map_of(scan, model, name, method, height)
-            found = remembered(("faithful", scan.name, model, name, method), lambda: faithfulness_of(
-                predictor_of(model), scan, made, height))  # fmt: skip
+            found = remembered(("faithful", scan.name, model, name, method), lambda: faithfulness(
+                asked_of(predictor_of(model), scan, name, height), made))  # fmt: skip
             st.plotly_chart(faithfulness_curves(found), width="stretch", config=NO_BAR)
             for doubt in found.doubts:
                 st.warning(f"Explanation unreliable: {doubt}")

@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import StageLensError
-from core.explain.explanation import Asked
+from core.explain.cams import resized
+from core.explain.explanation import Asked, Floats
 from core.networks.geometry import nearest_fitted
-from core.scans.atlas import region_slice
+from core.scans.atlas import REGIONS, region_slice
 
 
 def fitted_regions(asked: Asked, place: int) -> NDArray[np.uint8]:
@@ -28,3 +29,29 @@ def fitted_regions(asked: Asked, place: int) -> NDArray[np.uint8]:
     if height is None:
         raise StageLensError("regions need the height of the slice above the commissures in mm; give it, or a volume.")
     return nearest_fitted(region_slice(height), size)
+
+
+def evidence_by_region(asked: Asked, place: int, heatmap: Floats) -> dict[str, dict[str, float]] | None:
+    """Return each region's share of the positive evidence beside its share of the picture, the largest first.
+
+    Args:
+        asked: What was explained.
+        place: Which of its scans.
+        heatmap: Of that scan, in the method's own resolution.
+
+    Returns:
+        Region to "evidence" and "area"; None where regions are not known or there is no positive evidence.
+    """
+    recipe = asked.predictor.network.recipe
+    positive = np.maximum(heatmap, 0)
+    if recipe.slices is None or (recipe.depth is None and asked.heights_mm[place] is None) or not positive.any():
+        return None
+    labels = fitted_regions(asked, place)
+    drawn = resized(positive[None], labels.shape)[0]
+    sums = np.bincount(labels.ravel(), drawn.ravel().astype(np.float64), len(REGIONS))
+    sizes = np.bincount(labels.ravel(), minlength=len(REGIONS))
+    order = [label for label in np.argsort(-sums, kind="stable") if sizes[label]]
+    return {
+        REGIONS[label]: {"evidence": float(sums[label] / sums.sum()), "area": float(sizes[label] / sizes.sum())}
+        for label in order
+    }

@@ -14,9 +14,9 @@ from core.scans import BACKGROUND
 def checked(explanation: Explanation, grey: NDArray[np.float32], certificate: Certificate | None = None) -> Explanation:
     """Return an explanation with its checks made.
 
-    They are `finite`; `constant`; `share_on_background` beside `background` of the scan; `area_of_half`, the share
-    of the picture that holds half of the positive evidence; and `randomisation`, what the bundle's certificate says
-    of the method.
+    They are, beside those the method made itself, `finite`; `constant`; `share_on_background` beside `background` of
+    the scan; `area_of_half`, the share of the picture that holds half of the positive evidence; and `randomisation`,
+    what the bundle's certificate says of the method.
 
     Args:
         explanation: A fresh explanation.

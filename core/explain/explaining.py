@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.explain.anatomy import evidence_by_region
 from core.explain.certificate import certificate_of
 from core.explain.checks import checked
 from core.explain.explanation import Asked, Explainer, Explanation, Floats
@@ -105,6 +106,9 @@ def finished(
         class_name = recipe.classes[asked.classes[place]]
         heatmap = np.ascontiguousarray(heat.maps[place], np.float32)
         own = dict(heat.checks[place]) if heat.checks else {}
+        regions = evidence_by_region(asked, place, heatmap)
+        if regions is not None:
+            own["evidence_by_region"] = regions
         explanation = Explanation(
             heatmap=heatmap,
             scan_shape=tuple(grey.shape),

@@ -131,6 +131,7 @@ def stability(
     strengths: dict[str, float] | None = None,
     settings: dict[str, Any] | None = None,
     height_mm: float | None = None,
+    original: Asked | None = None,
 ) -> Stability:
     """Explain changed copies of a scan and compare their heatmaps with the scan's own.
 
@@ -145,13 +146,15 @@ def stability(
         strengths: By kind, where the usual one is not wanted.
         settings: Of the method.
         height_mm: Height of the slice, where it is known.
+        original: The scan's own pass, as `ask` gives it, where it was made already; class and height are then its.
 
     Raises:
         StageLensError: A name is not known, or dropout is asked for where there is none.
     """
     record = explainer(method)
-    grey, wanted = scan.grey(), class_places(predictor.network.recipe, [class_name])
-    original = ask(predictor, predictor.fitted([grey]), wanted, heights_mm=[height_mm])
+    if original is None:
+        wanted = class_places(predictor.network.recipe, [class_name])
+        original = ask(predictor, predictor.fitted([scan.grey()]), wanted, heights_mm=[height_mm])
     chosen = record.checked_settings(settings or {})
     reference = record.compute(original, **chosen).maps[0]
     found, examples, maps = {}, {}, []

@@ -11,6 +11,7 @@ from core.errors import StageLensError
 from core.explain import Explanation, explain, explainer
 from core.explain.certificate import Certificate, write_certificate
 from core.explain.explaining import ask
+from core.explain.explanation import Asked
 from core.explain.faithfulness import Faithfulness, agreement, faithfulness
 from core.explain.randomisation import Cascade, cascade, certify
 from core.explain.stability import Stability, stability
@@ -94,22 +95,21 @@ def study(
     height = heights[reading.strongest] if heights else height_mm
     name, method, chosen = explanation.class_name, explanation.method, settings or {}
     stable = faithful = steps = None
+    asked = asked_of(predictor, scan, name, height)
     if "stability" in checks:
-        stable = stability(predictor, scan, name, method, copies=copies, settings=chosen, height_mm=height)
+        stable = stability(predictor, scan, name, method, copies=copies, settings=chosen, original=asked)
     if "faithfulness" in checks:
-        faithful = faithfulness_of(predictor, scan, explanation, height)
+        faithful = faithfulness(asked, explanation)
     if "cascade" in checks:
         steps = cascade(predictor, [scan], method, heights_mm=[height], **chosen)
     others = tuple(explain(predictor, [scan], [name], one, heights_mm=[height])[0] for one in compare if one != method)
     return Study(with_doubts(reading, stable, faithful), stable, faithful, steps, others)
 
 
-def faithfulness_of(
-    predictor: Predictor, scan: Scan, explanation: Explanation, height_mm: float | None = None
-) -> Faithfulness:
-    """Check an image's heatmap against its network: see `core.explain.faithfulness`."""
-    wanted = class_places(predictor.network.recipe, [explanation.class_name])
-    return faithfulness(ask(predictor, predictor.fitted([scan.grey()]), wanted, heights_mm=[height_mm]), explanation)
+def asked_of(predictor: Predictor, scan: Scan, class_name: str, height_mm: float | None = None) -> Asked:
+    """Run the pass of an image that costly checks share."""
+    wanted = class_places(predictor.network.recipe, [class_name])
+    return ask(predictor, predictor.fitted([scan.grey()]), wanted, heights_mm=[height_mm])
 
 
 def with_doubts(reading: Reading, stable: Stability | None, faithful: Faithfulness | None) -> Reading:

@@ -155,6 +155,20 @@ def test_evidence_on_the_background_is_counted_and_said(predictor: Predictor, sc
         assert f"{found.checks['share_on_background']:.0%} of the evidence lies on dark background" in found.sentence
 
 
+def test_the_evidence_is_shared_out_among_regions_where_the_height_is_known(
+    predictor: Predictor, scans: list[Scan]
+) -> None:
+    (unknown,) = explain(predictor, scans[:1], [None])
+    assert "evidence_by_region" not in unknown.checks
+    (found,) = explain(predictor, scans[:1], [None], heights_mm=[0.0])
+    shares = found.checks["evidence_by_region"]
+    assert sum(one["evidence"] for one in shares.values()) == pytest.approx(1)
+    assert sum(one["area"] for one in shares.values()) == pytest.approx(1)
+    assert {"ventricles", "outside the brain", "white matter, left front"} <= set(shares)
+    evidence = [one["evidence"] for one in shares.values()]
+    assert evidence == sorted(evidence, reverse=True)
+
+
 def test_an_unknown_class_or_method_lists_the_known(predictor: Predictor, scans: list[Scan]) -> None:
     with pytest.raises(StageLensError, match="'Severe' is no class of this network; it knows Non Demented"):
         explain(predictor, scans[:1], ["Severe"])

@@ -45,8 +45,8 @@ def rise(
             some = random_masks(count, shape, cells=cells, kept=kept, rng=np.random.default_rng([seed, place, start]))
             scores = masked_scores(asked, place, count, lambda first, last, some=some: some[first:last],  # type: ignore[misc]
                                    as_probability=True)  # fmt: skip
-            total += np.tensordot(scores, some, axes=1)
-            seen += some.sum(axis=0, dtype=np.float64)
+            total += np.tensordot(scores.astype(np.float32), some, axes=1)
+            seen += some.sum(axis=0)
         maps.append(total / np.maximum(seen, 1e-9))
     return Heat(np.stack(maps).astype(np.float32), {"of": "probability"})
 
