@@ -17,11 +17,17 @@ from core.explain.randomisation import cascade
 from core.explain.stability import stability
 from core.scans import Scan, read_scan
 from core.service.explaining import asked_of, path_frames
-from core.service.heat_figures import cascade_curve, faithfulness_curves, heatmap_figure, path_curve, stability_bars
+from core.service.heat_figures import (
+    agreement_table,
+    cascade_curve,
+    faithfulness_curves,
+    heatmap_figure,
+    path_curve,
+    stability_bars,
+)
 from core.service.library import card_titles, default_model, sample_heights, sample_scans
 from core.service.pictures import drawn_map
 from core.service.reading import layers_of_model, predictor_of
-from core.service.tables import agreement_table
 from pages import within_frame
 
 FIRST_METHODS = ("grad-cam", "integrated-gradients", "occlusion")

@@ -1,16 +1,17 @@
-"""Interactive plots of heatmaps and of the checks made of them."""
+"""Interactive plots and tables of heatmaps and of the checks made of them."""
 
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from core.explain import Explanation, heatmap_on_scan
+from core.explain import Explanation, explainer, heatmap_on_scan
 from core.explain.certificate import THRESHOLD
-from core.explain.faithfulness import Faithfulness
+from core.explain.faithfulness import Faithfulness, agreement
 from core.explain.randomisation import Cascade
 from core.explain.stability import Stability
 from core.service.figures import BAR_COLOUR, OTHER_COLOUR
@@ -124,3 +125,16 @@ def faithfulness_curves(found: Faithfulness) -> go.Figure:
     legend = {"orientation": "h", "y": -0.3, "yanchor": "top", "x": 0}
     figure.update_layout(height=340, margin={"l": 0, "r": 8, "t": 32, "b": 0}, legend=legend)
     return figure
+
+
+def agreement_table(explanations: Sequence[Explanation]) -> pd.DataFrame:
+    """Put how far methods agree into a square: correlation above the diagonal, shared strongest tenth below it."""
+    titles = [explainer(one.method).title for one in explanations]
+    found = agreement(list(explanations))
+    table = pd.DataFrame("", index=titles, columns=titles)
+    for row, one in enumerate(explanations):
+        for column, other in enumerate(explanations):
+            if one.method != other.method:
+                values = found[one.method][other.method]
+                table.iat[row, column] = f"r = {values['pearson']:.2f}" if row < column else f"top {values['top']:.0%}"
+    return table

@@ -1,12 +1,8 @@
 """Cards as tables for a page."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-
-from core.explain import Explanation, explainer
-from core.explain.faithfulness import agreement
 
 FIGURES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "auc": "Area under ROC (macro)"}
 
@@ -73,16 +69,3 @@ def _cell(figures: dict[str, Any] | None, key: str) -> str:
 def _counted(figures: dict[str, Any]) -> str:
     people = f"{figures['people']:,} people"
     return people if figures["unit"] == "person" else f"{figures['n']:,} {figures['unit']}s of {people}"
-
-
-def agreement_table(explanations: Sequence[Explanation]) -> pd.DataFrame:
-    """Put how far methods agree into a square: correlation above the diagonal, shared strongest tenth below it."""
-    titles = [explainer(one.method).title for one in explanations]
-    found = agreement(list(explanations))
-    table = pd.DataFrame("", index=titles, columns=titles)
-    for row, one in enumerate(explanations):
-        for column, other in enumerate(explanations):
-            if one.method != other.method:
-                values = found[one.method][other.method]
-                table.iat[row, column] = f"r = {values['pearson']:.2f}" if row < column else f"top {values['top']:.0%}"
-    return table
