@@ -72,7 +72,6 @@ def ask(
     wanted: NDArray[np.int64],
     *,
     heights_mm: Sequence[float | None] | None = None,
-    kernel: Floats | None = None,
 ) -> Asked:
     """Run the one pass that every method needs.
 
@@ -81,16 +80,11 @@ def ask(
         fitted: N fitted scans.
         wanted: int64, N, places of classes; -1 for the class predicted.
         heights_mm: As in `Asked`; None for nothing known.
-        kernel: As in `Asked`.
     """
     feature_maps, logits = predictor.features_and_logits(fitted)
-    if kernel is not None:
-        bias = np.asarray(predictor.network.head.get_layer("logits").bias)
-        axes = tuple(range(1, feature_maps.ndim - 1))
-        logits = np.einsum("nk,nkc->nc", feature_maps.mean(axis=axes), kernel) + bias
     classes = np.where(wanted < 0, logits.argmax(axis=1), wanted)
     heights = heights_mm if heights_mm is not None else [None] * len(fitted)
-    return Asked(predictor, fitted, classes, feature_maps, logits, heights, kernel)
+    return Asked(predictor, fitted, classes, feature_maps, logits, heights)
 
 
 def finished(

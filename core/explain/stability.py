@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import StageLensError
-from core.explain.cams import resized
 from core.explain.explaining import ask
 from core.explain.explanation import Asked, Explainer, Floats
 from core.explain.perturbations import DROPOUT, NAMES, PERTURBATIONS, Matrix, Perturbation, moved, rescaled
@@ -298,8 +297,3 @@ def _known(value: float) -> float:
 
 def _plain(value: float) -> float | None:
     return value if np.isfinite(value) else None
-
-
-def drawn_variability(found: Stability, shape: tuple[int, ...]) -> Floats:
-    """Return the variability at the size at which maps are drawn."""
-    return np.asarray(resized(found.variability[None], shape)[0])

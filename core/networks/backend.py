@@ -43,26 +43,36 @@ def compile_forward(network: Network) -> Forward:
 
 
 def compile_model(model: keras.Model) -> Forward:
-    """Compile a model of one input for predicting: arrays of any number in, float32 out."""
+    """Compile a model of one input and output for predicting: arrays of any number in, float32 out."""
+    run = compile_outputs(model)
+    return lambda given: run(given)[0]
+
+
+def compile_outputs(model: keras.Model) -> Callable[[NDArray], list[Floats]]:
+    """Compile a model of one input for predicting: arrays of any number in, one float32 array an output out."""
     match backend_name():
         case "tensorflow":
             import tensorflow as tf
 
+            tf.get_logger().setLevel("ERROR")  # it takes a second network for a fault of the first
             graph = tf.function(
-                lambda given: model(given, training=False),
-                input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)],
+                lambda given: keras.tree.flatten(model(given, training=False)),
+                input_signature=[tf.TensorSpec((None, *model.input.shape[1:]), tf.float32)],
             )
-            return lambda given: np.asarray(graph(tf.constant(given, tf.float32)))
+            return lambda given: [np.asarray(found) for found in graph(tf.constant(given, tf.float32))]
         case "torch":
             import torch
 
-            def run(given: NDArray) -> Floats:
+            def run(given: NDArray) -> list[Floats]:
                 with torch.no_grad():
-                    return np.asarray(model(given.astype(np.float32), training=False).detach().cpu().numpy())
+                    found = keras.tree.flatten(model(given.astype(np.float32), training=False))
+                return [one.detach().cpu().numpy() for one in found]
 
             return run
         case _:
-            return lambda given: np.asarray(model.predict_on_batch(given.astype(np.float32)))
+            return lambda given: [
+                np.asarray(found) for found in keras.tree.flatten(model.predict_on_batch(given.astype(np.float32)))
+            ]
 
 
 def in_batches(forward: Forward, given: NDArray, batch_size: int) -> Floats:

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from core.networks.backend import backend_name
+from core.networks.backend import backend_name, compile_outputs
 from core.networks.cutting import body
 from core.networks.devices import accelerated
 from core.networks.network import Network
@@ -87,31 +87,10 @@ def _openvino(model: keras.Model) -> Pass:
 
 
 def _keras(model: keras.Model) -> Pass:
-    match backend_name():
-        case "tensorflow":
-            import tensorflow as tf
+    run = compile_outputs(model)
 
-            tf.get_logger().setLevel("ERROR")  # it takes a second network for a fault of the first
-            signature = [tf.TensorSpec((None, *model.input.shape[1:]), tf.float32)]
-            graph = tf.function(lambda given: model(given, training=False), input_signature=signature)
+    def both(given: Floats) -> tuple[Floats, Floats]:
+        feature_map, logits = run(given)
+        return feature_map, logits
 
-            def run(given: Floats) -> tuple[Floats, Floats]:
-                feature_map, logits = graph(tf.constant(given, tf.float32))
-                return np.asarray(feature_map), np.asarray(logits)
-
-        case "torch":
-            import torch
-
-            def run(given: Floats) -> tuple[Floats, Floats]:
-                with torch.no_grad():
-                    tensor = keras.ops.convert_to_tensor(np.asarray(given, np.float32))
-                    feature_map, logits = model(tensor, training=False)
-                return feature_map.cpu().numpy(), logits.cpu().numpy()
-
-        case _:
-
-            def run(given: Floats) -> tuple[Floats, Floats]:
-                feature_map, logits = model.predict_on_batch(np.asarray(given, np.float32))
-                return np.asarray(feature_map), np.asarray(logits)
-
-    return run
+    return both
