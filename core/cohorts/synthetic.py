@@ -1,10 +1,10 @@
 """A cohort whose answer is known: invented people, some of them changed by a known amount in known places.
 
 Every person is the ICBM average brain under a smooth deformation, a contrast and noise of its own. In the changed
-ones the ventricles' wall is moved outwards, the cortex's surface inwards, or the hippocampus shrunk, by a given
-number of millimetres; where a pixel differs from the same person unchanged is the truth that heatmaps are measured
-against. In the shortcut cohort the brains are alike and a marker in a corner decides the label, as a burnt-in letter
-would.
+ones the ventricles' wall is moved outwards, the inner wall of the cortex at the back outwards, the brain's surface
+inwards, or the hippocampus shrunk, by a given number of millimetres; where a pixel differs from the same person
+unchanged is the truth that heatmaps are measured against. In the shortcut cohort the brains are alike and a marker in
+a corner decides the label, as a burnt-in letter would.
 """
 
 import functools
@@ -21,9 +21,11 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinat
 from core.cohorts.manifest import COLUMNS, write_manifest
 from core.cohorts.tasks import KNOWN
 from core.errors import CohortError
-from core.scans.atlas import REGIONS, VENTRICLE_BOX, average_brain, average_greys, regions, within_box
+from core.scans.atlas import BACK_MM, REGIONS, VENTRICLE_BOX, average_brain, average_greys, regions, within_box
 from core.scans.standard_space import ORIGIN_MM, SHAPE
 
+CORTEX_MM = 3.0  # over which the moved inner wall of the cortex fades towards its surface
+BORDER_MM = 10.0  # over which the thinning begins, from the front to the back
 REACH_MM = 8.0  # over which a displacement fades
 INSIDE_MM = 1.0  # within the region from which its new part is filled
 PERSON_MM, PERSON_SMOOTH = 2.5, 24.0  # size and smoothness of what tells people apart
@@ -57,7 +59,8 @@ CHANGES = {
     change.name: change
     for change in (
         Change("ventricles", "the ventricles' wall moved outwards", (8.0, 12.0, 16.0, 20.0), 4.5),
-        Change("cortex", "the cortex's surface moved inwards", (8.0, 12.0, 16.0, 20.0), 3.0),
+        Change("cortex", "the cortex at the back thinned from within", (8.0, 12.0, 16.0, 20.0), 2.0),
+        Change("surface", "the brain's surface moved inwards", (8.0, 12.0, 16.0, 20.0), 3.0),
         Change("hippocampus", "the medial temporal grey matter shrunk", (-18.0, -14.0, -10.0), 3.0, outwards=False),
         Change("shortcut", "nothing but a marker in a corner", (8.0, 12.0, 16.0, 20.0), 0.0),
     )
@@ -155,7 +158,7 @@ def displaced(where: NDArray[np.float64], kind: str, millimetres: float) -> NDAr
 
     Args:
         where: 3 × …, indices on the standard grid.
-        kind: "ventricles", "cortex" or "hippocampus".
+        kind: "ventricles", "cortex", "hippocampus" or "surface".
         millimetres: How far the wall moves; the displacement fades over 8 mm beyond it.
     """
     distance, gradient = _distance_of(kind)
@@ -164,6 +167,10 @@ def displaced(where: NDArray[np.float64], kind: str, millimetres: float) -> NDAr
     if CHANGES[kind].outwards:
         beyond = np.maximum(away - millimetres, 0)  # the wall itself comes to lie at exactly `millimetres`
         fading = millimetres * np.exp(-((beyond / REACH_MM) ** 2))
+        if kind == "cortex":  # at the back only, and between its inner wall, which moves, and its surface, which stays
+            depth = map_coordinates(_distance_of("surface")[0], where, order=1)
+            behind = BACK_MM - (where[1] + ORIGIN_MM[1])
+            fading = fading * np.clip(depth / CORTEX_MM, 0, 1) * np.clip(behind / BORDER_MM, 0, 1)
         inwards = np.clip(np.minimum(fading, away + INSIDE_MM), 0, None)  # never across to the other wall
         return np.asarray(inwards * slope)
     # What surrounds the region comes nearer: a place inside it shows what lay further out.
@@ -180,6 +187,8 @@ def _distance_of(kind: str) -> tuple[NDArray[np.float32], tuple[NDArray[np.float
             brain = average_brain()
             region = (brain < FLUID_BELOW) & (brain > 0) & within_box(VENTRICLE_BOX)
         case "cortex":
+            region = np.isin(labels, [place for place, name in enumerate(REGIONS) if name.startswith("white matter")])
+        case "surface":
             region = average_brain() <= 0
         case _:
             region = np.isin(

@@ -140,7 +140,7 @@ def certify(
 
 @commands.command("known-answer")
 def known_answer(
-    change: Annotated[str, typer.Argument(help="ventricles, cortex, hippocampus or shortcut.")],
+    change: Annotated[str, typer.Argument(help="ventricles, cortex, hippocampus, surface or shortcut.")],
     out: Annotated[Path, typer.Option(help="New folder for the cohort, the run and the result.")],
     people: Annotated[int, typer.Option(min=10, help="Invented people; every other one is changed.")] = 80,
     method: Annotated[list[str] | None, typer.Option(help="Only this method; may be repeated.")] = None,

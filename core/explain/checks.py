@@ -11,17 +11,20 @@ from core.explain.overlay import heatmap_on_scan
 from core.scans import BACKGROUND
 
 
-def checked(explanation: Explanation, grey: NDArray[np.float32], certificate: Certificate | None = None) -> Explanation:
+def checked(
+    explanation: Explanation, grey: NDArray[np.float32], certificate: Certificate | None = None, known_to_fail: str = ""
+) -> Explanation:
     """Return an explanation with its checks made.
 
     They are, beside those the method made itself, `finite`; `constant`; `share_on_background` beside `background` of
     the scan; `area_of_half`, the share of the picture that holds half of the positive evidence; and `randomisation`,
-    what the bundle's certificate says of the method.
+    what the bundle's certificate says of the method, or, where it says nothing, `known_to_fail`.
 
     Args:
         explanation: A fresh explanation.
         grey: The scan it explains, float32, H × W (or D × H × W), in [0, 255].
         certificate: Of the bundle, if it has one.
+        known_to_fail: Why the method is known to fail the randomisation check, if it is.
     """
     heatmap, checks = explanation.heatmap, dict(explanation.checks)
     checks["finite"] = bool(np.isfinite(heatmap).all())
@@ -33,6 +36,8 @@ def checked(explanation: Explanation, grey: NDArray[np.float32], certificate: Ce
         checks["area_of_half"] = area_of_half(positive)
     if certificate is not None and explanation.method in certificate.methods:
         checks["randomisation"] = certificate.methods[explanation.method].as_dict()
+    elif known_to_fail:
+        checks["known_to_fail"] = known_to_fail
     return replace(
         explanation, checks=checks, doubts=() if explanation.is_empty and checks["finite"] else tuple(doubts_of(checks))
     )
@@ -53,6 +58,8 @@ def doubts_of(checks: dict[str, object]) -> list[str]:
     certified = checks.get("randomisation")
     if isinstance(certified, dict) and not certified["passed"]:
         doubts.append("with this network the method draws nearly the same map when the weights are random.")
+    elif "known_to_fail" in checks:
+        doubts.append(f"{checks['known_to_fail']}.")
     return doubts
 
 

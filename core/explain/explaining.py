@@ -116,5 +116,5 @@ def finished(
             ),
             checks=own,
         )
-        explanations.append(checked(explanation, grey, certificate))
+        explanations.append(checked(explanation, grey, certificate, record.known_to_fail))
     return explanations

@@ -6,14 +6,13 @@ they are; the medial temporal box holds the hippocampus and what surrounds it.
 
 import functools
 from collections.abc import Sequence
-from importlib.resources import as_file, files
 
 import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
 from core.scans.standard_space import AFFINE, ORIGIN_MM, SHAPE, matched_greys, resampled
-from core.scans.template import ICBM_TO_TALAIRACH, template
+from core.scans.template import ICBM_TO_TALAIRACH, packaged, template
 
 TISSUE_FILES = {name: f"mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz" for name in ("gm", "wm")}
 # mm along right, front, up from the anterior commissure, both sides of the midline.
@@ -58,10 +57,10 @@ def regions() -> NDArray[np.uint8]:
     side = (x > 0).astype(int)
     for tissue, inside in (("grey matter", is_grey), ("white matter", is_white)):
         first = REGIONS.index(f"{tissue}, left front")
-        labels[inside] = (first + 3 * side + part + np.zeros(SHAPE, int))[inside]
+        labels[inside] = np.broadcast_to((first + 3 * side + part).astype(np.uint8), SHAPE)[inside]
     for name, box in (("deep grey matter", DEEP_BOX), ("medial temporal", MEDIAL_TEMPORAL_BOX)):
         inside = is_grey & within_box(box, mirrored=True)
-        labels[inside] = (REGIONS.index(f"{name}, left") + side + np.zeros(SHAPE, int))[inside]
+        labels[inside] = np.broadcast_to((REGIONS.index(f"{name}, left") + side).astype(np.uint8), SHAPE)[inside]
     return labels
 
 
@@ -88,9 +87,8 @@ def region_slice(height_mm: float) -> NDArray[np.uint8]:
 
 
 def _tissue(name: str) -> NDArray[np.float32]:
-    with as_file(files("nilearn.datasets") / "data" / TISSUE_FILES[name]) as path:
-        image = nibabel.load(path)
-        values = np.asarray(image.dataobj, np.float32)
+    image = nibabel.load(packaged(TISSUE_FILES[name]))
+    values = np.asarray(image.dataobj, np.float32)
     return resampled(values / values.max(), _to_template(np.asarray(image.affine, np.float64)))
 
 

@@ -7,7 +7,8 @@ from core.cohorts import audit_folder
 from core.cohorts.synthetic import CHANGES, known_slices, write_known_cohort
 from core.cohorts.tasks import KNOWN
 from core.errors import CohortError
-from core.scans.atlas import REGIONS, network_slice, regions
+from core.scans.atlas import BACK_MM, REGIONS, network_slice, regions
+from core.scans.standard_space import ORIGIN_MM
 
 
 @pytest.mark.parametrize("kind", CHANGES)
@@ -24,13 +25,22 @@ def test_the_truth_is_where_the_change_was_made_and_nowhere_else(kind: str) -> N
             continue
         # Every changed pixel lies within reach of the region whose wall was moved.
         labels = network_slice(regions(), one.height_mm)
-        names = {"ventricles": "ventricles", "cortex": REGIONS[0], "hippocampus": "medial temporal"}
+        names = {"ventricles": "ventricles", "cortex": "white matter", "hippocampus": "medial temporal",
+                 "surface": REGIONS[0]}  # fmt: skip
         near = np.isin(labels, [place for place, name in enumerate(REGIONS) if name.startswith(names[kind])])
         rows, columns = np.nonzero(near)
         middle = np.abs(np.subtract.outer(np.nonzero(one.truth)[0], rows)) + np.abs(
             np.subtract.outer(np.nonzero(one.truth)[1], columns)
         )
         assert np.percentile(middle.min(axis=1), 95) < 25
+
+
+def test_the_cortex_thins_at_the_back_and_its_surface_stays() -> None:
+    (before, *_), (after, *_) = ([one for one in known_slices("cortex", 2, millimetres=mm) if one.person == 1]
+                                 for mm in (0.0, 2.0))  # fmt: skip
+    assert np.percentile(np.nonzero(after.truth)[0], 95) < BACK_MM - ORIGIN_MM[1] + 8  # people differ by some mm
+    np.testing.assert_array_equal(before.grey > 0, after.grey > 0)
+    assert after.grey[after.truth].astype(int).mean() > before.grey[after.truth].astype(int).mean()  # white for grey
 
 
 def test_larger_changes_change_more() -> None:

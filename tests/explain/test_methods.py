@@ -1,11 +1,13 @@
 import json
 
+import cv2
 import numpy as np
 import pytest
 
 from core.errors import EmptyHeatmap, StageLensError
 from core.explain import Explainer, explain, explainer, explainers, heatmap_on_scan, overlay, png_bytes
 from core.explain.checks import share_on_background
+from core.explain.methods.rise import random_masks
 from core.networks.predictor import Predictor
 from core.networks.recipe import Slices
 from core.scans import Scan, read_scan, read_scan_file
@@ -99,6 +101,23 @@ def test_probabilities_beside_a_heatmap_are_those_of_the_prediction(predictor: P
     found = explain(predictor, scans, [None] * 4)
     for explanation, prediction in zip(found, predictor.predict(scans), strict=True):
         np.testing.assert_allclose(explanation.prediction.logits, prediction.logits, atol=1e-5)
+
+
+def test_a_method_known_to_fail_is_doubtful_without_a_certificate(predictor: Predictor, scans: list[Scan]) -> None:
+    (found,) = explain(predictor, scans[:1], [None], "guided-backprop")
+    assert not found.is_reliable
+    assert any("it restores edges of the image, whatever the weights" in doubt for doubt in found.doubts)
+    assert "randomisation" not in found.checks
+
+
+def test_masks_of_rise_are_grids_enlarged_and_shifted() -> None:
+    coarse = (np.random.default_rng(5).random((3, 8, 8)) < 0.5).astype(np.float32)
+    masks = random_masks(3, (52, 44), cells=7, kept=0.5, rng=np.random.default_rng(5))
+    assert masks.shape == (3, 52, 44)
+    for mask, grid in zip(masks, coarse, strict=True):
+        whole = cv2.resize(grid, (8 * 7, 8 * 8), interpolation=cv2.INTER_LINEAR)
+        shifted = [whole[top : top + 52, left : left + 44] for top in range(8) for left in range(7)]
+        assert min(np.abs(mask - one).max() for one in shifted) < 1e-6
 
 
 def test_no_evidence_is_said_and_not_drawn(predictor: Predictor, scans: list[Scan]) -> None:

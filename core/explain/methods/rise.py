@@ -14,7 +14,6 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from core.explain.cams import resized
 from core.explain.explanation import Asked, Explainer, Floats, Heat
 from core.explain.masking import AT_ONCE, masked_scores
 
@@ -53,14 +52,21 @@ def rise(
 
 def random_masks(count: int, shape: tuple[int, ...], *, cells: int, kept: float, rng: np.random.Generator) -> Floats:
     """Draw masks in [0, 1], count × shape: coarse grids, enlarged linearly and shifted by less than a cell."""
-    steps = tuple(-(-side // cells) for side in shape)
-    grids = (rng.random((count, *(cells + 1,) * len(shape))) < kept).astype(np.float32)
-    large = resized(grids, tuple((cells + 1) * step for step in steps))
-    drawn = np.empty((count, *shape), np.float32)
-    for mask, whole in zip(drawn, large, strict=True):
-        corner = [int(rng.integers(step)) for step in steps]
-        mask[...] = whole[tuple(slice(at, at + side) for at, side in zip(corner, shape, strict=True))]
-    return drawn
+    drawn = (rng.random((count, *(cells + 1,) * len(shape))) < kept).astype(np.float32)
+    steps = [-(-side // cells) for side in shape]
+    corners = rng.integers(steps, size=(count, len(steps)))
+    for side, step, corner in zip(shape, steps, corners.T, strict=True):  # axis by axis, from front to end
+        rows = corner[:, None] + np.arange(side)
+        flat = enlarging(cells + 1, step)[rows] @ drawn.reshape(count, cells + 1, -1)
+        drawn = np.moveaxis(flat.reshape(count, side, *drawn.shape[2:]), 1, -1)
+    return np.ascontiguousarray(drawn)
+
+
+def enlarging(cells: int, step: int) -> Floats:
+    """Return the matrix, (cells · step) × cells, that makes `step` values of each by linear interpolation."""
+    where = (np.arange(cells * step) + 0.5) / step - 0.5
+    weights = 1 - np.abs(where.clip(0, cells - 1)[:, None] - np.arange(cells))
+    return np.asarray(np.maximum(weights, 0), np.float32)
 
 
 EXPLAINER = Explainer(
