@@ -23,6 +23,7 @@ from core.networks.recipe import Phase, Recipe, recipe_values
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "sample_scans"
 CLASSES = ("Non Demented", "Very Mild Demented", "Mild Demented", "Moderate Demented")
+NO_SCANS = np.empty((0, 48, 40, 1), np.uint8)  # for starts that need none
 DATA = Path(os.environ.get("STAGELENS_DATA", ROOT.parent / "shared" / "data"))
 
 

@@ -125,6 +125,8 @@ for _backbone in (
            f"densenet201{_KERNELS}"),
     _keras("efficientnetb0", "EfficientNetB0", "EfficientNetB0", STANDARD_TIMES_255,
            ("top_activation", "block7a_expand_conv"), 5.3, "efficientnetb0_notop.h5"),
+    _keras("mobilenetv2", "MobileNetV2", "MobileNetV2", UNIT, ("out_relu", "block_16_expand"), 3.5,
+           "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"),
     Backbone("simple2dcnn", "Simple2DCNN", plain((16, 32, 64)), SHARE, "block3_relu", "block3_conv", 0.089),
     Backbone("simple3dcnn", "Simple3DCNN", plain((32, 64, 128, 256, 128)), SHARE, "block5_relu", "block5_conv", 2.0,
              dimensions=3),

@@ -20,7 +20,7 @@ from skimage.transform import resize
 
 from core.networks.augmentation import RandomView
 from core.networks.backbones import BACKBONES, Backbone
-from core.networks.recipe import Recipe
+from core.networks.recipe import Phase, Recipe
 
 Floats = NDArray[np.float32]
 
@@ -59,6 +59,12 @@ class Network:
     def fit_size(self, greys: Sequence[NDArray]) -> Floats:
         """Bring grey scans of any size to the network's own, as `fit_size` below."""
         return fit_size(self.recipe, greys)
+
+    def augment_for(self, phase: Phase) -> None:
+        """Augment as a phase asks, if the network was built for training; compile it afterwards."""
+        for layer in self.features.layers:
+            if isinstance(layer, RandomView):
+                layer.augmentation = self.recipe.augmentation_of(phase)
 
     def view(self, scans: NDArray, seed: int) -> Floats:
         """Make one random view of each scan, as training does; the same seed gives the same views.
@@ -135,7 +141,7 @@ def _features(recipe: Recipe, backbone: Backbone, *, augmented: bool) -> keras.M
     volumes = recipe.depth is not None
     scan = keras.Input(input_shape(recipe) if volumes else (None, None, 1), name="grey_scan")
     x = scan if volumes else _fit(recipe)(scan)
-    if augmented and recipe.augmentation.changes:
+    if augmented and any(recipe.augmentation_of(phase).changes for phase in recipe.phases):
         x = RandomView(recipe.augmentation, recipe.seed, name="augment")(x)
     factors, offsets = backbone.preprocessing
     if len(factors) == 3:

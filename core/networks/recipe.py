@@ -118,6 +118,7 @@ class Phase:
             as they are if the recipe has no augmentation, and trains through the frozen backbone if it has.
         oversampling: Invented embeddings, for a "head" phase on embeddings.
         fresh_head: Whether the head starts anew.
+        augmentation: In place of the recipe's, for a phase that trains more than the head: a cool-down with less of it.
     """
 
     trains: Literal["head", "last_block", "from_layer", "all"]
@@ -131,12 +132,15 @@ class Phase:
     views: Annotated[int, Field(ge=0, le=100)] = 0
     oversampling: Oversampling | None = None
     fresh_head: bool = False
+    augmentation: Augmentation | None = None
 
     def __post_init__(self) -> None:
         if (self.from_layer is not None) != (self.trains == "from_layer"):
             raise ValueError('from_layer and trains = "from_layer" go together')
         if self.trains != "head" and (self.views or self.oversampling is not None):
             raise ValueError('views and oversampling need trains = "head"')
+        if self.trains == "head" and self.augmentation is not None:
+            raise ValueError("a head phase has the recipe's augmentation")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -237,6 +241,10 @@ class Recipe:
     def as_task(self) -> Task:
         """Return the task the recipe names."""
         return TASKS[self.task]
+
+    def augmentation_of(self, phase: Phase) -> Augmentation:
+        """Return the augmentation of a phase."""
+        return self.augmentation if phase.augmentation is None else phase.augmentation
 
     def on_embeddings(self, phase: Phase) -> bool:
         """Tell whether a phase trains on stored embeddings instead of through the frozen backbone."""

@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 from core.errors import WeightsError
 from core.networks.backbones import BACKBONES
 from core.networks.network import Network
+from core.networks.quantised import start_from_quantised
 
 UNNAMED = re.compile(r"(conv2d|batch_normalization|normalization|dense)(?:_\d+)?")
 Tensors = Mapping[str, NDArray[np.generic]]
@@ -105,14 +106,16 @@ def load_tensors(path: Path) -> dict[str, NDArray[np.generic]]:
     return tensors
 
 
-def set_start_weights(network: Network, file: Path | None) -> str:
+def set_start_weights(network: Network, file: Path | None, scans: NDArray) -> str:
     """Give a fresh network the start its recipe asks for.
 
     Args:
         network: As `build_network` made it; from "scratch" it stays so.
         file: Start weights on disk, for "imagenet" too when there is no network: a Keras `.h5` file of the backbone
-            without its classifier, or a `.safetensors` file of one of our bundles (its head is not used) or, for
-            ResNet18, of timm.
+            without its classifier, a `.safetensors` file of one of our bundles (its head is not used) or, for
+            ResNet18, of timm, or for MobileNetV2 the `.tflite` file of `core.networks.quantised`.
+        scans: N × height × width × 1 of the scans that will be trained on, from which a quantised file's BatchNorms
+            get their statistics.
 
     Returns:
         What the network started from, in words, with the file's SHA-256 where there is a file.
@@ -122,7 +125,7 @@ def set_start_weights(network: Network, file: Path | None) -> str:
     """
     start = network.recipe.start
     if file is not None:
-        _load_backbone(network, file)
+        _load_backbone(network, file, scans)
         _keep_neutral(network.features)
         return f"{file.name} (SHA-256 {hashlib.sha256(file.read_bytes()).hexdigest()})"
     if start == "file":
@@ -165,7 +168,10 @@ def from_torch_layout(tensors: Tensors) -> dict[str, NDArray[np.generic]]:
     return ours
 
 
-def _load_backbone(network: Network, file: Path) -> None:
+def _load_backbone(network: Network, file: Path, scans: NDArray) -> None:
+    if file.suffix == ".tflite":
+        start_from_quantised(network.features, file, scans)
+        return
     if file.suffix == ".safetensors":
         tensors = load_tensors(file)
         assign(
@@ -173,7 +179,7 @@ def _load_backbone(network: Network, file: Path) -> None:
         )
         return
     if file.suffix != ".h5":
-        raise WeightsError(f"{file.name} is neither .h5 (Keras) nor .safetensors; models as objects are not opened.")
+        raise WeightsError(f"{file.name} is no .h5 (Keras), .safetensors or .tflite; models as objects are not opened.")
     if not file.is_file():
         raise WeightsError(f"there is no weights file {file}.")
     try:

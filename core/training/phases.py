@@ -106,6 +106,7 @@ def run_phase(run: Run, phase: Phase, number: int, material: Material, state: St
     """
     model, imbalance = material.model, run.network.recipe.imbalance
     freeze_for(run.network, phase)
+    run.network.augment_for(phase)
     optimizer = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": _sgd}[phase.optimizer](
         phase.learning_rate
     )

@@ -113,7 +113,7 @@ def train(
         if not {"train", "val"} <= parts.keys():
             raise TrainingError("the split needs a train and a val part.")
         _check_classes(parts["train"], recipe)
-        network = None if recipe.backbone == PIXELS else _started(order, facts)
+        network = None if recipe.backbone == PIXELS else _started(order, facts, parts["train"])
     except StageLensError:
         if not resume:
             _clear(folder)
@@ -130,7 +130,7 @@ def train(
     return Trained(recipe, split, parts, facts, finished, network)
 
 
-def _started(order: Order, facts: dict[str, Any]) -> Network:
+def _started(order: Order, facts: dict[str, Any], known: Part) -> Network:
     """Build the network and give it its start, or the end of the last phase that is on disk."""
     recipe, folder = order.recipe, order.out
     facts["precision"] = facts.get("precision") or resolve_precision(recipe.precision)
@@ -144,7 +144,8 @@ def _started(order: Order, facts: dict[str, Any]) -> Network:
             number = state.phase if ended else state.phase - 1
         assign(network.whole.weights, load_tensors(_checkpoint(folder, number)), f"phase{number}.safetensors")
         return network
-    facts["start"] = set_start_weights(network, order.weights)
+    few = np.linspace(0, len(known.labels) - 1, min(64, len(known.labels))).astype(int)
+    facts["start"] = set_start_weights(network, order.weights, known.scans[few])
     save_tensors(_checkpoint(folder, 0), tensors_of(network.whole.weights))
     return network
 

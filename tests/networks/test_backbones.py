@@ -14,7 +14,7 @@ from core.networks.network import Network, build_network, fit_size
 from core.networks.recipe import Phase, Recipe, read_recipe, with_settings
 from core.networks.weights import assign, from_torch_layout, save_tensors, set_start_weights, tensors_of, weights_hash
 
-from ..conftest import ROOT, tiny_recipe
+from ..conftest import NO_SCANS, ROOT, tiny_recipe
 
 TWO_D = [
     name
@@ -101,7 +101,7 @@ def test_efficientnets_own_normalisation_stays_neutral_whatever_a_file_says(tmp_
     assert any(name.startswith("normalization") for name in tensors)
     save_tensors(tmp_path / "w.safetensors", tensors)
     network = build_network(replace(recipe, start="file"))
-    set_start_weights(network, tmp_path / "w.safetensors")
+    set_start_weights(network, tmp_path / "w.safetensors", NO_SCANS)
     scans = np.random.default_rng(1).uniform(0, 255, (1, 32, 32, 1)).astype(np.float32)
     expected = np.asarray(source.features(scans, training=False))
     np.testing.assert_allclose(np.asarray(network.features(scans, training=False)), expected, atol=1e-5)
@@ -132,10 +132,10 @@ def test_resnet18_starts_from_a_file_laid_out_as_torch_does(tmp_path: Path) -> N
     assert from_torch_layout(tensors).keys() == tensors_of(source.features.weights).keys()
     save_tensors(tmp_path / "resnet18.safetensors", tensors)
     network = build_network(small("resnet18", seed=6, start="imagenet"))
-    set_start_weights(network, tmp_path / "resnet18.safetensors")
+    set_start_weights(network, tmp_path / "resnet18.safetensors", NO_SCANS)
     assert weights_hash(network) == weights_hash(source)
     with pytest.raises(WeightsError, match=r"Keras has no ImageNet weights of ResNet18\. Fetch resnet18"):
-        set_start_weights(network, None)
+        set_start_weights(network, None, NO_SCANS)
 
 
 def test_resnet18_computes_what_torch_computes() -> None:

@@ -14,7 +14,7 @@ from core.networks.network import build_network
 from core.networks.recipe import Augmentation
 from core.networks.weights import assign, load_tensors, save_tensors, set_start_weights, tensors_of
 
-from ..conftest import tiny_recipe
+from ..conftest import NO_SCANS, tiny_recipe
 
 
 def test_resnet50_has_the_published_number_of_parameters() -> None:
@@ -100,7 +100,7 @@ def test_a_bundle_gives_its_backbone_to_another_task(tmp_path: Path) -> None:
     tumour = build_network(tiny_recipe(task="tumour", seed=8))
     save_tensors(tmp_path / "w.safetensors", tensors_of(tumour.whole.weights))
     network = build_network(tiny_recipe(start="file"))
-    said = set_start_weights(network, tmp_path / "w.safetensors")
+    said = set_start_weights(network, tmp_path / "w.safetensors", NO_SCANS)
     assert said.startswith("w.safetensors (SHA-256 ")
     for one, other in zip(tumour.features.weights, network.features.weights, strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
@@ -121,18 +121,18 @@ def test_a_keras_weights_file_as_imagenet_has_it_is_read(tmp_path: Path) -> None
             for name, weight in zip(names, layer.weights, strict=True):
                 group.create_dataset(name, data=np.asarray(weight))
     network = build_network(recipe)
-    set_start_weights(network, path)
+    set_start_weights(network, path, NO_SCANS)
     kernel = np.asarray(source.get_layer("conv3_block2_2_conv").kernel)
     np.testing.assert_array_equal(np.asarray(network.features.get_layer("conv3_block2_2_conv").kernel), kernel)
 
 
 def test_start_weights_that_cannot_be_had_say_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="--weights FILE"):
-        set_start_weights(build_network(tiny_recipe(start="file")), None)
+        set_start_weights(build_network(tiny_recipe(start="file")), None, NO_SCANS)
     with pytest.raises(WeightsError, match="models as objects are not opened"):
-        set_start_weights(build_network(tiny_recipe()), tmp_path / "model.keras")
+        set_start_weights(build_network(tiny_recipe()), tmp_path / "model.keras", NO_SCANS)
     with pytest.raises(WeightsError, match="there is no weights file"):
-        set_start_weights(build_network(tiny_recipe()), tmp_path / "w.h5")
+        set_start_weights(build_network(tiny_recipe()), tmp_path / "w.h5", NO_SCANS)
 
     def offline(**_: object) -> None:
         raise Exception("URL fetch failure on https://example.invalid: None -- no route")
@@ -142,4 +142,4 @@ def test_start_weights_that_cannot_be_had_say_what_to_do(monkeypatch: pytest.Mon
     network = build_network(tiny_recipe(backbone="offline", start="imagenet"))
     monkeypatch.setattr(keras.applications, "MobileNetV2", offline)
     with pytest.raises(WeightsError, match=r"cannot be downloaded. Fetch x.h5 .* set start = \"scratch\""):
-        set_start_weights(network, None)
+        set_start_weights(network, None, NO_SCANS)

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from core.cohorts import audit_folder, split_by_person, split_by_slice
-from core.errors import TrainingError
+from core.errors import RecipeError, TrainingError
+from core.networks.augmentation import RandomView
 from core.networks.card import Bundle, open_bundle
-from core.networks.recipe import Augmentation, Imbalance, Recipe
+from core.networks.recipe import Augmentation, Imbalance, Phase, Recipe, recipe_from, recipe_values, with_settings
 from core.networks.weights import load_tensors, tensors_of
 from core.service.training import Request, evaluate_bundle, train_bundle
 from core.training.phases import COLUMNS, mean_loss
@@ -53,6 +54,33 @@ def test_each_phase_leaves_a_log_with_the_same_columns_and_a_checkpoint(
         assert log["epoch"].tolist() == list(range(1, len(log) + 1))
         assert len(log) <= phase.epochs
         assert (out / f"phase{number}.safetensors").exists()
+
+
+def test_a_phase_may_have_an_augmentation_of_its_own(
+    splits: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[bool]] = []
+    real = RandomView._moved
+
+    def moved(view: RandomView, scans: object) -> object:
+        seen[-1].append(view.augmentation.changes)
+        return real(view, scans)
+
+    monkeypatch.setattr(RandomView, "_moved", moved)
+    phases = (Phase("all", 1e-3, 1, 1), Phase("all", 1e-3, 1, 1, augmentation=Augmentation()))
+    recipe = tiny_recipe(augmentation=Augmentation(flip_horizontal=True), phases=phases)
+    assert recipe_from(recipe_values(recipe)) == recipe
+    titles: list[str] = []
+
+    def say(sentence: str) -> None:
+        titles.append(sentence)
+        seen.append([])
+
+    train(Order(recipe, splits["person"], tmp_path / "run"), say=say)
+    per_phase = [set(changes) for title, changes in zip(titles, seen, strict=True) if title.startswith("phase")]
+    assert per_phase == [{True}, {False}]
+    with pytest.raises(RecipeError, match="a head phase has the recipe's augmentation"):
+        with_settings(recipe, ['phases.1.trains="head"', "phases.1.augmentation={flip_vertical=true}"])
 
 
 def test_the_first_phase_leaves_the_backbone_alone(run: tuple[Bundle, Path], recipe: Recipe) -> None:
