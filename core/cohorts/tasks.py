@@ -16,12 +16,14 @@ class Task:
         title: The question in words.
         classes: The answers, in the order of the network's outputs.
         synonyms: Other spellings (letters and digits only, lower case) of each class.
+        ordered: Whether the classes are stages, the healthy one first.
     """
 
     name: str
     title: str
     classes: tuple[str, ...]
     synonyms: tuple[tuple[str, ...], ...]
+    ordered: bool = False
 
     def class_of(self, spelling: str) -> str | None:
         """Return the class a folder name means, whatever its spaces, underscores and case; None for no match."""
@@ -42,6 +44,7 @@ ALZHEIMER = Task(
         ("mild", "milddementia", "cdr1"),
         ("moderate", "moderatedementia", "cdr2"),
     ),
+    ordered=True,
 )
 TUMOUR = Task(
     "tumour",

@@ -2,7 +2,10 @@
 
 Slices of one person are not independent, so intervals come from resampling whole people (Efron and Tibshirani 1993,
 chapter 8; percentile interval), and the figure by person counts each person once, on the mean of the logits of all
-their slices.
+their slices. Every resample is a row of weights, so all figures of all resamples are a few matrix products.
+
+Precision, recall, F1 and specificity are means over the classes that are present. Quadratic-weighted kappa: Cohen,
+Psychological Bulletin 70:213, 1968. Brier score, the sum over the classes: Brier, Monthly Weather Review 78:1, 1950.
 """
 
 from dataclasses import dataclass
@@ -10,13 +13,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
-from sklearn.metrics import confusion_matrix, roc_auc_score
+from scipy.special import log_softmax
+from sklearn.metrics import confusion_matrix
 
-REPLICATES = 1000
+from core.evaluation.areas import weighted_areas
+
+REPLICATES = 2000
 LEVEL = 0.95
 METHOD = "percentile bootstrap over people"
 FEW = 5  # a class with fewer people than this says nothing for itself
+ONE_CLASS = "the part holds one class only"  # why a figure can be undefined
+OF_CLASS = ("precision", "recall", "f1", "specificity", "auc")
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -44,8 +53,10 @@ class Figures:
         unit: "slice" or "person": what is counted.
         n: How many of them.
         n_people: How many people stand behind them.
-        estimates: accuracy, balanced_accuracy and auc (macro mean, one class against the rest).
-        auc_by_class: Area under the ROC curve of each class against the rest; NaN where undefined.
+        estimates: accuracy, balanced_accuracy, precision, f1, specificity, auc (all means over classes, one against the
+            rest), brier and log_loss (natural logarithm); of ordered classes also kappa (quadratic weights),
+            stage_error (mean absolute, in stages) and auc_impaired (any class but the first against it).
+        by_class: `OF_CLASS` of each class against the rest.
         confusion: int64, classes × classes, rows are the truth.
         classes: Names of rows and columns.
         notes: What limits the figures.
@@ -55,7 +66,7 @@ class Figures:
     n: int
     n_people: int
     estimates: dict[str, Estimate]
-    auc_by_class: dict[str, float]
+    by_class: dict[str, dict[str, Estimate]]
     confusion: NDArray[np.int64]
     classes: tuple[str, ...]
     notes: tuple[str, ...]
@@ -67,21 +78,27 @@ class Figures:
             "n": self.n,
             "people": self.n_people,
             **{name: _number(estimate.value) for name, estimate in self.estimates.items()},
-            "intervals": {
-                name: [_number(estimate.low), _number(estimate.high)] for name, estimate in self.estimates.items()
-            },
+            "intervals": {name: _ends(estimate) for name, estimate in self.estimates.items()},
             "interval_level": LEVEL,
             "interval_method": METHOD,
-            "auc_by_class": {name: _number(value) for name, value in self.auc_by_class.items()},
-            "recall_by_class": {name: _number(value) for name, value in _recalls(self).items()},
+            "replicates": REPLICATES,
+            **{f"{figure}_by_class": {name: _number(of_class[figure].value) for name, of_class in self.by_class.items()}
+               for figure in OF_CLASS},
+            "intervals_by_class": {name: {figure: _ends(estimate) for figure, estimate in of_class.items()}
+                                   for name, of_class in self.by_class.items()},
             "confusion": self.confusion.tolist(),
             "classes": list(self.classes),
             "notes": list(self.notes),
-        }
+        }  # fmt: skip
 
 
 def figures_by_slice(
-    y_true: NDArray[np.int64], logits: NDArray[np.float32], subjects: NDArray[np.str_], classes: tuple[str, ...]
+    y_true: NDArray[np.int64],
+    logits: NDArray[np.floating],
+    subjects: NDArray[np.str_],
+    classes: tuple[str, ...],
+    *,
+    ordered: bool = False,
 ) -> Figures:
     """Count every slice.
 
@@ -90,12 +107,19 @@ def figures_by_slice(
         logits: N × classes.
         subjects: N names of people; where "" each slice counts as a person of its own.
         classes: Names of the classes.
+        ordered: Whether they are stages, from the healthy one on.
     """
-    return _figures("slice", y_true, logits, _person_numbers(subjects), classes, known=bool((subjects != "").all()))
+    known = bool((subjects != "").all())
+    return _figures("slice", y_true, logits, person_numbers(subjects), classes, known=known, ordered=ordered)
 
 
 def figures_by_person(
-    y_true: NDArray[np.int64], logits: NDArray[np.float32], subjects: NDArray[np.str_], classes: tuple[str, ...]
+    y_true: NDArray[np.int64],
+    logits: NDArray[np.floating],
+    subjects: NDArray[np.str_],
+    classes: tuple[str, ...],
+    *,
+    ordered: bool = False,
 ) -> Figures | None:
     """Count every person once, on the mean of the logits of their slices; None where people are not known.
 
@@ -103,19 +127,39 @@ def figures_by_person(
     """
     if (subjects == "").any():
         return None
-    people = _person_numbers(subjects)
-    n_people = int(people.max()) + 1
-    counts = np.zeros((n_people, len(classes)))
-    np.add.at(counts, (people, y_true), 1)
-    sums = np.zeros((n_people, len(classes)))
-    np.add.at(sums, people, logits)
-    means = sums / counts.sum(axis=1, keepdims=True)
-    return _figures("person", counts.argmax(axis=1), means, np.arange(n_people), classes, known=True)
+    truth, means = mean_by_person(y_true, logits, person_numbers(subjects))
+    return _figures("person", truth, means, np.arange(len(truth)), classes, known=True, ordered=ordered)
 
 
-def _person_numbers(subjects: NDArray[np.str_]) -> NDArray[np.int64]:
+def person_numbers(subjects: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Return a number from 0 for each person; a number of its own where no person is known."""
     own = np.array([f"slice {row}" if name == "" else name for row, name in enumerate(subjects)])
     return np.unique(own, return_inverse=True)[1]
+
+
+def mean_by_person(
+    y_true: NDArray[np.int64], logits: NDArray[np.floating], people: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], Floats]:
+    """Return each person's label (that of most of their slices) and the mean of their slices' logits."""
+    counts = np.zeros((int(people.max()) + 1, logits.shape[1]))
+    np.add.at(counts, (people, y_true), 1)
+    sums = np.zeros_like(counts)
+    np.add.at(sums, people, logits)
+    return counts.argmax(axis=1), sums / counts.sum(axis=1, keepdims=True)
+
+
+def draw_people(n_people: int, *, replicates: int = REPLICATES, seed: int = 0) -> NDArray[np.int64]:
+    """Draw people with replacement: how often each is in each resample, replicates × people."""
+    return np.random.default_rng(seed).multinomial(n_people, np.full(n_people, 1 / n_people), size=replicates)
+
+
+def estimate(value: float, replicates: Floats, reason: str = "") -> Estimate:
+    """Put the percentile interval of resamples around a figure; resamples in which it is undefined are left out."""
+    defined = replicates[np.isfinite(replicates)]
+    if not np.isfinite(value) or len(defined) == 0:
+        return Estimate(float("nan"), float("nan"), float("nan"), reason)
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(float(value), float(low), float(high))
 
 
 def _figures(
@@ -126,62 +170,99 @@ def _figures(
     classes: tuple[str, ...],
     *,
     known: bool,
+    ordered: bool,
 ) -> Figures:
     n_classes, n_people = len(classes), int(people.max()) + 1
-    y_pred, probabilities = logits.argmax(axis=1), softmax(logits.astype(np.float64), axis=1)
-    by_person = np.zeros((n_people, n_classes, n_classes))
-    np.add.at(by_person, (people, y_true, y_pred), 1)
-    draws = np.random.default_rng(0).multinomial(n_people, np.full(n_people, 1 / n_people), size=REPLICATES)
-    resampled = np.einsum("bp,pij->bij", draws, by_person)
-    confusion = confusion_matrix(y_true, y_pred, labels=range(n_classes))
-    auc_by_class = {
-        name: _auc(y_true == place, probabilities[:, place], np.ones(len(y_true))) for place, name in enumerate(classes)
+    logarithms = log_softmax(logits.astype(np.float64), axis=1)
+    confusions = np.zeros((n_people, n_classes, n_classes))
+    np.add.at(confusions, (people, y_true, logits.argmax(axis=1)), 1)
+    losses = np.zeros((n_people, 2))
+    np.add.at(losses, people, _losses(y_true, logarithms))
+    scores = np.exp(logarithms)
+    everybody, draws = np.ones((1, n_people)), draw_people(n_people)
+    (value, value_by_class), (drawn, drawn_by_class) = (
+        _all_figures(weights, people, y_true, scores, confusions, losses, ordered=ordered)
+        for weights in (everybody, draws)
+    )
+    return Figures(
+        unit,
+        len(y_true),
+        n_people,
+        {name: estimate(float(value[name][0]), drawn[name], ONE_CLASS) for name in value},
+        {class_name: {name: estimate(float(value_by_class[name][0, place]), drawn_by_class[name][:, place])
+                      for name in OF_CLASS} for place, class_name in enumerate(classes)},
+        confusion_matrix(y_true, logits.argmax(axis=1), labels=range(n_classes)),
+        classes,
+        _notes(y_true, people, classes, known=known),
+    )  # fmt: skip
+
+
+def _losses(y_true: NDArray[np.int64], logarithms: Floats) -> Floats:
+    """Return Brier score and log loss of each row, N × 2."""
+    rows = np.arange(len(y_true))
+    off = np.exp(logarithms)
+    off[rows, y_true] -= 1
+    return np.stack([(off**2).sum(axis=1), -logarithms[rows, y_true]], axis=1)
+
+
+def _all_figures(
+    weights: NDArray, people: NDArray[np.int64], y_true: NDArray[np.int64], scores: Floats, confusions: Floats,
+    losses: Floats, *, ordered: bool,
+) -> tuple[dict[str, Floats], dict[str, Floats]]:  # fmt: skip
+    """Return every figure, R each, and those by class, R × classes, for R weightings of the people."""
+    confusion = np.tensordot(weights.astype(np.float64), confusions, axes=1)
+    n = confusion.sum(axis=(1, 2))
+    by_class = _by_class(confusion)
+    by_row = weights[:, people]
+    by_class["auc"] = np.stack(
+        [weighted_areas(y_true == place, scores[:, place], by_row) for place in range(scores.shape[1])], axis=1
+    )
+    brier, log_loss = (weights @ losses / n[:, None]).T
+    figures = {
+        "accuracy": np.trace(confusion, axis1=1, axis2=2) / n,
+        "balanced_accuracy": _mean_of_defined(by_class["recall"]),
+        **{name: _mean_of_defined(by_class[name]) for name in ("precision", "f1", "specificity", "auc")},
+        "brier": brier,
+        "log_loss": log_loss,
     }
-    aucs = np.array([_macro_auc(y_true, probabilities, draw[people].astype(float)) for draw in draws])
-    defined = [value for value in auc_by_class.values() if np.isfinite(value)]
-    reason = "" if defined else "the part holds one class only"
-    estimates = {
-        "accuracy": _estimate(_accuracy(confusion[None])[0], _accuracy(resampled)),
-        "balanced_accuracy": _estimate(_balanced(confusion[None])[0], _balanced(resampled)),
-        "auc": _estimate(float(np.mean(defined)) if defined else float("nan"), aucs, reason),
-    }
-    notes = _notes(y_true, people, classes, known=known)
-    return Figures(unit, len(y_true), n_people, estimates, auc_by_class, confusion, classes, notes)
+    if ordered:
+        stages = np.arange(scores.shape[1])
+        apart = np.abs(np.subtract.outer(stages, stages))
+        figures["kappa"] = _kappa(confusion, apart**2)
+        figures["stage_error"] = (confusion * apart).sum(axis=(1, 2)) / n
+        figures["auc_impaired"] = weighted_areas(y_true > 0, 1 - scores[:, 0], by_row)
+    return figures, by_class
 
 
-def _accuracy(confusion: NDArray[np.floating]) -> NDArray[np.float64]:
-    accuracy: NDArray[np.float64] = np.trace(confusion, axis1=1, axis2=2) / confusion.sum(axis=(1, 2))
-    return accuracy
+def _by_class(confusion: Floats) -> dict[str, Floats]:
+    """Return precision, recall, F1 and specificity, R × classes, of R confusion matrices; NaN for absent classes.
+
+    The precision of a class that is never answered is 0, as scikit-learn has it.
+    """
+    right = np.diagonal(confusion, axis1=1, axis2=2)
+    support, answered = confusion.sum(axis=2), confusion.sum(axis=1)
+    n = confusion.sum(axis=(1, 2))[:, None]
+    precision = np.where(support > 0, right / np.maximum(answered, 1), np.nan)
+    recall = np.where(support > 0, right / np.maximum(support, 1), np.nan)
+    f1 = np.where(support > 0, 2 * right / np.maximum(support + answered, 1), np.nan)
+    others = n - support
+    specificity = np.where(others > 0, (others - answered + right) / np.maximum(others, 1), np.nan)
+    return {"precision": precision, "recall": recall, "f1": f1, "specificity": specificity}
 
 
-def _balanced(confusion: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Mean recall over the classes that are present (Brodersen 2010), for a stack of confusion matrices."""
-    support = confusion.sum(axis=2)
-    recall = np.diagonal(confusion, axis1=1, axis2=2) / np.maximum(support, 1)
-    balanced: NDArray[np.float64] = recall.sum(axis=1) / (support > 0).sum(axis=1)
-    return balanced
+def _kappa(confusion: Floats, cost: NDArray) -> Floats:
+    """Return weighted kappa of each confusion matrix; NaN where chance costs nothing."""
+    n = confusion.sum(axis=(1, 2))
+    by_chance = confusion.sum(axis=2)[:, :, None] * confusion.sum(axis=1)[:, None, :] / n[:, None, None]
+    expected = (by_chance * cost).sum(axis=(1, 2))
+    paid = (confusion * cost).sum(axis=(1, 2))
+    return np.where(expected > 0, 1 - paid / np.where(expected > 0, expected, 1), np.nan)
 
 
-def _auc(positive: NDArray[np.bool_], score: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
-    """Area under the ROC curve; NaN when a class has no weight."""
-    if weight[positive].sum() == 0 or weight[~positive].sum() == 0:
-        return float("nan")
-    drawn = weight > 0
-    return float(roc_auc_score(positive[drawn], score[drawn], sample_weight=weight[drawn]))
-
-
-def _macro_auc(y_true: NDArray[np.int64], probabilities: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
-    areas = [_auc(y_true == place, probabilities[:, place], weight) for place in range(probabilities.shape[1])]
-    defined = [area for area in areas if np.isfinite(area)]
-    return float(np.mean(defined)) if defined else float("nan")
-
-
-def _estimate(value: float, replicates: NDArray[np.float64], reason: str = "") -> Estimate:
-    defined = replicates[np.isfinite(replicates)]
-    if not np.isfinite(value) or len(defined) == 0:
-        return Estimate(float("nan"), float("nan"), float("nan"), reason)
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(float(value), float(low), float(high))
+def _mean_of_defined(values: Floats) -> Floats:
+    """Return the mean along the last axis of what is no NaN; NaN where nothing is."""
+    count = np.isfinite(values).sum(axis=-1)
+    return np.where(count > 0, np.nansum(values, axis=-1) / np.maximum(count, 1), np.nan)
 
 
 def _notes(
@@ -197,10 +278,8 @@ def _notes(
     return tuple(notes)
 
 
-def _recalls(figures: Figures) -> dict[str, float]:
-    support = figures.confusion.sum(axis=1)
-    recall = np.where(support > 0, np.diag(figures.confusion) / np.maximum(support, 1), np.nan)
-    return dict(zip(figures.classes, recall.tolist(), strict=True))
+def _ends(found: Estimate) -> list[float | None]:
+    return [_number(found.low), _number(found.high)]
 
 
 def _number(value: float) -> float | None:

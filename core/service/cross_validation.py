@@ -127,7 +127,8 @@ def _run_fold(request: Request, fold: Fold, run: Path, step: Step, say: Callable
 
 
 def _figures(how: Callable[..., Any], table: pd.DataFrame, recipe: Recipe) -> dict[str, Any] | None:
-    figures = how(_labels(table, recipe), _logits(table, recipe), table["subject"].to_numpy(str), recipe.classes)
+    figures = how(_labels(table, recipe), _logits(table, recipe), table["subject"].to_numpy(str), recipe.classes,
+                  ordered=recipe.as_task().ordered)  # fmt: skip
     return figures.as_dict() if figures is not None else None
 
 

@@ -183,9 +183,11 @@ def evaluate_bundle(bundle: Bundle, split: pd.DataFrame, *, part: str = "test") 
 
 
 def _figures(logits: np.ndarray, part: Part, recipe: Recipe) -> dict[str, Any]:
-    by_person = figures_by_person(part.labels, logits, part.subjects, recipe.classes)
+    given = (part.labels, logits, part.subjects, recipe.classes)
+    ordered = recipe.as_task().ordered
+    by_person = figures_by_person(*given, ordered=ordered)
     return {
-        "by_slice": figures_by_slice(part.labels, logits, part.subjects, recipe.classes).as_dict(),
+        "by_slice": figures_by_slice(*given, ordered=ordered).as_dict(),
         "by_person": by_person.as_dict() if by_person is not None else None,
     }
 

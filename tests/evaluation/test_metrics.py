@@ -1,8 +1,20 @@
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    brier_score_loss,
+    cohen_kappa_score,
+    f1_score,
+    log_loss,
+    mean_absolute_error,
+    precision_recall_fscore_support,
+    precision_score,
+    roc_auc_score,
+)
 
-from core.evaluation.metrics import figures_by_person, figures_by_slice
+from core.evaluation.areas import weighted_areas
+from core.evaluation.metrics import draw_people, estimate, figures_by_person, figures_by_slice
 
 CLASSES = ("a", "b", "c")
 
@@ -24,6 +36,51 @@ def test_the_figures_are_those_of_scikit_learn() -> None:
     assert figures["accuracy"] == pytest.approx(accuracy_score(y_true, logits.argmax(1)), abs=1e-9)
     assert figures["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(y_true, logits.argmax(1)), abs=1e-9)
     assert figures["auc"] == pytest.approx(roc_auc_score(y_true, probabilities, multi_class="ovr"), abs=1e-9)
+    y_pred = logits.argmax(1)
+    ordered = figures_by_slice(y_true, logits, subjects, CLASSES, ordered=True)
+    for name, expected in {
+        "precision": precision_score(y_true, y_pred, average="macro"),
+        "f1": f1_score(y_true, y_pred, average="macro"),
+        "kappa": cohen_kappa_score(y_true, y_pred, weights="quadratic"),
+        "stage_error": mean_absolute_error(y_true, y_pred),
+        "log_loss": log_loss(y_true, probabilities),
+        "brier": sum(brier_score_loss(y_true == place, probabilities[:, place]) for place in range(3)),
+        "auc_impaired": roc_auc_score(y_true > 0, 1 - probabilities[:, 0]),
+        "specificity": np.mean([accuracy_score(y_pred[y_true != place] != place, [True] * (y_true != place).sum())
+                                for place in range(3)]),
+    }.items():  # fmt: skip
+        assert ordered.estimates[name].value == pytest.approx(expected, abs=1e-9), name
+    precision, recall, f1, _ = precision_recall_fscore_support(y_true, y_pred)
+    for place, name in enumerate(CLASSES):
+        found = ordered.by_class[name]
+        assert found["precision"].value == pytest.approx(precision[place], abs=1e-9)
+        assert found["recall"].value == pytest.approx(recall[place], abs=1e-9)
+        assert found["f1"].value == pytest.approx(f1[place], abs=1e-9)
+        assert found["auc"].value == pytest.approx(roc_auc_score(y_true == place, probabilities[:, place]), abs=1e-9)
+
+
+def test_areas_of_weighted_scores_with_ties_are_those_of_scikit_learn() -> None:
+    rng = np.random.default_rng(1)
+    positive, score = rng.random(300) < 0.4, rng.integers(0, 12, 300) / 11
+    weights = rng.integers(0, 4, (5, 300))
+    expected = [roc_auc_score(positive, score, sample_weight=weight) for weight in weights]
+    np.testing.assert_allclose(weighted_areas(positive, score, weights), expected, atol=1e-12)
+    weights[0, positive] = 0
+    assert np.isnan(weighted_areas(positive, score, weights)[0])
+
+
+def test_intervals_over_people_cover_the_truth_and_those_over_slices_do_not() -> None:
+    rng = np.random.default_rng(4)
+    people, slices, cohorts = 100, 16, 1000
+    hardness = rng.beta(2, 1.2, (cohorts, people))  # each person's slices are right with a chance of their own
+    right = rng.binomial(slices, hardness) / slices
+    truth = 2 / 3.2
+    draws = draw_people(people)
+    found = [estimate(float(one.mean()), draws @ one / people) for one in right]
+    covered = np.mean([one.low <= truth <= one.high for one in found])
+    assert 0.93 <= covered <= 0.97
+    naive = 1.96 * np.sqrt(right.mean(1) * (1 - right.mean(1)) / (people * slices))
+    assert np.mean(np.abs(right.mean(1) - truth) <= naive) < 0.75
 
 
 def test_a_person_counts_once_on_the_mean_of_their_logits() -> None:
