@@ -152,6 +152,20 @@ def test_audit_and_split_write_their_tables(shell: Shell, heads: Path, tmp_path:
     assert "WARNING: 20 of 20 people have slices in more than one part" in out
 
 
+def test_leak_lays_bare_what_a_split_by_slice_is_worth(shell: Shell, heads: Path, tmp_path: Path) -> None:
+    status, out, _ = shell("leak", heads, "--plot", tmp_path / "leak.html", "--json")
+    found = json.loads(out)
+    assert status == 0
+    assert found["by_slice"]["accuracy"] > found["by_person"]["accuracy"] + 0.3
+    assert set(found["shuffled_labels"]) == {"accuracy", "interval", "split", "classes_by_lot", "title"}
+    assert "Classes drawn by lot" in (tmp_path / "leak.html").read_text(encoding="utf-8")
+    words = shell("leak", heads)[1]
+    assert "On people never seen the same recipe is right in" in words
+    status, _, error = shell("leak", heads, "--recipe", "s1_resnet50")
+    assert (status, error.count("\n")) == (1, 1)
+    assert "give a folder for its runs with --out" in error
+
+
 def test_audit_for_machines(shell: Shell, heads: Path) -> None:
     findings = json.loads(shell("audit", heads, "--json")[1])
     assert (findings["images"], findings["people"], findings["slices_per_person"]) == (240, 20, [12])

@@ -130,3 +130,33 @@ def split(
         described["note"] = "People cannot be told apart here; near copies were kept together instead."
     words = split_words(described) + (f"\n{described['note']}" if "note" in described else "")
     show({"table": str(out), **described}, as_json, f"{words}\nwritten to {out}")
+
+
+@commands.command()
+def leak(
+    folder: Annotated[Path, typer.Argument(help="Folder of slices, as for audit; people must be found in it.")],
+    recipe: Annotated[
+        str, typer.Option(help="What is trained: the nearest picture takes a minute, a network hours.")
+    ] = "baseline_pixels_nearest",
+    out: Annotated[Path | None, typer.Option(help="Folder for the trainings of a network; they resume.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write the bars as a self-contained HTML.")] = None,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a random split of slices is worth: the same recipe on people never seen, and on classes by lot."""
+    from core.cohorts import audit_folder
+    from core.networks.recipe import read_recipe
+    from core.service.leak import lay_bare
+    from core.service.words import leak_words
+
+    def say(sentence: str) -> None:
+        print(sentence, file=sys.stderr)
+
+    if plot is not None:
+        writable(plot)
+    found = lay_bare(audit_folder(folder).table, read_recipe(recipe), out=out, seed=seed, say=say)
+    if plot is not None:
+        from core.service.figures import leak_bars
+
+        leak_bars(found.as_dict()).write_html(plot, include_plotlyjs=True)
+    show(found.as_dict(), as_json, leak_words(found.as_dict()))

@@ -1,6 +1,7 @@
 """The scans of a split, decoded once, at the network's size, as bytes; memory-mapped where they are many."""
 
 import hashlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +66,25 @@ def load_part(split: pd.DataFrame, part: str, recipe: Recipe, *, store: Path | N
         )
     else:
         scans = np.empty(shape, np.uint8)
+    digests = _read_into(scans, rows["path"].tolist(), recipe)
+    return Part(scans, labels.to_numpy(np.int64), rows["subject"].to_numpy(str), digests)
+
+
+def read_scans(paths: Sequence[str], recipe: Recipe) -> NDArray[np.uint8]:
+    """Read files at a recipe's size, as `Part.scans`.
+
+    Raises:
+        CohortError: A file cannot be opened.
+        ScanError: A file cannot be read.
+    """
+    scans = np.empty((len(paths), *input_shape(recipe)), np.uint8)
+    _read_into(scans, paths, recipe)
+    return scans
+
+
+def _read_into(scans: NDArray[np.uint8], paths: Sequence[str], recipe: Recipe) -> tuple[str, ...]:
+    """Fill an array with the scans of the files, and return the files' SHA-256 sums."""
     digests: list[str] = []
-    paths = rows["path"].tolist()
     read_one = _read_slice if recipe.depth is None else _read_volume
     chunk = CHUNK if recipe.depth is None else 4
     with ThreadPoolExecutor() as pool:
@@ -75,7 +93,7 @@ def load_part(split: pd.DataFrame, part: str, recipe: Recipe, *, store: Path | N
             fitted = fit_size(recipe, [grey for grey, _ in read])
             scans[start : start + len(read)] = np.rint(np.clip(fitted, 0, 255, out=fitted), out=fitted)
             digests.extend(digest for _, digest in read)
-    return Part(scans, labels.to_numpy(np.int64), rows["subject"].to_numpy(str), tuple(digests))
+    return tuple(digests)
 
 
 def fingerprint(parts: list[Part]) -> str:

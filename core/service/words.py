@@ -120,6 +120,23 @@ def figures_words(values: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def leak_words(values: dict[str, Any]) -> str:
+    """Say what a leak comes to."""
+    lines = [f"{values['recipe']}: {_number(values['slices'])} slices of {_number(values['people'])} people"]
+    for found in values.values():
+        if isinstance(found, dict) and "interval" in found:
+            low, high = found["interval"]
+            lines.append(f"  {found['title']:<46}{found['accuracy']:>7.1%}  (95 % {low:.1%} to {high:.1%})")
+    always = values["always"]
+    lines.append(f"  {'Always ' + always['class']:<46}{always['accuracy']:>7.1%}")
+    lot, honest = (values[name]["accuracy"] for name in ("shuffled_labels", "by_person"))
+    lines.append(
+        f"With classes drawn by lot there is nothing to learn but who is who; splitting slices still gives {lot:.1%}. "
+        f"On people never seen the same recipe is right in {honest:.1%}."
+    )
+    return "\n".join(lines)
+
+
 def folds_words(summary: dict[str, Any]) -> str:
     """Say what a cross-validation has found so far."""
     lines = [f"{summary['recipe']}: {len(summary['finished'])} of {len(summary['wanted'])} folds finished"]

@@ -243,3 +243,20 @@ def test_nothing_runs_out_of_the_page_at_any_width(browser: Browser, address: st
         page.wait_for_timeout(500)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     page.close()
+
+
+def test_the_leak_is_laid_bare_on_a_folder(page: Page, address: str, heads: Path) -> None:
+    page.goto(f"{address}/leak")
+    expect(page.get_by_role("heading", name="Why 98.6 % is not 98.6 %")).to_be_visible(timeout=LONG)
+    field = page.get_by_role("textbox")
+    field.fill("/nowhere/at/all")
+    page.get_by_role("button", name="Measure").click()
+    expect(page.get_by_text("/nowhere/at/all").last).to_be_visible(timeout=LONG)
+    field.fill(str(heads))
+    page.get_by_role("button", name="Measure").click()
+    headline = re.compile(r"^(9\d|100)\.\d% is [0-5]?\d\.\d% on people never seen")
+    expect(page.get_by_role("heading", name=headline)).to_be_visible(timeout=LONG)
+    for title in ("Slices split at random", "People split"):
+        expect(page.locator(".js-plotly-plot").get_by_text(title, exact=True)).to_be_visible()
+    expect(page.locator(".js-plotly-plot").get_by_text("Classes drawn by lot,")).to_have_count(2)
+    expect(page.get_by_text("240 slices of 20 people; 10 folds")).to_be_visible()
