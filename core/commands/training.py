@@ -103,23 +103,33 @@ def full(
 
 @commands.command()
 def evaluate(
-    bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
-    split: Annotated[Path, typer.Option(help="Table written by split.")],
+    target: Annotated[str, typer.Argument(help="Name or folder of a bundle; or folder of a run or cross-validation.")],
+    split: Annotated[Path | None, typer.Option(help="Table written by split; a run has its own.")] = None,
     part: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    people: Annotated[Path | None, typer.Option(help="CSV of path or person with age, sex or site.")] = None,
+    aged_from: Annotated[float, typer.Option(help="Least age of the part whose people are of an age.")] = 60,
+    unknown_age: Annotated[float | None, typer.Option(help="Taken for people without an age; else left out.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a bundle on a part of a split, by slice and by person."""
+    """Measure by slice and by person; with a table of people, beside what their age alone achieves."""
     from core.cohorts import read_split
     from core.networks.card import open_bundle
-    from core.service.words import figures_words
+    from core.service.confounding import evaluate_run, known_people
+    from core.service.words import confounder_words, figures_words
 
-    opened, table = open_bundle(bundle), read_split(split)
-    with loading_quietly():
-        from core.service.training import evaluate_bundle
+    known = None if people is None else known_people(people, aged_from=aged_from, unknown_age=unknown_age)
+    if split is None:
+        values = evaluate_run(Path(target), known)
+    else:
+        opened, table = open_bundle(target), read_split(split)
+        with loading_quietly():
+            from core.service.training import evaluate_bundle
 
-    values = evaluate_bundle(opened, table, part=part)
-    warnings = "".join(f"\nWARNING: {warning}" for warning in values["warnings"])
-    show(values, as_json, f"{values['model']} on the {part} part\n{figures_words(values)}{warnings}")
+        values = evaluate_bundle(opened, table, part=part, people=known)
+    words = [f"{values['model']} on the {values['part']} part", figures_words(values)]
+    if values["confounders"] is not None:
+        words.append(confounder_words(values["confounders"]))
+    show(values, as_json, "\n".join([*words, *(f"WARNING: {warning}" for warning in values["warnings"])]))
 
 
 @commands.command()

@@ -6,9 +6,7 @@ from numpy.typing import NDArray
 CELLS = 4_000_000  # resamples × scores that are looked at together
 
 
-def weighted_areas(
-    positive: NDArray[np.bool_], score: NDArray[np.floating], weights: NDArray[np.floating]
-) -> NDArray[np.float64]:
+def weighted_areas(positive: NDArray[np.bool_], score: NDArray[np.floating], weights: NDArray) -> NDArray[np.float64]:
     """Return the area under the ROC curve for each of many weightings of the same scores.
 
     The area is the chance that a positive has a higher score than a negative, a tie counting half (Hanley and McNeil,

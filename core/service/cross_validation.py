@@ -11,11 +11,11 @@ import pandas as pd
 
 from core.cohorts.folds import Fold, folds_by_person
 from core.errors import TrainingError
-from core.evaluation.metrics import figures_by_person, figures_by_slice
+from core.evaluation.metrics import figures_by_person, figures_by_slice, mean_by_person, person_numbers
 from core.evaluation.threshold import best_threshold, decide, impaired_score
 from core.networks.recipe import Recipe
 from core.service.jobs import STATUS_FILE
-from core.service.run_files import PREDICTIONS_FILE
+from core.service.run_files import PREDICTIONS_FILE, logits_in
 from core.service.running import run_reported
 from core.service.training import Request
 from core.training.phases import Step
@@ -127,7 +127,7 @@ def _run_fold(request: Request, fold: Fold, run: Path, step: Step, say: Callable
 
 
 def _figures(how: Callable[..., Any], table: pd.DataFrame, recipe: Recipe) -> dict[str, Any] | None:
-    figures = how(_labels(table, recipe), _logits(table, recipe), table["subject"].to_numpy(str), recipe.classes,
+    figures = how(*logits_in(table, recipe), table["subject"].to_numpy(str), recipe.classes,
                   ordered=recipe.as_task().ordered)  # fmt: skip
     return figures.as_dict() if figures is not None else None
 
@@ -148,14 +148,5 @@ def _impaired(tables: list[pd.DataFrame], recipe: Recipe) -> dict[str, Any]:
 def _people(table: pd.DataFrame, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
     """Return each person's score (of the mean of their logits) and whether they are impaired."""
     people = table["subject"].where(table["subject"] != "", table["path"])
-    logits = pd.DataFrame(_logits(table, recipe)).groupby(people.to_numpy()).mean().to_numpy()
-    labels = pd.Series(_labels(table, recipe)).groupby(people.to_numpy()).agg(lambda own: own.mode().iloc[0]).to_numpy()
-    return impaired_score(logits), labels > 0
-
-
-def _labels(table: pd.DataFrame, recipe: Recipe) -> np.ndarray:
-    return np.asarray(table["label"].map({name: place for place, name in enumerate(recipe.classes)}), np.int64)
-
-
-def _logits(table: pd.DataFrame, recipe: Recipe) -> np.ndarray:
-    return np.asarray(table[[f"logit {name}" for name in recipe.classes]], np.float32)
+    labels, means = mean_by_person(*logits_in(table, recipe), person_numbers(people.to_numpy(str)))
+    return impaired_score(means), labels > 0

@@ -5,10 +5,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import tomli_w
+from numpy.typing import NDArray
 
-from core.networks.recipe import Recipe, recipe_values
+from core.errors import TrainingError
+from core.networks.recipe import Recipe, read_recipe, recipe_values
 
 RECIPE_FILE = "recipe.toml"
 BUNDLE_FOLDER = "bundle"
@@ -34,6 +37,37 @@ def card_of_run(folder: Path) -> dict[str, Any] | None:
             continue
         return card
     return None
+
+
+def predictions_of(run: Path) -> list[pd.DataFrame]:
+    """Return what a run's network said of the scans that did not train it: one table, or one a fold of the first
+    repeat of a cross-validation.
+
+    Raises:
+        TrainingError: The folder holds no finished run.
+    """
+    folders = [run] if (run / PREDICTIONS_FILE).exists() else sorted(run.glob("repeat1_fold*"))
+    found = [folder / PREDICTIONS_FILE for folder in folders if (folder / PREDICTIONS_FILE).exists()]
+    if not found:
+        raise TrainingError(f"{run} holds no finished run.")
+    return [pd.read_csv(path, dtype={"subject": str, "path": str}, keep_default_na=False) for path in found]
+
+
+def recipe_of_run(run: Path) -> Recipe:
+    """Return the recipe of a run, or of a cross-validation's first fold.
+
+    Raises:
+        RecipeError: The folder holds none.
+    """
+    return read_recipe(next((path for path in (run / RECIPE_FILE, *sorted(run.glob(f"repeat1_fold*/{RECIPE_FILE}")))
+                             if path.exists()), run / RECIPE_FILE))  # fmt: skip
+
+
+def logits_in(predictions: pd.DataFrame, recipe: Recipe) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return labels, N places in the recipe's classes, and logits, N × classes, of a table of predictions."""
+    place_of = {name: place for place, name in enumerate(recipe.classes)}
+    labels = predictions["label"].map(place_of).to_numpy(np.int64)
+    return labels, predictions[[f"logit {name}" for name in recipe.classes]].to_numpy(np.float32)
 
 
 def write_recipe(path: Path, recipe: Recipe) -> None:

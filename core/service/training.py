@@ -12,16 +12,16 @@ import numpy as np
 import pandas as pd
 
 from core.errors import TrainingError
-from core.evaluation.metrics import figures_by_person, figures_by_slice
 from core.networks.backend import backend_name, compile_forward, in_batches
 from core.networks.bundle import round_weights, write_bundle
 from core.networks.card import FORMAT, Bundle, open_bundle
 from core.networks.devices import device_title
 from core.networks.network import build_network
-from core.networks.parts import Part, load_part
+from core.networks.parts import load_part
 from core.networks.predictor import load_predictor
 from core.networks.recipe import Recipe, recipe_values
 from core.networks.weights import Tensors, assign, tensors_of
+from core.service.confounding import People, figures_of, held_against
 from core.service.run_files import BUNDLE_FOLDER, FIGURES_FILE, PREDICTIONS_FILE
 from core.service.splits import describe_split
 from core.training.phases import Record, Step
@@ -124,7 +124,7 @@ def run_training(
         "data_fingerprint": trained.facts["data_fingerprint"],
         "split": describe_split(trained.split),
         "evaluated_on": test,
-        **_figures(logits[test], trained.parts[test], recipe),
+        **figures_of(trained.parts[test].labels, logits[test], trained.parts[test].subjects, recipe.as_task()),
         "published_protocol": _published(published),
         "training": _histories(out, recipe),
         "device": device_title(),
@@ -156,12 +156,21 @@ def train_bundle(request: Request, *, step: Step, say: Callable[[str], None]) ->
     return bundle
 
 
-def evaluate_bundle(bundle: Bundle, split: pd.DataFrame, *, part: str = "test") -> dict[str, Any]:
+def evaluate_bundle(
+    bundle: Bundle, split: pd.DataFrame, *, part: str = "test", people: People | None = None
+) -> dict[str, Any]:
     """Evaluate a bundle on one part of a split.
 
+    Args:
+        bundle: What is evaluated.
+        split: A split table.
+        part: train, val or test.
+        people: What is known of the people, to hold against the figures; None for nothing.
+
     Returns:
-        Plain values: `model`, `part`, `split`, `by_slice` and `by_person` (null where people are not known), and
-        `warnings`, which say so when the bundle may have been trained on these people.
+        Plain values: `model`, `part`, `split`, `by_slice` and `by_person` (null where people are not known),
+        `confounders` (null without `people`), and `warnings`, which say so when the bundle may have been trained on
+        these people.
 
     Raises:
         StageLensError: As raised by the rooms below.
@@ -178,18 +187,14 @@ def evaluate_bundle(bundle: Bundle, split: pd.DataFrame, *, part: str = "test") 
         warnings.append(f"The bundle was trained or chosen on the {part} part of this split.")
     if described["tearing"]:
         warnings.append(described["tearing"])
-    figures = _figures(logits, data, bundle.recipe)
-    return {"model": bundle.name, "part": part, "split": described, **figures, "warnings": warnings}
-
-
-def _figures(logits: np.ndarray, part: Part, recipe: Recipe) -> dict[str, Any]:
-    given = (part.labels, logits, part.subjects, recipe.classes)
-    ordered = recipe.as_task().ordered
-    by_person = figures_by_person(*given, ordered=ordered)
-    return {
-        "by_slice": figures_by_slice(*given, ordered=ordered).as_dict(),
-        "by_person": by_person.as_dict() if by_person is not None else None,
-    }
+    figures = figures_of(data.labels, logits, data.subjects, bundle.recipe.as_task())
+    against = None
+    if people is not None:
+        paths = split.loc[split["part"] == part, "path"].tolist()
+        against = held_against(people, paths, data.labels, logits, data.subjects, bundle.recipe.as_task())
+        warnings += against["warnings"]
+    return {"model": bundle.name, "part": part, "split": described, **figures, "confounders": against,
+            "warnings": warnings}  # fmt: skip
 
 
 def _check_comparable(published: Bundle, recipe: Recipe, facts: dict[str, Any]) -> None:

@@ -120,6 +120,34 @@ def figures_words(values: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def confounder_words(against: dict[str, Any]) -> str:
+    """Say what people's age, sex and site achieve beside the network, for everybody and for those of an age."""
+    lines = []
+    for group in against["groups"]:
+        network = group["by_person"]
+        lines.append(f"{group['group']}: {group['people']} people")
+        lines.append(f"  {'accuracy, by person':<42}{_with_interval(network, 'accuracy')}")
+        lines.append(f"  {'impaired or not, by person, area':<42}{_with_interval(network, 'auc_impaired')}")
+        for one in group["covariates"]:
+            alone, explained = one["auc_alone"], one["variance_explained"]
+            if alone["value"] is None:
+                lines.append(f"  {one['name']}: {alone['reason']}")
+                continue
+            low, high = alone["interval"]
+            known = f"{one['name']} alone, area ({one['people']} people)"
+            lines.append(f"  {known:<42}{_share(alone['value'])}  (95 % {_share(low)} to {_share(high)})")
+            if explained["value"] is not None:
+                low, high = explained["interval"]
+                lines.append(f"  {'  explains of the network’s variance':<42}{_share(explained['value'])}  "
+                             f"(95 % {_share(low)} to {_share(high)})")  # fmt: skip
+    return "\n".join(lines)
+
+
+def _with_interval(figures: dict[str, Any], name: str) -> str:
+    low, high = figures["intervals"][name]
+    return f"{_share(figures[name])}  (95 % {_share(low)} to {_share(high)})"
+
+
 def leak_words(values: dict[str, Any]) -> str:
     """Say what a leak comes to."""
     lines = [f"{values['recipe']}: {_number(values['slices'])} slices of {_number(values['people'])} people"]

@@ -1,0 +1,139 @@
+"""Figures of a network for everybody and for those of an age, beside what age, sex and site achieve alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.cohorts.covariates import covariates_of, read_people
+from core.cohorts.tasks import Task
+from core.errors import CohortError
+from core.evaluation.confounders import covariate, doubts_about
+from core.evaluation.metrics import figures_by_person, figures_by_slice, mean_by_person, person_numbers
+from core.evaluation.threshold import impaired_score
+from core.service.run_files import logits_in, predictions_of, recipe_of_run
+
+APART = 0.05  # of area, between everybody and those of an age, from which the difference is warned of
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """What is known of people.
+
+    Attributes:
+        table: As `core.cohorts.covariates.read_people` gives it.
+        aged_from: Least age in years of the part in which healthy and impaired are of an age.
+        unknown_age: Years that are taken for people without an age; None to leave them out.
+    """
+
+    table: pd.DataFrame
+    aged_from: float = 60.0
+    unknown_age: float | None = None
+
+
+def known_people(path: Path, *, aged_from: float, unknown_age: float | None) -> People:
+    """Read what is known of people; errors as of `core.cohorts.covariates.read_people`."""
+    return People(read_people(path), aged_from, unknown_age)
+
+
+def figures_of(
+    labels: NDArray[np.int64], logits: NDArray[np.floating], subjects: NDArray[np.str_], task: Task
+) -> dict[str, Any]:
+    """Return `by_slice` and `by_person` (null where people are not known) as plain values."""
+    by_slice, by_person = (
+        count(labels, logits, subjects, task.classes, ordered=task.ordered)
+        for count in (figures_by_slice, figures_by_person)
+    )
+    assert by_slice is not None  # noqa: S101 - only people can be unknown
+    return {"by_slice": by_slice.as_dict(), "by_person": by_person.as_dict() if by_person is not None else None}
+
+
+def evaluate_run(run: Path, people: People | None = None) -> dict[str, Any]:
+    """Evaluate what a finished run, or a cross-validation, said of its test people.
+
+    Returns:
+        Plain values as `core.service.training.evaluate_bundle` gives them; `model` is the recipe's name.
+
+    Raises:
+        StageLensError: The folder holds no finished run, or as raised by `held_against`.
+    """
+    recipe, tables = recipe_of_run(run), predictions_of(run)
+    tested = pd.concat([table[table["part"] == "test"] for table in tables])
+    labels, logits = logits_in(tested, recipe)
+    subjects = tested["subject"].to_numpy(str)
+    against = None
+    if people is not None:
+        against = held_against(people, tested["path"].tolist(), labels, logits, subjects, recipe.as_task())
+    return {"model": recipe.name, "part": "test", **figures_of(labels, logits, subjects, recipe.as_task()),
+            "confounders": against, "warnings": against["warnings"] if against else []}  # fmt: skip
+
+
+def held_against(
+    people: People,
+    paths: Sequence[str],
+    labels: NDArray[np.int64],
+    logits: NDArray[np.floating],
+    subjects: NDArray[np.str_],
+    task: Task,
+) -> dict[str, Any]:
+    """Hold what is known of the people against a network's answers.
+
+    Args:
+        people: What is known.
+        paths: N scans.
+        labels: Their places in the task's classes.
+        logits: N × classes.
+        subjects: N names of people, all known.
+        task: What is asked; its first class is the healthy one.
+
+    Returns:
+        Plain values: `groups`, everybody and those of `aged_from` and over, each with its figures and covariates; and
+        `warnings`.
+
+    Raises:
+        CohortError: People are not known, the task has no healthy class, or nobody is in the table.
+    """
+    if (subjects == "").any():
+        raise CohortError("people cannot be told apart here, so nothing known of them can be held against the figures.")
+    if not task.ordered:
+        raise CohortError(f"{task.title}: confounders are measured for stages of a disease only.")
+    facts = covariates_of(people.table, paths, subjects.tolist())
+    if "age" in facts and people.unknown_age is not None:
+        facts["age"] = facts["age"].fillna(people.unknown_age)
+    groups = [_group("everybody", np.ones(len(labels), bool), facts, labels, logits, subjects, task)]
+    warnings = groups[0].pop("doubts")
+    if "age" in facts:
+        old = (facts["age"] >= people.aged_from).to_numpy()
+        title = f"people of {people.aged_from:g} and over"
+        if old.any() and len(set((labels[old] > 0).tolist())) == 2:
+            groups.append(_group(title, old, facts, labels, logits, subjects, task))
+            warnings += [f"Among {title}: {doubt}" for doubt in groups[1].pop("doubts")]
+            everybody, aged = (group["by_person"]["auc_impaired"] for group in groups)
+            if abs(everybody - aged) >= APART:
+                warnings.append(
+                    f"Impaired or not, by person: area {everybody:.2f} for everybody and {aged:.2f} for {title}."
+                )
+    return {"groups": groups, "warnings": warnings}
+
+
+def _group(
+    title: str,
+    chosen: NDArray[np.bool_],
+    facts: pd.DataFrame,
+    labels: NDArray[np.int64],
+    logits: NDArray[np.floating],
+    subjects: NDArray[np.str_],
+    task: Task,
+) -> dict[str, Any]:
+    numbers = person_numbers(subjects[chosen])
+    truth, means = mean_by_person(labels[chosen], logits[chosen], numbers)
+    own = facts[chosen].reset_index(drop=True).groupby(numbers).first()
+    figures = figures_of(labels[chosen], logits[chosen], subjects[chosen], task)
+    found = [covariate(str(name), own[name], truth > 0, impaired_score(means)) for name in own.columns]
+    doubts = doubts_about(found, figures["by_person"]["auc_impaired"] or float("nan"))
+    return {"group": title, "people": len(truth), **figures, "covariates": [one.as_dict() for one in found],
+            "doubts": doubts}  # fmt: skip
