@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from core.commands.shared import AsJson, show
+from core.commands.shared import AsJson, show, writable
 from core.service.quiet import loading_quietly
 
 commands = typer.Typer()
@@ -130,6 +130,27 @@ def evaluate(
     if values["confounders"] is not None:
         words.append(confounder_words(values["confounders"]))
     show(values, as_json, "\n".join([*words, *(f"WARNING: {warning}" for warning in values["warnings"])]))
+
+
+@commands.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="Folder of a finished run or cross-validation.")],
+    second: Annotated[Path, typer.Argument(help="Another, tested on the same scans.")],
+    plot: Annotated[Path | None, typer.Option(help="Write the differences as a self-contained HTML.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell whether one network is better than another on the same people."""
+    from core.service.comparing import compare_runs, differences
+    from core.service.figures import forest
+    from core.service.words import comparison_words
+
+    if plot is not None:
+        writable(plot)
+    compared = compare_runs(first, second)
+    rows = differences(compared)
+    if plot is not None:
+        forest(rows, axis=f"to the right: {compared['networks'][0]} is better").write_html(plot, include_plotlyjs=True)
+    show(compared, as_json, comparison_words(compared, rows))
 
 
 @commands.command()

@@ -20,7 +20,7 @@ from core.networks.weights import assign, load_tensors
 from core.scans import Scan
 
 BATCH, BATCH_OF_VOLUMES = 16, 1
-GRADIENT_PIXELS = 2 * 224 * 224  # of a batch that is differentiated: its activations stay in memory
+GRADIENT_PIXELS = 4 * 224 * 224  # of a batch that is differentiated: its activations stay in memory
 
 
 @dataclass(frozen=True, eq=False)

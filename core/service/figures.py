@@ -81,6 +81,37 @@ def leak_bars(values: dict[str, Any]) -> go.Figure:
     return figure
 
 
+def forest(rows: Sequence[tuple[str, float, float, float]], *, axis: str) -> go.Figure:
+    """Draw differences with their intervals, one below the other, about a line at none.
+
+    Args:
+        rows: Title, difference and the ends of its interval, from top to bottom.
+        axis: What is to the right of the line.
+    """
+    titles, values, low, high = zip(*rows, strict=True)
+    figure = go.Figure(
+        go.Scatter(
+            x=values,
+            y=[title.replace(", ", ",<br>") for title in titles],
+            mode="markers",
+            marker={"symbol": "square", "size": 12, "color": BAR_COLOUR},
+            error_x={
+                "type": "data",
+                "array": [end - value for end, value in zip(high, values, strict=True)],
+                "arrayminus": [value - end for end, value in zip(low, values, strict=True)],
+                "color": BAR_COLOUR,
+            },
+            hovertemplate="%{y}: %{x:+.3f}<extra></extra>",
+        )
+    )
+    reach = 1.1 * max(map(abs, (*low, *high, 0.01)))
+    figure.add_vline(0, line_dash="dot", line_color="#888888")
+    figure.update_xaxes(range=[-reach, reach], title=axis, tickformat="+.2f", fixedrange=True)
+    figure.update_yaxes(autorange="reversed", fixedrange=True, automargin=True)
+    figure.update_layout(height=110 + 60 * len(rows), margin={"l": 0, "r": 8, "t": 8, "b": 40}, showlegend=False)
+    return figure
+
+
 def slice_curves(
     heights_mm: Sequence[float], probabilities: NDArray[np.float64], classes: Sequence[str], marked: int
 ) -> go.Figure:

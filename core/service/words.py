@@ -148,6 +148,23 @@ def _with_interval(figures: dict[str, Any], name: str) -> str:
     return f"{_share(figures[name])}  (95 % {_share(low)} to {_share(high)})"
 
 
+def comparison_words(compared: dict[str, Any], rows: list[tuple[str, float, float, float]]) -> str:
+    """Say how two networks compare; `rows` as of `core.service.comparing.differences`."""
+    first, second = compared["networks"]
+    people = f" of {_number(compared['people'])} people" if compared["people"] else ""
+    lines = [f"{first} less {second}, on {_number(compared['scans'])} scans{people}"]
+    lines += [f"  {title:<32}{value:+.3f}  (95 % {low:+.3f} to {high:+.3f})" for title, value, low, high in rows]
+    if "decisions_by_person" in compared:
+        found = compared["decisions_by_person"]
+        lines.append(f"  only the first right: {found['only_first']} people, only the second: {found['only_second']}; "
+                     f"McNemar p = {found['p']:.3g}, Cohen's g = {found['g']:.2f}")  # fmt: skip
+    if "impaired_by_person" in compared and compared["impaired_by_person"]["p"] is not None:
+        lines.append(f"  DeLong, impaired or not: p = {compared['impaired_by_person']['p']:.3g}")
+    if compared["left_out"]:
+        lines.append(f"  {_number(compared['left_out'])} scans were tested by one of them only, and are left out")
+    return "\n".join(lines)
+
+
 def leak_words(values: dict[str, Any]) -> str:
     """Say what a leak comes to."""
     lines = [f"{values['recipe']}: {_number(values['slices'])} slices of {_number(values['people'])} people"]

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import numpy as np
 from pydantic import Field
+from threadpoolctl import threadpool_limits
 
 from core.explain.explanation import Asked, Explainer, Floats, Heat
 from core.explain.masking import AT_ONCE, masked_scores
@@ -35,19 +36,22 @@ def rise(
         kept: Probability that a cell is seen.
         seed: Of the masks.
     """
+    with threadpool_limits(1, "blas"):  # more of its threads would spin on while the network runs
+        maps = [_map(asked, place, masks, cells, kept, seed) for place in range(len(asked.classes))]
+    return Heat(np.stack(maps), {"of": "probability"})
+
+
+def _map(asked: Asked, place: int, masks: int, cells: int, kept: float, seed: int) -> Floats:
     shape = asked.fitted.shape[1:-1]
-    maps = []
-    for place in range(len(asked.classes)):
-        total, seen = np.zeros(shape), np.zeros(shape)
-        for start in range(0, masks, AT_ONCE):
-            count = min(AT_ONCE, masks - start)
-            some = random_masks(count, shape, cells=cells, kept=kept, rng=np.random.default_rng([seed, place, start]))
-            scores = masked_scores(asked, place, count, lambda first, last, some=some: some[first:last],  # type: ignore[misc]
-                                   as_probability=True)  # fmt: skip
-            total += np.tensordot(scores.astype(np.float32), some, axes=1)
-            seen += some.sum(axis=0)
-        maps.append(total / np.maximum(seen, 1e-9))
-    return Heat(np.stack(maps).astype(np.float32), {"of": "probability"})
+    total, seen = np.zeros(shape), np.zeros(shape)
+    for start in range(0, masks, AT_ONCE):
+        count = min(AT_ONCE, masks - start)
+        some = random_masks(count, shape, cells=cells, kept=kept, rng=np.random.default_rng([seed, place, start]))
+        scores = masked_scores(asked, place, count, lambda first, last, some=some: some[first:last],  # type: ignore[misc]
+                               as_probability=True)  # fmt: skip
+        total += np.tensordot(scores.astype(np.float32), some, axes=1)
+        seen += some.sum(axis=0)
+    return np.asarray(total / np.maximum(seen, 1e-9), np.float32)
 
 
 def random_masks(count: int, shape: tuple[int, ...], *, cells: int, kept: float, rng: np.random.Generator) -> Floats:
