@@ -114,8 +114,9 @@ def evaluate(
     """Measure by slice and by person; with a table of people, beside what their age alone achieves."""
     from core.cohorts import read_split
     from core.networks.card import open_bundle
-    from core.service.confounding import evaluate_run, known_people
-    from core.service.words import confounder_words, figures_words
+    from core.service.confounding import known_people
+    from core.service.evaluating import evaluate_run
+    from core.service.words import calibration_words, confounder_words, figures_words
 
     known = None if people is None else known_people(people, aged_from=aged_from, unknown_age=unknown_age)
     if split is None:
@@ -127,6 +128,8 @@ def evaluate(
 
         values = evaluate_bundle(opened, table, part=part, people=known)
     words = [f"{values['model']} on the {values['part']} part", figures_words(values)]
+    if values.get("calibration") is not None:
+        words.append(calibration_words(values["calibration"]))
     if values["confounders"] is not None:
         words.append(confounder_words(values["confounders"]))
     show(values, as_json, "\n".join([*words, *(f"WARNING: {warning}" for warning in values["warnings"])]))

@@ -15,7 +15,6 @@ from core.errors import CohortError
 from core.evaluation.confounders import covariate, doubts_about
 from core.evaluation.metrics import figures_by_person, figures_by_slice, mean_by_person, person_numbers
 from core.evaluation.threshold import impaired_score
-from core.service.run_files import logits_in, predictions_of, recipe_of_run
 
 APART = 0.05  # of area, between everybody and those of an age, from which the difference is warned of
 
@@ -50,26 +49,6 @@ def figures_of(
     )
     assert by_slice is not None  # noqa: S101 - only people can be unknown
     return {"by_slice": by_slice.as_dict(), "by_person": by_person.as_dict() if by_person is not None else None}
-
-
-def evaluate_run(run: Path, people: People | None = None) -> dict[str, Any]:
-    """Evaluate what a finished run, or a cross-validation, said of its test people.
-
-    Returns:
-        Plain values as `core.service.training.evaluate_bundle` gives them; `model` is the recipe's name.
-
-    Raises:
-        StageLensError: The folder holds no finished run, or as raised by `held_against`.
-    """
-    recipe, tables = recipe_of_run(run), predictions_of(run)
-    tested = pd.concat([table[table["part"] == "test"] for table in tables])
-    labels, logits = logits_in(tested, recipe)
-    subjects = tested["subject"].to_numpy(str)
-    against = None
-    if people is not None:
-        against = held_against(people, tested["path"].tolist(), labels, logits, subjects, recipe.as_task())
-    return {"model": recipe.name, "part": "test", **figures_of(labels, logits, subjects, recipe.as_task()),
-            "confounders": against, "warnings": against["warnings"] if against else []}  # fmt: skip
 
 
 def held_against(

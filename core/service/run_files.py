@@ -57,10 +57,13 @@ def recipe_of_run(run: Path) -> Recipe:
     """Return the recipe of a run, or of a cross-validation's first fold.
 
     Raises:
-        RecipeError: The folder holds none.
+        TrainingError: The folder holds no run.
+        RecipeError: Its recipe is damaged.
     """
-    return read_recipe(next((path for path in (run / RECIPE_FILE, *sorted(run.glob(f"repeat1_fold*/{RECIPE_FILE}")))
-                             if path.exists()), run / RECIPE_FILE))  # fmt: skip
+    found = [path for path in (run / RECIPE_FILE, *sorted(run.glob(f"repeat1_fold*/{RECIPE_FILE}"))) if path.exists()]
+    if not found:
+        raise TrainingError(f"{run} holds no run; a bundle is evaluated on a split, given with --split.")
+    return read_recipe(found[0])
 
 
 def logits_in(predictions: pd.DataFrame, recipe: Recipe) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -148,6 +148,27 @@ def _with_interval(figures: dict[str, Any], name: str) -> str:
     return f"{_share(figures[name])}  (95 % {_share(low)} to {_share(high)})"
 
 
+def calibration_words(found: dict[str, Any]) -> str:
+    """Say how far probabilities can be taken at their word, before and after a scaling."""
+    lines = []
+    for unit in ("slice", "person"):
+        one = found[f"by_{unit}"]
+        lines.append(f"calibration by {unit}: fitted on {one['fitted_on_people']} validation people, measured on "
+                     f"{one['measured_on_people']} test people")  # fmt: skip
+        for name, title in (
+            ("as_is", "as the network says"),
+            ("temperature", "temperature"),
+            ("vector", "vector scaling"),
+        ):
+            low, high = one[name]["interval"]
+            said = ", ".join(f"{value:.2f}" for value in one[name].get("temperatures", []))
+            lines.append(
+                f"  {title:<22}calibration error {_share(one[name]['error'])}  (95 % {_share(low)} to {_share(high)}), "
+                f"log loss {one[name]['log_loss']:.3f}{f', temperature {said}' if said else ''}"
+            )
+    return "\n".join(lines)
+
+
 def comparison_words(compared: dict[str, Any], rows: list[tuple[str, float, float, float]]) -> str:
     """Say how two networks compare; `rows` as of `core.service.comparing.differences`."""
     first, second = compared["networks"]

@@ -10,7 +10,8 @@ from core.cohorts.covariates import covariates_of, read_people
 from core.cohorts.tasks import ALZHEIMER, TUMOUR
 from core.errors import CohortError
 from core.evaluation.confounders import covariate
-from core.service.confounding import People, evaluate_run, held_against, known_people
+from core.service.confounding import People, held_against, known_people
+from core.service.evaluating import evaluate_run
 
 N = 80
 
@@ -142,3 +143,5 @@ def test_a_run_is_evaluated_from_what_it_kept(tmp_path: Path) -> None:
     write_recipe(tmp_path / "empty" / "recipe.toml", tiny_recipe())
     with pytest.raises(TrainingError, match="holds no finished run"):
         evaluate_run(tmp_path / "empty")
+    with pytest.raises(TrainingError, match=r"holds no run; a bundle is evaluated on a split, given with --split"):
+        evaluate_run(tmp_path / "none")

@@ -1,0 +1,83 @@
+"""How far a run's probabilities can be taken at their word, before and after a scaling learned on validation people."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import log_softmax, softmax
+
+from core.evaluation.calibration import Scaling, calibration_error, fit_temperature, fit_vector_scaling
+from core.evaluation.metrics import mean_by_person, person_numbers
+from core.networks.recipe import Recipe
+from core.service.run_files import logits_in
+
+Fit = Callable[[NDArray[np.floating], NDArray[np.int64], NDArray[np.int64]], Scaling]
+Answers = tuple[NDArray[np.int64], NDArray[np.floating], NDArray[np.int64]]  # labels, logits, people
+
+
+def calibration_of(tables: list[pd.DataFrame], recipe: Recipe) -> dict[str, Any] | None:
+    """Calibrate each fold on its validation people and measure on its test people.
+
+    Args:
+        tables: Predictions, one table a fold, as `core.service.run_files.predictions_of` gives them.
+        recipe: Whose classes.
+
+    Returns:
+        Plain values: `by_slice` and `by_person`, each with the people it was fitted on and measured on, and for
+        `as_is`, `temperature` and `vector` the expected calibration error with its interval, the log loss, and the bins
+        of the reliability diagram; the temperatures of the folds. None without validation people.
+    """
+    names = pd.concat(tables)["subject"]
+    if (names == "").any() or not all({"val", "test"} <= set(table["part"]) for table in tables):
+        return None
+    return {
+        "by_slice": _measured([tuple(_slices(table, part, recipe) for part in ("val", "test")) for table in tables]),
+        "by_person": _measured([tuple(_people(table, part, recipe) for part in ("val", "test")) for table in tables]),
+    }
+
+
+def _measured(folds: list[tuple[Answers, ...]]) -> dict[str, Any]:
+    fits: dict[str, Fit | None] = {"as_is": None, "temperature": fit_temperature, "vector": fit_vector_scaling}
+    found: dict[str, Any] = {
+        "fitted_on_people": sum(len(set(known[2].tolist())) for known, _ in folds),
+        "measured_on_people": sum(len(set(asked[2].tolist())) for _, asked in folds),
+    }
+    labels = np.concatenate([asked[0] for _, asked in folds])
+    people = _apart([asked[2] for _, asked in folds])
+    for name, fit in fits.items():
+        logits, temperatures = [], []
+        for (known_labels, known, known_people), (_, asked, _) in folds:
+            scaling = None if fit is None else fit(known, known_labels, known_people)
+            logits.append(asked if scaling is None else scaling(asked))
+            temperatures.append(None if scaling is None else scaling.temperature)
+        scaled = np.concatenate(logits).astype(np.float64)
+        error, bins = calibration_error(softmax(scaled, axis=1), labels, people)
+        found[name] = {
+            "error": error.value,
+            "interval": [error.low, error.high],
+            "log_loss": float(-log_softmax(scaled, axis=1)[np.arange(len(labels)), labels].mean()),
+            "reliability": [asdict(one) for one in bins],
+        }
+        if name == "temperature":
+            found[name]["temperatures"] = temperatures
+    return found
+
+
+def _slices(table: pd.DataFrame, part: str, recipe: Recipe) -> Answers:
+    rows = table[table["part"] == part]
+    labels, logits = logits_in(rows, recipe)
+    return labels, logits, person_numbers(rows["subject"].to_numpy(str))
+
+
+def _people(table: pd.DataFrame, part: str, recipe: Recipe) -> Answers:
+    labels, means = mean_by_person(*_slices(table, part, recipe))
+    return labels, means, np.arange(len(labels))
+
+
+def _apart(people: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Number the people of several folds through."""
+    firsts = np.cumsum([0, *(int(one.max()) + 1 for one in people[:-1])])
+    return np.concatenate([one + first for one, first in zip(people, firsts, strict=True)])
