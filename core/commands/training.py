@@ -109,6 +109,7 @@ def evaluate(
     people: Annotated[Path | None, typer.Option(help="CSV of path or person with age, sex or site.")] = None,
     aged_from: Annotated[float, typer.Option(help="Least age of the part whose people are of an age.")] = 60,
     unknown_age: Annotated[float | None, typer.Option(help="Taken for people without an age; else left out.")] = None,
+    coverage: Annotated[float, typer.Option(min=0.5, max=0.99, help="Of a run's prediction sets.")] = 0.9,
     as_json: AsJson = False,
 ) -> None:
     """Measure by slice and by person; with a table of people, beside what their age alone achieves."""
@@ -116,11 +117,11 @@ def evaluate(
     from core.networks.card import open_bundle
     from core.service.confounding import known_people
     from core.service.evaluating import evaluate_run
-    from core.service.words import calibration_words, confounder_words, figures_words
+    from core.service.words import calibration_words, confounder_words, figures_words, sets_words
 
     known = None if people is None else known_people(people, aged_from=aged_from, unknown_age=unknown_age)
     if split is None:
-        values = evaluate_run(Path(target), known)
+        values = evaluate_run(Path(target), known, coverage=coverage)
     else:
         opened, table = open_bundle(target), read_split(split)
         with loading_quietly():
@@ -129,7 +130,7 @@ def evaluate(
         values = evaluate_bundle(opened, table, part=part, people=known)
     words = [f"{values['model']} on the {values['part']} part", figures_words(values)]
     if values.get("calibration") is not None:
-        words.append(calibration_words(values["calibration"]))
+        words += [calibration_words(values["calibration"]), sets_words(values["prediction_sets"])]
     if values["confounders"] is not None:
         words.append(confounder_words(values["confounders"]))
     show(values, as_json, "\n".join([*words, *(f"WARNING: {warning}" for warning in values["warnings"])]))

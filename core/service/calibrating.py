@@ -1,4 +1,6 @@
-"""How far a run's probabilities can be taken at their word, before and after a scaling learned on validation people."""
+"""How far a run's probabilities can be taken at their word, before and after a scaling learned on validation people;
+and the sets of classes that cannot be ruled out.
+"""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -11,6 +13,7 @@ from scipy.special import log_softmax, softmax
 
 from core.evaluation.calibration import Scaling, calibration_error, fit_temperature, fit_vector_scaling
 from core.evaluation.metrics import mean_by_person, person_numbers
+from core.evaluation.sets import covered, prediction_sets
 from core.networks.recipe import Recipe
 from core.service.run_files import logits_in
 
@@ -30,13 +33,51 @@ def calibration_of(tables: list[pd.DataFrame], recipe: Recipe) -> dict[str, Any]
         `as_is`, `temperature` and `vector` the expected calibration error with its interval, the log loss, and the bins
         of the reliability diagram; the temperatures of the folds. None without validation people.
     """
-    names = pd.concat(tables)["subject"]
-    if (names == "").any() or not all({"val", "test"} <= set(table["part"]) for table in tables):
+    if not _can_be_calibrated(tables):
         return None
     return {
         "by_slice": _measured([tuple(_slices(table, part, recipe) for part in ("val", "test")) for table in tables]),
         "by_person": _measured([tuple(_people(table, part, recipe) for part in ("val", "test")) for table in tables]),
     }
+
+
+def sets_of(tables: list[pd.DataFrame], recipe: Recipe, *, coverage: float) -> dict[str, Any] | None:
+    """Give each test person the classes that cannot be ruled out, by the validation people of their fold.
+
+    Args:
+        tables: As for `calibration_of`.
+        recipe: Whose classes.
+        coverage: How often the truth is to be among them.
+
+    Returns:
+        Plain values: `wanted`, `coverage` with its `interval`, `by_class` (null without people), mean `size`, share of
+        `single` ones, and the classes `calibrated_alone` in every fold. None without validation people.
+    """
+    if not _can_be_calibrated(tables):
+        return None
+    sets, labels, alone = [], [], set(range(len(recipe.classes)))
+    for table in tables:
+        (known_labels, known, _), (asked_labels, asked, _) = (_people(table, part, recipe) for part in ("val", "test"))
+        found, own = prediction_sets(softmax(known, axis=1), known_labels, softmax(asked, axis=1), coverage=coverage)
+        sets.append(found)
+        labels.append(asked_labels)
+        alone &= set(own)
+    measured = covered(np.concatenate(sets), np.concatenate(labels), wanted=coverage)
+    return {
+        "wanted": coverage,
+        "coverage": measured.coverage.value,
+        "interval": [measured.coverage.low, measured.coverage.high],
+        "by_class": {name: None if np.isnan(share) else share
+                     for name, share in zip(recipe.classes, measured.by_class, strict=True)},
+        "size": measured.size,
+        "single": measured.single,
+        "calibrated_alone": [recipe.classes[place] for place in sorted(alone)],
+    }  # fmt: skip
+
+
+def _can_be_calibrated(tables: list[pd.DataFrame]) -> bool:
+    known = (pd.concat(tables)["subject"] != "").all()
+    return bool(known) and all({"val", "test"} <= set(table["part"]) for table in tables)
 
 
 def _measured(folds: list[tuple[Answers, ...]]) -> dict[str, Any]:

@@ -169,6 +169,19 @@ def calibration_words(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def sets_words(found: dict[str, Any]) -> str:
+    """Say what sets of classes that cannot be ruled out come to."""
+    low, high = found["interval"]
+    by_class = ", ".join(f"{name} {share:.2f}" for name, share in found["by_class"].items() if share is not None)
+    alone = ", ".join(found["calibrated_alone"]) or "none"
+    return (
+        f"prediction sets by person: the truth is among them for {found['coverage']:.1%} "
+        f"(95 % {low:.1%} to {high:.1%}; promised {found['wanted']:.0%})\n"
+        f"  {found['size']:.2f} classes a set, one class in {found['single']:.0%}\n"
+        f"  by class: {by_class}; calibrated by themselves: {alone}"
+    )
+
+
 def comparison_words(compared: dict[str, Any], rows: list[tuple[str, float, float, float]]) -> str:
     """Say how two networks compare; `rows` as of `core.service.comparing.differences`."""
     first, second = compared["networks"]

@@ -4,8 +4,8 @@ import pytest
 from scipy.special import softmax
 
 from core.cohorts.tasks import ALZHEIMER
-from core.service.calibrating import calibration_of
-from core.service.words import calibration_words
+from core.service.calibrating import calibration_of, sets_of
+from core.service.words import calibration_words, sets_words
 
 from ..conftest import tiny_recipe
 
@@ -46,3 +46,15 @@ def test_without_validation_people_nothing_is_calibrated() -> None:
     table = fold(0, too_sure=1.0)
     assert calibration_of([table[table["part"] == "test"]], tiny_recipe()) is None
     assert calibration_of([table.assign(subject="")], tiny_recipe()) is None
+    assert sets_of([table[table["part"] == "test"]], tiny_recipe(), coverage=0.9) is None
+
+
+def test_sets_of_people_keep_their_promise_over_the_folds() -> None:
+    found = sets_of([fold(seed, too_sure=2.0) for seed in range(10)], tiny_recipe(), coverage=0.9)
+    assert found is not None
+    low, high = found["interval"]
+    assert low - 0.01 <= 0.9 <= high + 0.01
+    assert low < found["coverage"] < high
+    assert 1 < found["size"] < 4
+    assert all(0.8 < share <= 1 for share in found["by_class"].values())
+    assert "promised 90%" in sets_words(found)
