@@ -137,6 +137,25 @@ def evaluate(
 
 
 @commands.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run or cross-validation.")],
+    out: Annotated[Path, typer.Option(help="The HTML file to write; it needs nothing else.")] = Path("report.html"),
+    people: Annotated[Path | None, typer.Option(help="CSV of path or person with age, sex or site.")] = None,
+    aged_from: Annotated[float, typer.Option(help="Least age of the part whose people are of an age.")] = 60,
+    unknown_age: Annotated[float | None, typer.Option(help="Taken for people without an age; else left out.")] = None,
+    coverage: Annotated[float, typer.Option(min=0.5, max=0.99, help="Of the prediction sets.")] = 0.9,
+) -> None:
+    """Write figures, curves, calibration, confounders and worst errors as one page with interactive plots."""
+    from core.service.confounding import known_people
+    from core.service.report import write_report
+
+    writable(out)
+    known = None if people is None else known_people(people, aged_from=aged_from, unknown_age=unknown_age)
+    write_report(run, out, known, coverage=coverage)
+    print(f"written to {out}")
+
+
+@commands.command()
 def compare(
     first: Annotated[Path, typer.Argument(help="Folder of a finished run or cross-validation.")],
     second: Annotated[Path, typer.Argument(help="Another, tested on the same scans.")],

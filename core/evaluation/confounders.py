@@ -74,9 +74,8 @@ def doubts_about(covariates: list[Covariate], network_auc: float) -> list[str]:
     for one in covariates:
         if one.explained.low >= SOME and one.explained.value >= MUCH:
             value, low, high = one.explained.value, one.explained.low, one.explained.high
-            doubts.append(
-                f"{one.name} explains {value:.0%} (95 % {low:.0%} to {high:.0%}) of the variance of its score."
-            )
+            share = f"{value:.0%} (95 % {low:.0%} to {high:.0%})"
+            doubts.append(f"{one.name} explains {share} of the variance of the network's score.")
         if one.alone.low > 0.5 and one.alone.value >= network_auc - NEAR:
             doubts.append(
                 f"{one.name} alone, without any picture, has an area of {one.alone.value:.2f}; the network has "

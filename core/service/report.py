@@ -1,0 +1,179 @@
+"""The report of an evaluation: one file of HTML that needs nothing else, with interactive plots."""
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from core.cohorts.split import read_split
+from core.evaluation.metrics import mean_by_person, person_numbers
+from core.networks.recipe import Recipe
+from core.service.confounding import People
+from core.service.evaluating import evaluate_run
+from core.service.evaluation_figures import intervals_plot, precision_recall_plot, reliability_plot, roc_plot
+from core.service.figures import confusion_plot
+from core.service.run_files import logits_in, predictions_of, recipe_of_run
+from core.service.splits import describe_split
+from core.service.words import NOTICE, calibration_words, confounder_words, sets_words
+
+SHARES = {
+    "accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "f1": "F1", "precision": "Precision",
+    "specificity": "Specificity", "auc": "Area under ROC", "auc_impaired": "Area, impaired or not",
+}  # fmt: skip
+NUMBERS = {**SHARES, "kappa": "Kappa, quadratic", "stage_error": "Mean error in stages", "brier": "Brier score",
+           "log_loss": "Log loss"}  # fmt: skip
+WORST = 20
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #16262b; max-width: 1080px; margin: 2rem auto; padding: 0 1rem; }
+h1 { margin-bottom: 0; line-height: 1.2; }
+h2 { margin-top: 2.5rem; border-bottom: 1px solid #d5dfe2; }
+.note { color: #5b6b70; }
+.warning { background: #fdf3e1; border-left: 4px solid #e69f00; padding: .6rem 1rem; }
+.row { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 1.5rem; }
+@media (max-width: 800px) { .row { grid-template-columns: minmax(0, 1fr); } }
+.wide, pre { overflow-x: auto; }
+pre { background: #f4f8f9; padding: 1rem; font-size: .85rem; }
+table { border-collapse: collapse; }
+td, th { padding: .25rem .8rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #e4eaec; }
+td:first-child, th:first-child { text-align: left; padding-left: 0; }
+"""
+
+
+def write_report(run: Path, out: Path, people: People | None = None, *, coverage: float = 0.9) -> dict[str, Any]:
+    """Write the report of a finished run or cross-validation.
+
+    Args:
+        run: Its folder.
+        out: The HTML file.
+        people: What is known of the people; None for nothing.
+        coverage: Of the prediction sets.
+
+    Returns:
+        What `core.service.evaluating.evaluate_run` found.
+    """
+    recipe, values = recipe_of_run(run), evaluate_run(run, people, coverage=coverage)
+    tested = pd.concat([table[table["part"] == "test"] for table in predictions_of(run)], ignore_index=True)
+    page = _Page()
+    counted = f"{values['by_slice']['n']:,} slices of {values['by_slice']['people']:,} people"
+    page.add(f"<h1>{escape(recipe.title)}</h1><p class=note>{escape(NOTICE)} Tested on {counted}. Intervals are 95 %, "
+             "bootstrapped over people.</p>")  # fmt: skip
+    for warning in [*_tearing(run), *values["warnings"]]:
+        page.add(f"<p class=warning>{escape(warning[:1].upper() + warning[1:])}</p>")
+    ways = {title: values[key] for key, title in (("by_person", "by person"), ("by_slice", "by slice")) if values[key]}
+    page.add("<h2>Figures</h2>")
+    page.plot(intervals_plot(ways, {key: name for key, name in SHARES.items() if key in values["by_slice"]}))
+    page.add(_table(ways))
+    for note in values["by_slice"]["notes"]:
+        page.add(f"<p class=note>{escape(note)}</p>")
+    page.add("<h2>Confusion</h2>")
+    for title, figures in ways.items():
+        page.add(f"<h3>{title.capitalize()}: counts, and per cent of each row</h3>")
+        page.row([confusion_plot(figures, as_share=share) for share in (False, True)])
+    _add_curves(page, tested, recipe, by_person=values["by_person"] is not None)
+    if values["calibration"] is not None:
+        page.add("<h2>Calibration</h2>")
+        page.row([reliability_plot(values["calibration"][unit]) for unit in ("by_person", "by_slice")])
+        words = escape(calibration_words(values["calibration"]))
+        page.add(f"<p class=note>First by person, then by slice.</p><pre>{words}</pre>")
+        page.add(f"<h2>Prediction sets</h2><pre>{escape(sets_words(values['prediction_sets']))}</pre>")
+    if values["confounders"] is not None:
+        page.add("<h2>What age, sex and site achieve alone</h2>"
+                 f"<pre>{escape(confounder_words(values['confounders']))}</pre>")  # fmt: skip
+    if recipe.as_task().ordered:
+        page.add(f"<h2>Worst errors</h2>{worst_errors(tested, recipe)}")
+    out.write_text(page.html(recipe.title), encoding="utf-8")
+    return values
+
+
+def worst_errors(tested: pd.DataFrame, recipe: Recipe) -> str:
+    """Return a table, HTML, of the people, or slices where people are not known, whose answer is furthest from the
+    truth, in stages; the surest first.
+    """
+    labels, given = logits_in(tested, recipe)
+    logits: NDArray[np.floating] = given
+    names = tested["subject"].to_numpy(str)
+    if (names != "").all():
+        names, numbers = np.unique(names, return_inverse=True)
+        labels, logits = mean_by_person(labels, given, numbers)
+    else:
+        names = np.array([Path(path).name for path in tested["path"]])
+    chances = softmax(logits.astype(np.float64), axis=1)
+    answers = chances.argmax(axis=1)
+    apart = np.abs(answers - labels)
+    wrong = np.flatnonzero(apart)
+    order = wrong[np.lexsort((-chances.max(axis=1)[wrong], -apart[wrong]))][:WORST]
+    rows = "".join(
+        f"<tr><td>{escape(str(names[row]))}</td><td>{escape(recipe.classes[labels[row]])}</td>"
+        f"<td>{escape(recipe.classes[answers[row]])}</td><td>{apart[row]}</td><td>{chances[row].max():.0%}</td></tr>"
+        for row in order
+    )
+    head = "".join(f"<th>{title}</th>" for title in ("Who", "Truth", "Answer", "Stages apart", "Probability"))
+    table = f"<div class=wide><table><tr>{head}</tr>{rows}</table></div>"
+    return f"<p class=note>{len(order)} of {len(wrong)} wrong ones.</p>{table}"
+
+
+class _Page:
+    """A page that grows from top to bottom; the first plot brings the plotting library with it."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._plots = 0
+
+    def add(self, html: str) -> None:
+        self._parts.append(html)
+
+    def plot(self, figure: go.Figure) -> None:
+        self._plots += 1
+        self.add(figure.to_html(full_html=False, include_plotlyjs=self._plots == 1, div_id=f"plot{self._plots}",
+                                config={"displayModeBar": False, "responsive": True}))  # fmt: skip
+
+    def row(self, figures: list[go.Figure]) -> None:
+        self.add("<div class=row>")
+        for figure in figures:
+            self.add("<div>")
+            self.plot(figure)
+            self.add("</div>")
+        self.add("</div>")
+
+    def html(self, title: str) -> str:
+        sized = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        head = f"{sized}<title>{escape(title)}</title><style>{STYLE}</style>"
+        return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(self._parts)}</body></html>'
+
+
+def _add_curves(page: _Page, tested: pd.DataFrame, recipe: Recipe, *, by_person: bool) -> None:
+    labels, given = logits_in(tested, recipe)
+    logits: NDArray[np.floating] = given
+    if by_person:
+        labels, logits = mean_by_person(labels, given, person_numbers(tested["subject"].to_numpy(str)))
+    ordered = recipe.as_task().ordered
+    page.add(f"<h2>Curves, by {'person' if by_person else 'slice'}</h2>")
+    page.row([draw(labels, logits, recipe.classes, ordered=ordered) for draw in (roc_plot, precision_recall_plot)])
+
+
+def _table(ways: dict[str, dict[str, Any]]) -> str:
+    def cell(figures: dict[str, Any], key: str) -> str:
+        if figures.get(key) is None:
+            return "<td>–</td>"
+        low, high = figures["intervals"][key]
+        return f"<td>{figures[key]:.3f} ({low:.3f} to {high:.3f})</td>"
+
+    head = "".join(f"<th>{title}</th>" for title in ("", *ways))
+    first = next(iter(ways.values()))
+    rows = "".join(f"<tr><td>{title}</td>{''.join(cell(figures, key) for figures in ways.values())}</tr>"
+                   for key, title in NUMBERS.items() if key in first)  # fmt: skip
+    return f"<div class=wide><table><tr>{head}</tr>{rows}</table></div>"
+
+
+def _tearing(run: Path) -> list[str]:
+    """Return the audit's warning if the run's split tears people apart."""
+    split = run / "split.csv"
+    if not split.exists():
+        return []
+    torn = describe_split(read_split(split))["tearing"]
+    return [torn] if torn else []
