@@ -166,6 +166,12 @@ def test_leak_lays_bare_what_a_split_by_slice_is_worth(shell: Shell, heads: Path
     assert "give a folder for its runs with --out" in error
 
 
+def test_a_part_that_a_run_does_not_have_is_refused_and_not_ignored(shell: Shell, tmp_path: Path) -> None:
+    status, _, error = shell("evaluate", tmp_path, "--part", "val")
+    assert status == 2
+    assert "a run is evaluated on its test part" in " ".join(error.replace("│", " ").split())
+
+
 def test_audit_for_machines(shell: Shell, heads: Path) -> None:
     findings = json.loads(shell("audit", heads, "--json")[1])
     assert (findings["images"], findings["people"], findings["slices_per_person"]) == (240, 20, [12])

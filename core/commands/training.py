@@ -10,6 +10,11 @@ from core.service.quiet import loading_quietly
 
 commands = typer.Typer()
 
+PeopleTable = Annotated[Path | None, typer.Option(help="CSV of path or person with age, sex or site.")]
+AgedFrom = Annotated[float, typer.Option(help="Least age of the part whose people are of an age.")]
+UnknownAge = Annotated[float | None, typer.Option(help="Taken for people without an age; else left out.")]
+Coverage = Annotated[float, typer.Option(min=0.5, max=0.99, help="Of a run's prediction sets.")]
+
 
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Change a setting: key=value, such as phases.2.epochs=3.")
@@ -106,20 +111,22 @@ def evaluate(
     target: Annotated[str, typer.Argument(help="Name or folder of a bundle; or folder of a run or cross-validation.")],
     split: Annotated[Path | None, typer.Option(help="Table written by split; a run has its own.")] = None,
     part: Annotated[str, typer.Option(help="train, val or test.")] = "test",
-    people: Annotated[Path | None, typer.Option(help="CSV of path or person with age, sex or site.")] = None,
-    aged_from: Annotated[float, typer.Option(help="Least age of the part whose people are of an age.")] = 60,
-    unknown_age: Annotated[float | None, typer.Option(help="Taken for people without an age; else left out.")] = None,
-    coverage: Annotated[float, typer.Option(min=0.5, max=0.99, help="Of a run's prediction sets.")] = 0.9,
+    people: PeopleTable = None,
+    aged_from: AgedFrom = 60,
+    unknown_age: UnknownAge = None,
+    coverage: Coverage = 0.9,
     as_json: AsJson = False,
 ) -> None:
     """Measure by slice and by person; with a table of people, beside what their age alone achieves."""
+    if split is None and part != "test":
+        raise typer.BadParameter("a run is evaluated on its test part; give a bundle and --split", param_hint="--part")
     from core.cohorts import read_split
     from core.networks.card import open_bundle
     from core.service.confounding import known_people
     from core.service.evaluating import evaluate_run
     from core.service.words import calibration_words, confounder_words, figures_words, sets_words
 
-    known = None if people is None else known_people(people, aged_from=aged_from, unknown_age=unknown_age)
+    known = known_people(people, aged_from=aged_from, unknown_age=unknown_age)
     if split is None:
         values = evaluate_run(Path(target), known, coverage=coverage)
     else:
@@ -140,17 +147,17 @@ def evaluate(
 def report(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run or cross-validation.")],
     out: Annotated[Path, typer.Option(help="The HTML file to write; it needs nothing else.")] = Path("report.html"),
-    people: Annotated[Path | None, typer.Option(help="CSV of path or person with age, sex or site.")] = None,
-    aged_from: Annotated[float, typer.Option(help="Least age of the part whose people are of an age.")] = 60,
-    unknown_age: Annotated[float | None, typer.Option(help="Taken for people without an age; else left out.")] = None,
-    coverage: Annotated[float, typer.Option(min=0.5, max=0.99, help="Of the prediction sets.")] = 0.9,
+    people: PeopleTable = None,
+    aged_from: AgedFrom = 60,
+    unknown_age: UnknownAge = None,
+    coverage: Coverage = 0.9,
 ) -> None:
     """Write figures, curves, calibration, confounders and worst errors as one page with interactive plots."""
     from core.service.confounding import known_people
     from core.service.report import write_report
 
     writable(out)
-    known = None if people is None else known_people(people, aged_from=aged_from, unknown_age=unknown_age)
+    known = known_people(people, aged_from=aged_from, unknown_age=unknown_age)
     write_report(run, out, known, coverage=coverage)
     print(f"written to {out}")
 

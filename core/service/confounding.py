@@ -34,9 +34,9 @@ class People:
     unknown_age: float | None = None
 
 
-def known_people(path: Path, *, aged_from: float, unknown_age: float | None) -> People:
-    """Read what is known of people; errors as of `core.cohorts.covariates.read_people`."""
-    return People(read_people(path), aged_from, unknown_age)
+def known_people(path: Path | None, *, aged_from: float, unknown_age: float | None) -> People | None:
+    """Read what is known of people, None without a table; errors as of `core.cohorts.covariates.read_people`."""
+    return None if path is None else People(read_people(path), aged_from, unknown_age)
 
 
 def figures_of(

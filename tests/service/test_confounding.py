@@ -38,6 +38,7 @@ def write(table: pd.DataFrame, folder: Path) -> Path:
 def test_a_network_that_reads_age_is_found_out(tmp_path: Path) -> None:
     table, labels, logits, subjects, paths = a_cohort()
     people = known_people(write(table, tmp_path), aged_from=60, unknown_age=None)
+    assert people is not None
     found = held_against(people, paths, labels, logits, subjects, ALZHEIMER)
     everybody, aged = found["groups"]
     assert (everybody["people"], aged["people"]) == (N, N * 3 // 4)
