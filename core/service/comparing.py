@@ -4,14 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from core.cohorts.tasks import TASKS
 from core.errors import StageLensError
 from core.evaluation.comparison import accuracy_apart, compare_areas, compare_decisions
 from core.evaluation.metrics import figures_by_person, mean_by_person, person_numbers
 from core.evaluation.threshold import impaired_score
-from core.service.run_files import logits_in, predictions_of, recipe_of_run
+from core.service.run_files import logits_in, predictions_of, recipe_of_run, tested_in
 
 DIFFERENCES = {
     "accuracy_by_slice": "Accuracy, slices",
@@ -35,10 +33,7 @@ def compare_runs(first: Path, second: Path) -> dict[str, Any]:
     recipes = [recipe_of_run(run) for run in (first, second)]
     if recipes[0].task != recipes[1].task:
         raise StageLensError(f"{recipes[0].name} and {recipes[1].name} answer different questions.")
-    tables = []
-    for run in (first, second):
-        table = pd.concat(predictions_of(run))
-        tables.append(table[table["part"] == "test"].set_index("path"))
+    tables = [tested_in(predictions_of(run)).set_index("path") for run in (first, second)]
     tested = sum(len(table) for table in tables)
     common = tables[0].index.intersection(tables[1].index)
     if common.empty:
@@ -58,7 +53,7 @@ def compare_runs(first: Path, second: Path) -> dict[str, Any]:
     }
     if (subjects == "").any():
         return compared
-    task = TASKS[recipes[0].task]
+    task = recipes[0].as_task()
     means = [mean_by_person(labels, values, people) for values in logits]
     truth = means[0][0]
     decided = [values.argmax(axis=1) == truth for _, values in means]
@@ -72,24 +67,15 @@ def compare_runs(first: Path, second: Path) -> dict[str, Any]:
     compared["decisions_by_person"] = compare_decisions(decided[0], decided[1]).as_dict()
     if task.ordered and 0 < (truth > 0).sum() < len(truth):
         scores = [impaired_score(values) for _, values in means]
-        compared["impaired_by_person"] = compare_areas(truth > 0, scores[0], scores[1]).as_dict()
+        areas = compare_areas(truth > 0, scores[0], scores[1])
+        compared["impaired_by_person"] = areas.as_dict() | _plain(areas.difference)
     return compared
 
 
 def differences(compared: dict[str, Any]) -> list[tuple[str, float, float, float]]:
     """Return title, difference and interval of what was compared, for a forest plot."""
-    rows = []
-    for key, title in DIFFERENCES.items():
-        if key in compared:
-            found = compared[key]
-            apart = found["difference"]
-            value, (low, high) = (
-                (apart["value"], (apart["low"], apart["high"]))
-                if isinstance(apart, dict)
-                else (apart, found["interval"])
-            )
-            rows.append((title, value, low, high))
-    return rows
+    return [(title, compared[key]["difference"], *compared[key]["interval"])
+            for key, title in DIFFERENCES.items() if key in compared]  # fmt: skip
 
 
 def _title(run: Path, recipe: str) -> str:

@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from core.service.calibrating import calibration_of, sets_of
 from core.service.confounding import People, figures_of, held_against
-from core.service.run_files import logits_in, predictions_of, recipe_of_run
+from core.service.run_files import logits_in, predictions_of, recipe_of_run, tested_in
 
 
 def evaluate_run(run: Path, people: People | None = None, *, coverage: float = 0.9) -> dict[str, Any]:
@@ -21,7 +19,7 @@ def evaluate_run(run: Path, people: People | None = None, *, coverage: float = 0
         StageLensError: The folder holds no finished run, or as raised by `held_against`.
     """
     recipe, tables = recipe_of_run(run), predictions_of(run)
-    tested = pd.concat([table[table["part"] == "test"] for table in tables])
+    tested = tested_in(tables)
     labels, logits = logits_in(tested, recipe)
     subjects = tested["subject"].to_numpy(str)
     against = None

@@ -17,7 +17,7 @@ from core.service.confounding import People
 from core.service.evaluating import evaluate_run
 from core.service.evaluation_figures import intervals_plot, precision_recall_plot, reliability_plot, roc_plot
 from core.service.figures import confusion_plot
-from core.service.run_files import logits_in, predictions_of, recipe_of_run
+from core.service.run_files import logits_in, predictions_of, recipe_of_run, tested_in
 from core.service.splits import describe_split
 from core.service.words import NOTICE, calibration_words, confounder_words, sets_words
 
@@ -57,7 +57,7 @@ def write_report(run: Path, out: Path, people: People | None = None, *, coverage
         What `core.service.evaluating.evaluate_run` found.
     """
     recipe, values = recipe_of_run(run), evaluate_run(run, people, coverage=coverage)
-    tested = pd.concat([table[table["part"] == "test"] for table in predictions_of(run)], ignore_index=True)
+    tested = tested_in(predictions_of(run))
     page = _Page()
     counted = f"{values['by_slice']['n']:,} slices of {values['by_slice']['people']:,} people"
     page.add(f"<h1>{escape(recipe.title)}</h1><p class=note>{escape(NOTICE)} Tested on {counted}. Intervals are 95 %, "
