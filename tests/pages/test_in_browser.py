@@ -46,6 +46,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser, address: str) -> Iterator[Page]:
     opened = browser.new_page(viewport={"width": 1280, "height": 1000})
     opened.set_default_timeout(LONG)
+    expect.set_options(timeout=SHORT)
     opened.goto(address)
     expect(opened.get_by_role("heading", name="Read a scan")).to_be_visible(timeout=LONG)
     yield opened

@@ -41,13 +41,14 @@ def page(server: Server) -> Iterator[Page]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         opened = chromium.new_page(viewport={"width": 1280, "height": 1400})
         opened.set_default_timeout(SHORT)
+        expect.set_options(timeout=SHORT)
         yield opened
         chromium.close()
 
 
 def settle(page: Page) -> None:
     """Wait until the page has nothing to do; what is typed before would be lost."""
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(500)
     page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=LONG)
 
 
@@ -58,10 +59,14 @@ def choose(page: Page, label: str, option: str | re.Pattern[str]) -> None:
 
 
 def fill(page: Page, label: str, value: str) -> None:
+    """Fill in a box, again where the page replaced it while it was typed into."""
     box = page.locator(f'input[aria-label="{label}"]').first
-    box.fill(value)
-    box.press("Enter")
-    settle(page)
+    for _ in range(3):
+        box.fill(value)
+        box.press("Enter")
+        settle(page)
+        if box.input_value() == value:
+            return
 
 
 def audit_and_split(page: Page, server: Server, folder: Path) -> None:
@@ -93,6 +98,7 @@ def start_a_run(page: Page, server: Server) -> None:
     expect(page.get_by_text("A new run")).to_be_visible(timeout=LONG)
     settle(page)
     choose(page, "Recipe", "s4_resnet18")
+    expect(page.get_by_text("S4: ResNet18 from ImageNet")).to_be_visible()
     page.get_by_text("Settings", exact=True).click()
     fill(page, "Learning rate", "fast")
     expect(page.get_by_test_id("stAlertContentError")).to_contain_text("learning_rate")
