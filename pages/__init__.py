@@ -6,6 +6,9 @@ Until the front page has been visited once, a server takes every `pages/*.py` fo
 
 import streamlit as st
 
+from core.networks.prediction import Prediction
+from core.service.words import foreign_words
+
 FRAMED, WANTED = "framed", "wanted page"
 FRAME = "streamlit_app.py"
 
@@ -19,3 +22,16 @@ def within_frame(page: str) -> None:
     if FRAMED not in st.session_state:
         st.session_state[WANTED] = page
         st.switch_page(FRAME)
+
+
+def is_familiar(prediction: Prediction, key: str) -> bool:
+    """Say so where a scan is foreign to the network, before any stage, and let the person decide to look all the same.
+
+    Args:
+        prediction: What the network says of the scan.
+        key: Of the switch, different for each scan on a page.
+    """
+    if prediction.novelty is None or not prediction.refused:
+        return True
+    st.error(foreign_words(prediction.novelty.as_dict()), icon=":material/block:")
+    return bool(st.toggle("Show the answer nevertheless", key=f"foreign {key}"))

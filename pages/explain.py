@@ -28,7 +28,8 @@ from core.service.heat_figures import (
 from core.service.library import card_titles, default_model, sample_heights, sample_scans
 from core.service.pictures import drawn_map
 from core.service.reading import layers_of_model, predictor_of
-from pages import within_frame
+from core.service.words import belief_words
+from pages import is_familiar, within_frame
 
 FIRST_METHODS = ("grad-cam", "integrated-gradients", "occlusion")
 REMEMBERED, MOST_REMEMBERED = "explanations", 60
@@ -261,21 +262,24 @@ def main() -> None:
     if chosen is None:
         return
     scan, height = chosen
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        names = list(titles)
-        model = st.selectbox("Network", names, names.index(default_model()), format_func=lambda name: titles[name][0])
-        (prediction,) = predictor_of(model).predict([scan])
-        known = list(titles[model][1])
-        classes = st.multiselect("Classes", known, [prediction.answer], key=f"classes {scan.name} {model}")
-        every = [one.name for one in explainers()]
-        methods = st.multiselect(
-            "Methods", every, list(FIRST_METHODS), format_func=lambda name: explainer(name).title, max_selections=6
-        )
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    names = list(titles)
+    model = row.selectbox("Network", names, names.index(default_model()), format_func=lambda name: titles[name][0])
+    (prediction,) = predictor_of(model).predict([scan])
+    if not is_familiar(prediction, f"{scan.name} {model}"):
+        return
+    known = list(titles[model][1])
+    classes = row.multiselect("Classes", known, [prediction.answer], key=f"classes {scan.name} {model}")
+    every = [one.name for one in explainers()]
+    methods = row.multiselect(
+        "Methods", every, list(FIRST_METHODS), format_func=lambda name: explainer(name).title, max_selections=6
+    )
     if not classes or not methods:
         st.info("Choose at least one class and one method.")
         return
+    said = prediction.as_dict(nevertheless=True)
     st.caption(
-        f"The network says {prediction.answer} ({prediction.probabilities[prediction.answer]:.0%}, not calibrated)."
+        f"The network says {prediction.answer} ({said['probabilities'][prediction.answer]:.0%}). {belief_words(said)}"
     )
     maps, layers, path, noise, sanity, exact = st.tabs(
         ["Side by side", "Layers", "The path", "Noise", "Sanity check", "Values"]

@@ -5,9 +5,11 @@ from typing import Any
 import streamlit as st
 
 from core.errors import StageLensError
-from core.networks.card import bundle_names, open_bundle
+from core.networks.card import Bundle, bundle_names, open_bundle
+from core.service.evaluation_words import doubt_words
 from core.service.figures import confusion_plot
-from core.service.tables import figures_table, training_table
+from core.service.model_card import card_page, model_card
+from core.service.tables import figures_table
 from pages import within_frame
 
 WAYS = {
@@ -17,8 +19,9 @@ WAYS = {
 }
 
 
-def show_card(card: dict[str, Any]) -> None:
+def show_card(bundle: Bundle) -> None:
     """Show one card."""
+    card = bundle.card
     st.header(card["title"], anchor=False)
     st.caption(f"`{card['name']}` · trained {card['date']} · {card['intended_use']}")
     st.dataframe(figures_table(card), width="stretch", hide_index=True)
@@ -39,9 +42,16 @@ def show_card(card: dict[str, Any]) -> None:
                 st.caption(note)
     st.subheader("What it cannot do", anchor=False)
     st.markdown("\n".join(f"- {limit}" for limit in card["limits"]))
-    with st.expander("Training, data and versions"):
-        st.dataframe(training_table(card), width="stretch", hide_index=True)
-        st.json(card, expanded=False)
+    said = doubt_words(card)
+    if said:
+        st.subheader("How far to believe it", anchor=False)
+        st.code(said, language=None, wrap_lines=True)
+    with st.expander("The whole model card"):
+        st.markdown(model_card(bundle))
+    with st.container(horizontal=True):
+        for suffix, text, kind in (("md", model_card, "text/markdown"), ("html", card_page, "text/html")):
+            name = f"{card['name']}_card.{suffix}"
+            st.download_button(f"Model card (.{suffix})", text(bundle), name, kind, key=name, on_click="ignore")
 
 
 def ways_of_counting(card: dict[str, Any]) -> dict[str, Any]:
@@ -59,11 +69,11 @@ def main() -> None:
         st.info("There is no model in the models folder yet; `stagelens train` makes one.")
     for name in names:
         try:
-            card = open_bundle(name).card
+            bundle = open_bundle(name)
         except StageLensError as error:
             st.error(str(error), icon=":material/error:")
             continue
-        show_card(card)
+        show_card(bundle)
 
 
 main()

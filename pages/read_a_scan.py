@@ -15,8 +15,8 @@ from core.service.library import card_titles, default_model, reads_volumes, samp
 from core.service.pictures import heatmap_picture, registration_check, slice_picture
 from core.service.reading import Reading, predictor_of, read_scans
 from core.service.viewing import crosshair_picture, position_mm, window_limits, with_edge_letters
-from core.service.words import space_words
-from pages import within_frame
+from core.service.words import either, space_words
+from pages import is_familiar, within_frame
 
 PREDICTED = "the predicted class"
 MOST_SCANS = 50
@@ -97,9 +97,20 @@ def show(label: str, reading: Reading, opacity: float) -> None:
     """Show one scan: picture, heatmap, probabilities."""
     prediction = reading.prediction
     with st.container(border=True):
-        st.subheader(f"{label}: {prediction.answer}", anchor=False)
+        heading = st.empty()
         for warning in reading.warnings:
             st.warning(warning, icon=":material/warning:")
+        if not is_familiar(prediction, f"{label} {reading.scan.name}"):
+            heading.subheader(f"{label}: no answer", anchor=False)
+            st.image(png_bytes(slice_picture(reading, 0)), caption=f"The scan ({reading.scan.source})", width=240)
+            return
+        heading.subheader(f"{label}: {prediction.answer}", anchor=False)
+        if prediction.possible is not None and prediction.calibration is not None:
+            share = f"{prediction.calibration.coverage:.0%}"
+            st.markdown(
+                f"Not ruled out: **{either(prediction.possible)}**",
+                help=f"A promise kept for {share} of people the network has not seen.",
+            )
         place = _chosen_slice(label, reading)
         explanation = reading.explanations[place]
         plain, heat, bars = st.columns([1, 1, 1.4], gap="medium")
@@ -119,12 +130,14 @@ def show(label: str, reading: Reading, opacity: float) -> None:
                 except EmptyHeatmap as empty:
                     st.info(str(empty), icon=":material/info:")
         with bars:
+            calibrated = (
+                "Probabilities are calibrated" if prediction.calibration else "Probabilities are not calibrated"
+            )
             figure = probability_bars(prediction.probabilities)
             st.plotly_chart(figure, width="stretch", config={"displayModeBar": False}, key=f"bars {label}")
             st.caption(
-                f"{explanation.sentence} {explainer(explanation.method).hides} Probabilities are not calibrated; "
-                f"the Models page says how often this "
-                "network is right on people it has never seen."
+                f"{explanation.sentence} {explainer(explanation.method).hides} {calibrated}; the Models page says how "
+                "often this network is right on people it has never seen."
             )
             if drawn is not None:
                 st.download_button(

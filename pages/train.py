@@ -9,10 +9,10 @@ from core.errors import StageLensError
 from core.networks.card import models_folder
 from core.networks.recipe import Recipe, read_recipe, recipe_names, with_settings
 from core.service import jobs
+from core.service.evaluation_words import figures_words
 from core.service.figures import learning_curves, runs_curves
 from core.service.run_files import BUNDLE_FOLDER, card_of_run, read_logs, workspace, write_recipe
 from core.service.tables import runs_table
-from core.service.words import figures_words
 from pages import within_frame
 
 ICONS = {

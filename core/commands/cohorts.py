@@ -146,8 +146,8 @@ def leak(
     """Show what a random split of slices is worth: the same recipe on people never seen, and on classes by lot."""
     from core.cohorts import audit_folder
     from core.networks.recipe import read_recipe
+    from core.service.evaluation_words import leak_words
     from core.service.leak import lay_bare
-    from core.service.words import leak_words
 
     def say(sentence: str) -> None:
         print(sentence, file=sys.stderr)

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from core.commands.shared import AsJson, Model, Page, show
-from core.errors import NoHead, StageLensError
+from core.commands.shared import AsJson, Model, Nevertheless, Page, show
+from core.errors import NoHead, StageLensError, Unfamiliar
 from core.service.quiet import loading_quietly
 
 commands = typer.Typer()
@@ -36,6 +36,7 @@ def explain(
     height: Annotated[float | None, typer.Option(help="Of a picture, in mm above the commissures.")] = None,
     opacity: Annotated[float, typer.Option(min=0, max=1, help="Of the heatmap over the scan.")] = 0.5,
     page: Page = None,
+    nevertheless: Nevertheless = False,
     as_json: AsJson = False,
 ) -> None:
     """Show where the evidence lies, with how far to believe it: overlay (PNG), raw heatmap (NPY, NIfTI of a volume)."""
@@ -53,6 +54,7 @@ def explain(
         from core.service.heads import standard_head
         from core.service.pictures import save_check, save_comparison, save_pictures
         from core.service.reading import predictor_of, read_scans
+        from core.service.words import foreign_words
 
     for name in compare or []:
         explainer(name)
@@ -62,6 +64,10 @@ def explain(
     except NoHead as error:
         check = save_check(standard_head(read), out)
         raise NoHead(f"{error} The picture before and after is {check}.") from error
+    if reading.prediction.refused and not nevertheless:
+        assert reading.prediction.novelty is not None  # noqa: S101 - it is what refuses
+        said = foreign_words(reading.prediction.novelty.as_dict())
+        raise Unfamiliar(f"{said} --nevertheless explains it all the same.")
     found = study(reading, predictor, checks=checks or (), compare=compare or (), settings=chosen, height_mm=height)
     files = save_pictures(found.reading, out, opacity=opacity)
     if found.others:
@@ -69,7 +75,7 @@ def explain(
     explanation = found.reading.explanation
     answer = {
         "scan": str(scan),
-        **found.reading.as_dict(),
+        **found.reading.as_dict(nevertheless=nevertheless),
         **explanation.as_dict(),
         "sentence": explanation.sentence,
         "does_not_show": explainer(method).hides,

@@ -5,7 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
-from core.commands.shared import AsJson, Model, Page, complain, show
+from core.commands.shared import (
+    AgedFrom,
+    AsJson,
+    Coverage,
+    Model,
+    Nevertheless,
+    Page,
+    PeopleTable,
+    UnknownAge,
+    complain,
+    show,
+    writable,
+)
 from core.errors import ScanError, StageLensError
 from core.service.quiet import loading_quietly
 
@@ -17,6 +29,7 @@ def predict(
     scans: Annotated[list[Path], typer.Argument(help="Pictures, NIfTI, Analyze, DICOM, zip; a folder is one upload.")],
     model: Model = None,
     page: Page = None,
+    nevertheless: Nevertheless = False,
     as_json: AsJson = False,
 ) -> None:
     """Give each scan its probabilities; a volume is brought into the network's space first."""
@@ -38,7 +51,7 @@ def predict(
                 failed += 1
                 complain(type(error)(f"{shown}: {error}"))
             else:
-                answers.append({"scan": shown, **reading.as_dict()})
+                answers.append({"scan": shown, **reading.as_dict(nevertheless=nevertheless)})
     show(answers, as_json, "\n".join([*map(reading_words, answers), NOTICE]) if answers else "")
     raise typer.Exit(1 if failed else 0)
 
@@ -47,11 +60,59 @@ def predict(
 def models(as_json: AsJson = False) -> None:
     """List the models at hand."""
     from core.networks.card import bundle_names, open_bundle
-    from core.service.words import figures_words
+    from core.service.evaluation_words import figures_words
 
     bundles = [open_bundle(name) for name in bundle_names()]
     words = [f"{bundle.name}: {bundle.card['title']}\n{figures_words(bundle.card)}" for bundle in bundles]
     show([{"name": bundle.name, **bundle.card} for bundle in bundles], as_json, "\n".join(words) or "no models")
+
+
+@commands.command()
+def card(
+    bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
+    out: Annotated[Path | None, typer.Option(help="Write it as .md or .html instead of printing it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a model card: use, data, figures, calibration, what it refuses, failures, and the checklists it answers."""
+    from core.networks.card import open_bundle
+
+    if out is not None and out.suffix not in {".md", ".html"}:
+        raise typer.BadParameter(f"expected a .md or .html file. Received: {out}", param_hint="--out")
+    opened = open_bundle(bundle)
+    with loading_quietly():
+        from core.service.model_card import card_page, model_card
+
+    if out is None:
+        show(opened.card, as_json, model_card(opened))
+        return
+    writable(out)
+    out.write_text(card_page(opened) if out.suffix == ".html" else model_card(opened), encoding="utf-8")
+    show({"file": str(out)}, as_json, f"written to {out}")
+
+
+@commands.command()
+def calibrate(
+    bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
+    split: Annotated[Path, typer.Option(help="The table it was trained on.")],
+    coverage: Coverage = 0.9,
+    people: PeopleTable = None,
+    aged_from: AgedFrom = 60,
+    unknown_age: UnknownAge = None,
+    as_json: AsJson = False,
+) -> None:
+    """Learn anew from validation people how far to believe a bundle: probabilities, sets, foreign scans."""
+    from core.cohorts import read_split
+    from core.networks.card import open_bundle
+    from core.service.confounding import known_people
+    from core.service.evaluation_words import doubt_words
+
+    known = known_people(people, aged_from=aged_from, unknown_age=unknown_age)
+    opened, table = open_bundle(bundle), read_split(split)
+    with loading_quietly():
+        from core.service.training import calibrate_bundle
+
+    card = calibrate_bundle(opened, table, coverage=coverage, people=known).card
+    show({name: card[name] for name in ("calibration", "novelty", "confounders", "limits")}, as_json, doubt_words(card))
 
 
 @commands.command()

@@ -12,6 +12,11 @@ from core.errors import ChoiceNeeded, StageLensError
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Model = Annotated[str | None, typer.Option(help="Name or folder of a model; the default one if left out.")]
 Page = Annotated[int | None, typer.Option(min=1, help="Page, volume or series where there are several, from 1.")]
+Nevertheless = Annotated[bool, typer.Option("--nevertheless", help="Answer though the scan is foreign to the network.")]
+PeopleTable = Annotated[Path | None, typer.Option(help="CSV of path or person with age, sex or site.")]
+AgedFrom = Annotated[float, typer.Option(help="Least age of the part whose people are of an age.")]
+UnknownAge = Annotated[float | None, typer.Option(help="Taken for people without an age; else left out.")]
+Coverage = Annotated[float, typer.Option(min=0.5, max=0.99, help="Of the prediction sets.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same parts.")]
 
 

@@ -5,16 +5,10 @@ from typing import Annotated
 
 import typer
 
-from core.commands.shared import AsJson, show, writable
+from core.commands.shared import AgedFrom, AsJson, Coverage, PeopleTable, UnknownAge, show, writable
 from core.service.quiet import loading_quietly
 
 commands = typer.Typer()
-
-PeopleTable = Annotated[Path | None, typer.Option(help="CSV of path or person with age, sex or site.")]
-AgedFrom = Annotated[float, typer.Option(help="Least age of the part whose people are of an age.")]
-UnknownAge = Annotated[float | None, typer.Option(help="Taken for people without an age; else left out.")]
-Coverage = Annotated[float, typer.Option(min=0.5, max=0.99, help="Of a run's prediction sets.")]
-
 
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Change a setting: key=value, such as phases.2.epochs=3.")
@@ -55,9 +49,9 @@ def train(
     read = with_settings(read_recipe(recipe), settings or [])
     with loading_quietly():
         from core.service.cross_validation import CrossValidation, cross_validate
+        from core.service.evaluation_words import figures_words, folds_words
         from core.service.running import run_reported
         from core.service.training import Request
-        from core.service.words import figures_words, folds_words
 
     request = Request(read, split, out, weights, resume, piece, embeddings, published)  # type: ignore[arg-type]
     with TrainingProgress() as progress:
@@ -97,8 +91,8 @@ def full(
         raise typer.BadParameter(f"expected person, slice, folder or auto. Received: {by}", param_hint="--by")
     read = with_settings(read_recipe(recipe), settings or [])
     with loading_quietly():
+        from core.service.evaluation_words import figures_words
         from core.service.full import FullRun, full_run
-        from core.service.words import figures_words
 
     with TrainingProgress() as progress:
         made = full_run(FullRun(read, folder, out, by, weights, seed), step=progress.step, say=progress.say)
@@ -124,7 +118,7 @@ def evaluate(
     from core.networks.card import open_bundle
     from core.service.confounding import known_people
     from core.service.evaluating import evaluate_run
-    from core.service.words import calibration_words, confounder_words, figures_words, sets_words
+    from core.service.evaluation_words import calibration_words, confounder_words, figures_words, sets_words
 
     known = known_people(people, aged_from=aged_from, unknown_age=unknown_age)
     if split is None:
@@ -171,8 +165,8 @@ def compare(
 ) -> None:
     """Tell whether one network is better than another on the same people."""
     from core.service.comparing import compare_runs, differences
+    from core.service.evaluation_words import comparison_words
     from core.service.figures import forest
-    from core.service.words import comparison_words
 
     if plot is not None:
         writable(plot)

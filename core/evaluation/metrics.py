@@ -153,6 +153,14 @@ def draw_people(n_people: int, *, replicates: int = REPLICATES, seed: int = 0) -
     return np.random.default_rng(seed).multinomial(n_people, np.full(n_people, 1 / n_people), size=replicates)
 
 
+def share_over_people(hits: NDArray[np.bool_], subjects: NDArray[np.str_]) -> Estimate:
+    """Return the share of scans that are hits, with its interval over people; hits and names of people, N each."""
+    people = person_numbers(subjects)
+    counts, right = np.bincount(people), np.bincount(people, weights=hits)
+    draws = draw_people(len(counts))
+    return estimate(float(hits.mean()), (draws @ right) / (draws @ counts))
+
+
 def estimate(value: float, replicates: Floats, reason: str = "") -> Estimate:
     """Put the percentile interval of resamples around a figure; resamples in which it is undefined are left out."""
     defined = replicates[np.isfinite(replicates)]

@@ -2,8 +2,8 @@
 
 Split conformal prediction with the score 1 − probability (Sadinle, Lei and Wasserman, Journal of the American
 Statistical Association 114:223, 2019), by MAPIE. The promise holds for people drawn as the calibration people were, on
-average over draws of them; class by class only where a class has people enough to be calibrated by itself (Vovk 2012,
-section 4).
+average over draws of them; class by class only where a class has people enough to be calibrated by itself, the others
+in one group (Mondrian conformal prediction; Vovk 2012, section 4).
 """
 
 import warnings
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from core.evaluation.metrics import Estimate, draw_people, estimate
+from core.networks.prediction import not_ruled_out
+
+DRAWS = 25
 
 Floats = NDArray[np.float64]
 
@@ -38,31 +41,80 @@ class Covered:
     by_class: tuple[float, ...]
 
 
+def set_bounds(known: Floats, labels: NDArray[np.int64], *, coverage: float) -> tuple[Floats, tuple[int, ...]]:
+    """Return how improbable a class may be before it is ruled out.
+
+    Args:
+        known: Probabilities of N people the network was not trained on, N × classes.
+        labels: int64, N, their classes.
+        coverage: How often the truth is to be in the set, in (0, 1).
+
+    Returns:
+        Bounds on 1 − probability, one a class, 1 where there are too few people to rule anything out; and the places of
+        the classes that were calibrated by themselves.
+    """
+    scores = 1 - known[np.arange(len(labels)), labels]
+    bounds, groups = np.empty(known.shape[1]), _groups(np.bincount(labels, minlength=known.shape[1]), coverage)
+    for group in groups:
+        bounds[group] = _bound(scores[np.isin(labels, group)], coverage)
+    return bounds, tuple(sorted(group[0] for group in groups if len(group) == 1))
+
+
+def _groups(counts: NDArray[np.int64], coverage: float) -> list[list[int]]:
+    """Put each class with people enough into a group of its own, and the others together, with the smallest of the
+    large ones until they are enough too.
+
+    Every class is judged by the people of its own group. With everybody's bound for the rare classes beside a bound of
+    its own for a large one, the rare ones are covered too seldom, and so are all together.
+    """
+    large = sorted(np.flatnonzero(counts >= least_people(coverage)).tolist(), key=lambda place: -counts[place])
+    small = [place for place in range(len(counts)) if place not in large]
+    while small and large and counts[small].sum() < least_people(coverage):
+        small.append(large.pop())
+    return [[place] for place in large] + ([small] if small else [])
+
+
+def set_bounds_of_slices(
+    known: Floats, labels: NDArray[np.int64], people: NDArray[np.int64], *, coverage: float
+) -> Floats:
+    """Return the bounds for one slice of a new person: the median of those found with one slice of everybody, drawn
+    anew each time (repeated subsampling of Dunn, Wasserman and Ramdas, Journal of the American
+    Statistical Association 118:2491, 2023).
+
+    Slices of one person are no new evidence, so that all of them at once would promise too much.
+
+    Args:
+        known: Probabilities of N slices, N × classes.
+        labels: int64, N.
+        people: N numbers from 0.
+        coverage: As for `set_bounds`.
+    """
+    random = np.random.default_rng(0)
+    firsts = np.flatnonzero(np.diff(np.sort(people), prepend=-1))
+    counts, order = np.bincount(people), np.argsort(people, kind="stable")
+    found = []
+    for _ in range(DRAWS):
+        rows = order[firsts + random.integers(counts)]
+        found.append(set_bounds(known[rows], labels[rows], coverage=coverage)[0])
+    return np.asarray(np.median(found, axis=0))
+
+
 def prediction_sets(
     known: Floats, labels: NDArray[np.int64], asked: Floats, *, coverage: float
 ) -> tuple[NDArray[np.bool_], tuple[int, ...]]:
     """Return the classes that cannot be ruled out.
 
     Args:
-        known: Probabilities of N people the network was not trained on, N × classes.
-        labels: int64, N, their classes.
+        known: As for `set_bounds`.
+        labels: As for `set_bounds`.
         asked: Probabilities of M others.
-        coverage: How often the truth is to be in the set, in (0, 1).
+        coverage: As for `set_bounds`.
 
     Returns:
-        bool, M × classes, no row empty: what would be is given its most probable class; and the places of the classes
-        that were calibrated by themselves.
+        bool, M × classes, no row empty; and the places of the classes that were calibrated by themselves.
     """
-    sets = _sets(known, labels, asked, coverage)
-    alone = []
-    for place in range(known.shape[1]):
-        own = labels == place
-        if own.sum() >= least_people(coverage):
-            sets[:, place] = _sets(known[own], labels[own], asked, coverage)[:, place]
-            alone.append(place)
-    empty = ~sets.any(axis=1)
-    sets[empty, asked[empty].argmax(axis=1)] = True
-    return sets, tuple(alone)
+    bounds, alone = set_bounds(known, labels, coverage=coverage)
+    return not_ruled_out(asked, bounds), alone
 
 
 def least_people(coverage: float) -> int:
@@ -105,7 +157,12 @@ class _Given(ClassifierMixin, BaseEstimator):
         return np.asarray(X.argmax(axis=1))
 
 
-def _sets(known: Floats, labels: NDArray[np.int64], asked: Floats, coverage: float) -> NDArray[np.bool_]:
-    network = SplitConformalClassifier(_Given(known.shape[1]), confidence_level=coverage, conformity_score="lac")
-    with warnings.catch_warnings(action="ignore"):  # that some classes have nobody to calibrate on
-        return np.array(network.conformalize(known, labels).predict_set(asked)[1][..., 0], bool)
+def _bound(scores: Floats, coverage: float) -> float:
+    """Ask MAPIE which of the scores it would let pass; the highest of these is its bound."""
+    if len(scores) < coverage / (1 - coverage):
+        return 1.0
+    rows = np.stack([1 - scores, scores], axis=1)
+    network = SplitConformalClassifier(_Given(2), confidence_level=coverage, conformity_score="lac")
+    with warnings.catch_warnings(action="ignore"):  # that the second class has nobody to calibrate on
+        let_pass = network.conformalize(rows, np.zeros(len(rows), int)).predict_set(rows)[1][:, 0, 0]
+    return float(scores[let_pass].max())

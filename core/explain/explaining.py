@@ -12,7 +12,7 @@ from core.explain.checks import checked
 from core.explain.explanation import Asked, Explainer, Explanation, Floats
 from core.explain.registered import explainer
 from core.explain.targets import class_places
-from core.networks.predictor import Prediction, Predictor
+from core.networks.predictor import Predictor
 from core.scans import Scan
 
 
@@ -110,7 +110,7 @@ def finished(
             method=record.name,
             class_name=class_name,
             settings=settings | heat.settings,
-            prediction=Prediction(name, bundle.name, recipe.classes, asked.logits[place]),
+            prediction=asked.predictor.said(name, asked.feature_maps[[place]], asked.logits[place]),
             shows=record.shows.format(
                 **said | {"class_name": class_name, "cells": " × ".join(map(str, heatmap.shape))}
             ),

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 
 from core.errors import StageLensError
-from core.networks.predictor import Prediction, Predictor
+from core.networks.prediction import Prediction
+from core.networks.predictor import Predictor
 
 Floats = NDArray[np.float32]
 EMPTY = "No positive evidence for {name} in this scan: the heatmap is empty."

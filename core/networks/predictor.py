@@ -2,11 +2,10 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from core.errors import BundleError, StageLensError, WeightsError
 from core.networks.backend import Forward, Gradient, compile_gradient, compile_model
@@ -14,50 +13,16 @@ from core.networks.card import WEIGHTS_FILE, Bundle
 from core.networks.combining import combined_logits
 from core.networks.cutting import answering, guided, head_kernel, split_at
 from core.networks.engine import compile_body
+from core.networks.familiar import Familiar, read_familiar
 from core.networks.folding import folded
 from core.networks.network import Network, build_network
+from core.networks.prediction import Calibration, Prediction
 from core.networks.weights import assign, load_tensors
 from core.scans import Scan
 
 BATCH, BATCH_OF_VOLUMES = 16, 1
+MOST_TILT = 45.0  # degrees; a network that was trained on images turned further knows no upright
 GRADIENT_PIXELS = 4 * 224 * 224  # of a batch that is differentiated: its activations stay in memory
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """What a network says of one scan.
-
-    Attributes:
-        scan: The scan's generated name.
-        model: The bundle's name.
-        classes: The possible answers.
-        logits: float32, one per class.
-        slice_logits: float32, slices × classes, of a volume read slice by slice; None for an image.
-        heights_mm: Height of each slice in standard space, of a volume.
-    """
-
-    scan: str
-    model: str
-    classes: tuple[str, ...]
-    logits: NDArray[np.float32]
-    slice_logits: NDArray[np.float32] | None = None
-    heights_mm: tuple[float, ...] = ()
-
-    @property
-    def probabilities(self) -> dict[str, float]:
-        """The softmax of the logits, by class; not calibrated."""
-        return dict(zip(self.classes, softmax(self.logits.astype(np.float64)).tolist(), strict=True))
-
-    @property
-    def slice_probabilities(self) -> NDArray[np.float64]:
-        """The softmax of each slice's logits, slices × classes; one row for an image."""
-        logits = self.logits[None] if self.slice_logits is None else self.slice_logits
-        return np.asarray(softmax(logits.astype(np.float64), axis=1))
-
-    @property
-    def answer(self) -> str:
-        """The class with the highest probability."""
-        return self.classes[int(self.logits.argmax())]
 
 
 class Predictor:
@@ -78,6 +43,9 @@ class Predictor:
         self._splits: dict[str, tuple[Forward, Gradient]] = {}
         self._gradients: dict[str, Gradient] = {}
         self._turn = threading.Lock()
+        self._calibrations = {unit: Calibration.of_card(bundle.card, unit) for unit in ("scan", "person")}
+        self._limit: float | None = (bundle.card.get("novelty") or {}).get("limit")
+        self._familiar = read_familiar(bundle.folder) if self._limit is not None else None
 
     def warm_up(self) -> None:
         """Run once on an empty scan, so that the first person does not wait."""
@@ -173,9 +141,40 @@ class Predictor:
             return []
         if self.network.recipe.depth is not None:
             raise StageLensError(f"{self.bundle.name} reads whole volumes, not single pictures.")
-        logits = self.logits([scan.grey() for scan in scans])
-        recipe, name = self.network.recipe, self.bundle.name
-        return [Prediction(scan.name, name, recipe.classes, row) for scan, row in zip(scans, logits, strict=True)]
+        feature_maps, logits = self.features_and_logits(self.fitted([scan.grey() for scan in scans]))
+        said = [self.said(scan.name, feature_maps[[place]], logits[place]) for place, scan in enumerate(scans)]
+        return self.held_upright(said, scans)
+
+    def held_upright(self, said: Sequence[Prediction], scans: Sequence[Scan]) -> list[Prediction]:
+        """Look at images upside down, too, one pass more: what is more familiar then is refused.
+
+        Left out where the network cannot tell: it knows nothing, or was trained on images turned upside down.
+        """
+        if self._familiar is None or not self.knows_upright or not scans:
+            return list(said)
+        scores = self.turned_scores(self.fitted([scan.grey() for scan in scans]))
+        return [
+            replace(one, novelty=one.novelty and replace(one.novelty, turned=float(score)))
+            for one, score in zip(said, scores, strict=True)
+        ]
+
+    @property
+    def knows_upright(self) -> bool:
+        """Whether the network has only seen images that stand upright."""
+        recipe = self.network.recipe
+        seen = [recipe.augmentation, *(phase.augmentation for phase in recipe.phases if phase.augmentation is not None)]
+        return recipe.depth is None and not any(one.flip_vertical or one.rotation_degrees > MOST_TILT for one in seen)
+
+    def turned_scores(self, fitted: NDArray[np.float32], familiar: Familiar | None = None) -> NDArray[np.float32]:
+        """Return how foreign fitted images, N × height × width × 1, are when they are turned upside down.
+
+        Args:
+            fitted: The images.
+            familiar: What the network knows; None for what its bundle says.
+        """
+        known = familiar or self._familiar
+        assert known is not None  # noqa: S101 - the callers ask first
+        return known.scores(self.features_and_logits(np.ascontiguousarray(fitted[:, ::-1]))[0])[0]
 
     def predict_volume(self, name: str, slices: Sequence[Scan], heights_mm: Sequence[float]) -> Prediction:
         """Predict a volume of which these slices were cut, combined as the recipe says.
@@ -187,9 +186,11 @@ class Predictor:
         """
         recipe = self.network.recipe
         assert recipe.slices is not None  # noqa: S101 - whoever cut slices has asked the recipe which
-        logits = self.logits([scan.grey() for scan in slices])
-        together = combined_logits(logits, recipe.slices.combine)
-        return Prediction(name, self.bundle.name, recipe.classes, together, logits, tuple(heights_mm))
+        feature_maps, logits = self.features_and_logits(self.fitted([scan.grey() for scan in slices]))
+        whole = self.said(name, feature_maps, combined_logits(logits, recipe.slices.combine))
+        return replace(
+            whole, slice_logits=logits, heights_mm=tuple(heights_mm), calibration=self._calibrations["person"]
+        )
 
     def predict_whole(self, name: str, volume: NDArray[np.float32]) -> Prediction:
         """Predict a volume with a 3D network.
@@ -198,8 +199,18 @@ class Predictor:
             name: The volume's generated name.
             volume: Grey in [0, 255], D × H × W, as `core.networks.parts.volume_as_seen` turns it.
         """
-        (logits,) = self.logits([volume])
-        return Prediction(name, self.bundle.name, self.network.recipe.classes, logits)
+        feature_maps, logits = self.features_and_logits(self.fitted([volume]))
+        return self.said(name, feature_maps, logits[0])
+
+    def said(self, name: str, feature_maps: NDArray[np.float32], logits: NDArray[np.float32]) -> Prediction:
+        """Return what these logits, one per class, say of a scan with these feature maps, 1 × … × channels, and how far
+        to believe them; of a head in slices, slices × … × channels.
+        """
+        classes, novelty = self.network.recipe.classes, None
+        if self._familiar is not None and self._limit is not None:
+            novelty = self._familiar.novelty(feature_maps, classes, self._limit)
+        of_scan = self._calibrations["scan"]
+        return Prediction(name, self.bundle.name, classes, logits, None, (), of_scan, of_scan, novelty)
 
 
 def _batches(fitted: NDArray[np.float32]) -> list[NDArray[np.float32]]:

@@ -12,7 +12,8 @@ from core.explain import Explanation, explain, explain_greys, explainer
 from core.explain.cams import resized
 from core.networks.card import open_bundle
 from core.networks.cutting import layers_of
-from core.networks.predictor import Prediction, Predictor, load_predictor
+from core.networks.prediction import Prediction
+from core.networks.predictor import Predictor, load_predictor
 from core.scans import Scan
 from core.scans.planes import as_network_slice
 from core.scans.standard_space import StandardHead, axial_slices
@@ -58,15 +59,14 @@ class Reading:
         of_slices = [warning for one in self.slices for warning in one.warnings]
         return tuple(dict.fromkeys((*self.scan.warnings, *of_space, *of_slices)))
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the prediction as plain values for JSON, with the slices and the registration of a volume."""
+    def as_dict(self, *, nevertheless: bool = False) -> dict[str, Any]:
+        """Return the prediction as plain values for JSON, with the slices and the registration of a volume.
+
+        Args:
+            nevertheless: Give an answer for a scan that is refused, too.
+        """
         prediction = self.prediction
-        values: dict[str, Any] = {
-            "name": self.scan.name,
-            "model": prediction.model,
-            "probabilities": prediction.probabilities,
-            "answer": prediction.answer,
-        }
+        values = {"name": self.scan.name, **prediction.as_dict(nevertheless=nevertheless)}
         if self.head is not None:
             quality = self.head.quality
             values["standard_space"] = {
@@ -77,7 +77,7 @@ class Reading:
                 "scales": list(quality.scales),
                 "shear": quality.shear,
             }
-        if prediction.slice_logits is not None:
+        if prediction.slice_logits is not None and values["probabilities"] is not None:
             values["slices"] = [
                 {"height_mm": height, "probabilities": dict(zip(prediction.classes, row.tolist(), strict=True))}
                 for height, row in zip(prediction.heights_mm, prediction.slice_probabilities, strict=True)
@@ -148,13 +148,14 @@ def read_scans(
     if images and whole:
         raise StageLensError(f"{predictor.bundle.name} reads whole volumes, not single pictures.")
     heights = [height_mm] * len(images)
-    explained = iter(zip(images, explain(predictor, images, [class_name] * len(images), method, heights_mm=heights,
-                                         **settings), strict=True))  # fmt: skip
+    maps = explain(predictor, images, [class_name] * len(images), method, heights_mm=heights, **settings)
+    said = predictor.held_upright([one.prediction for one in maps], images)
+    explained = iter(zip(images, maps, said, strict=True))
     readings = []
     for scan in scans:
         if not scan.is_volume:
-            image, explanation = next(explained)
-            readings.append(Reading(scan, explanation.prediction, (image,), (explanation,)))
+            image, explanation, prediction = next(explained)
+            readings.append(Reading(scan, prediction, (image,), (explanation,)))
             continue
         if whole:
             readings.append(_read_whole(scan, predictor, class_name, method, settings))

@@ -16,10 +16,12 @@ from core.networks.recipe import Recipe
 from core.service.confounding import People
 from core.service.evaluating import evaluate_run
 from core.service.evaluation_figures import intervals_plot, precision_recall_plot, reliability_plot, roc_plot
+from core.service.evaluation_words import calibration_words, confounder_words, sets_words
 from core.service.figures import confusion_plot
+from core.service.html import STYLE
 from core.service.run_files import logits_in, predictions_of, recipe_of_run, tested_in
 from core.service.splits import describe_split
-from core.service.words import NOTICE, calibration_words, confounder_words, sets_words
+from core.service.words import NOTICE
 
 SHARES = {
     "accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "f1": "F1", "precision": "Precision",
@@ -28,20 +30,6 @@ SHARES = {
 NUMBERS = {**SHARES, "kappa": "Kappa, quadratic", "stage_error": "Mean error in stages", "brier": "Brier score",
            "log_loss": "Log loss"}  # fmt: skip
 WORST = 20
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #16262b; max-width: 1080px; margin: 2rem auto; padding: 0 1rem; }
-h1 { margin-bottom: 0; line-height: 1.2; }
-h2 { margin-top: 2.5rem; border-bottom: 1px solid #d5dfe2; }
-.note { color: #5b6b70; }
-.warning { background: #fdf3e1; border-left: 4px solid #e69f00; padding: .6rem 1rem; }
-.row { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 1.5rem; }
-@media (max-width: 800px) { .row { grid-template-columns: minmax(0, 1fr); } }
-.wide, pre { overflow-x: auto; }
-pre { background: #f4f8f9; padding: 1rem; font-size: .85rem; }
-table { border-collapse: collapse; }
-td, th { padding: .25rem .8rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #e4eaec; }
-td:first-child, th:first-child { text-align: left; padding-left: 0; }
-"""
 
 
 def write_report(run: Path, out: Path, people: People | None = None, *, coverage: float = 0.9) -> dict[str, Any]:

@@ -27,23 +27,6 @@ def figures_table(card: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame([*rows, {"": "Counted", **counted}])
 
 
-def training_table(card: dict[str, Any]) -> pd.DataFrame:
-    """List the phases of a card's training, each with its best epoch."""
-    return pd.DataFrame(
-        [
-            {
-                "Phase": phase["phase"],
-                "Trains": phase["trains"],
-                "Epochs": phase["epochs"],
-                "Best epoch": phase["best"]["epoch"],
-                "Validation accuracy": round(phase["best"]["val_accuracy"], 3),
-                "Validation loss": round(phase["best"]["val_loss"], 3),
-            }
-            for phase in card["training"]
-        ]
-    )
-
-
 def runs_table(cards: dict[str, dict[str, Any]]) -> pd.DataFrame:
     """Put finished runs side by side: how they were split, and their figures on the test part.
 

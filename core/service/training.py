@@ -4,24 +4,25 @@ import datetime
 import importlib.metadata
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from core.errors import TrainingError
+from core.errors import BundleError, TrainingError
 from core.networks.backend import backend_name, compile_forward, in_batches
 from core.networks.bundle import round_weights, write_bundle
 from core.networks.card import FORMAT, Bundle, open_bundle
 from core.networks.devices import device_title
 from core.networks.network import build_network
-from core.networks.parts import load_part
-from core.networks.predictor import load_predictor
+from core.networks.parts import fingerprint, load_part
+from core.networks.predictor import Predictor, load_predictor
 from core.networks.recipe import Recipe, recipe_values
 from core.networks.weights import Tensors, assign, tensors_of
 from core.service.confounding import People, figures_of, held_against
+from core.service.doubt import COVERAGE, learn_doubt
 from core.service.run_files import BUNDLE_FOLDER, FIGURES_FILE, PREDICTIONS_FILE
 from core.service.splits import describe_split
 from core.training.phases import Record, Step
@@ -34,17 +35,15 @@ LIMITS = {
     "alzheimer": (
         "Trained on one axial slice at a time from one public collection of 200 people (OASIS-1), one scanner.",
         "Moderate Demented has two people: nothing can be said of that class.",
-        "Age is a trap in this collection: its youngest people are all Non Demented, so part of any figure here may be "
-        "the recognition of age; figures for people of 60 and over only were not measured for this card.",
+        "Age is a trap in this collection: its youngest people are all Non Demented, so part of any figure for all "
+        "ages may be the recognition of age.",
         "The images must be skull-stripped, bias-corrected axial T1 slices in Talairach space, 30 mm around the "
-        "ventricles; anything else gets an answer that means nothing.",
+        "ventricles; an answer to anything else that is not refused means nothing.",
         "Of volumes it reads slices in standard space; it was tested on the collection's own slices only, never on "
         "heads that were registered here or on other scanners.",
-        "Probabilities are not calibrated.",
     ),
     "tumour": (
         "People cannot be told apart in the public collection, so slices of one person may lie in several parts.",
-        "Probabilities are not calibrated.",
     ),
 }
 
@@ -140,6 +139,8 @@ def run_training(
         return Outcome(out, card)
     write_bundle(out / BUNDLE_FOLDER, tensors, card)
     bundle = open_bundle(out / BUNDLE_FOLDER)
+    say("learning how far to believe it")
+    bundle = learn_doubt(bundle, Predictor(bundle, network, engine="keras"), trained.parts)
     return Outcome(out, bundle.card, bundle)
 
 
@@ -195,6 +196,39 @@ def evaluate_bundle(
         warnings += against["warnings"]
     return {"model": bundle.name, "part": part, "split": described, **figures, "confounders": against,
             "warnings": warnings}  # fmt: skip
+
+
+def calibrate_bundle(
+    bundle: Bundle, split: pd.DataFrame, *, coverage: float = COVERAGE, people: People | None = None
+) -> Bundle:
+    """Measure a bundle anew and learn how far it is to be believed, as at the end of its training.
+
+    Args:
+        bundle: What is calibrated; its card is written anew.
+        split: The split table it was trained on.
+        coverage: Of the prediction sets.
+        people: What is known of the people, to hold against the figures; None for nothing.
+
+    Raises:
+        BundleError: It was trained on another split.
+        StageLensError: As raised by the rooms below.
+    """
+    if describe_split(split)["hash"] != bundle.card["split"]["hash"]:
+        raise BundleError(f"{bundle.name} was trained on another split; only its own knows whom it has not seen.")
+    parts = {name: load_part(split, name, bundle.recipe) for name in sorted(set(split["part"]))}
+    if fingerprint(list(parts.values())) != bundle.card["data_fingerprint"]:
+        raise BundleError(f"{bundle.name} was trained on other scans than those of this split.")
+    predictor, task = load_predictor(bundle), bundle.recipe.as_task()
+    asked = bundle.card.get("evaluated_on", "test")
+    data = parts[asked]
+    logits = predictor.logits_of(data.scans.astype(np.float32))
+    measured = figures_of(data.labels, logits, data.subjects, task)
+    against = None
+    if people is not None:
+        paths = split.loc[split["part"] == asked, "path"].tolist()
+        against = held_against(people, paths, data.labels, logits, data.subjects, task)
+    again = replace(bundle, card={**bundle.card, **measured})
+    return learn_doubt(again, predictor, parts, coverage=coverage, confounders=against)
 
 
 def _check_comparable(published: Bundle, recipe: Recipe, facts: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Findings and figures as text that a person reads on a shell."""
 
+from collections.abc import Sequence
 from typing import Any
 
 BAR = 24
@@ -101,141 +102,6 @@ def split_words(described: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def figures_words(values: dict[str, Any]) -> str:
-    """Say the figures of an evaluation or a card, by slice and by person."""
-    lines = []
-    for key in ("by_person", "by_slice"):
-        figures = values[key]
-        if figures is None:
-            lines.append("by person: people are not known")
-            continue
-        slices = f"{_number(figures['n'])} slices of " if figures["unit"] == "slice" else ""
-        lines.append(f"by {figures['unit']}: {slices}{_number(figures['people'])} people")
-        for name in ("accuracy", "balanced_accuracy", "auc"):
-            low, high = figures["intervals"][name]
-            lines.append(
-                f"  {name.replace('_', ' '):<18} {_share(figures[name])}  (95 % {_share(low)} to {_share(high)})"
-            )
-        lines += [f"  {note}" for note in figures["notes"]]
-    return "\n".join(lines)
-
-
-def confounder_words(against: dict[str, Any]) -> str:
-    """Say what people's age, sex and site achieve beside the network, for everybody and for those of an age."""
-    lines = []
-    for group in against["groups"]:
-        network = group["by_person"]
-        lines.append(f"{group['group']}: {group['people']} people")
-        lines.append(f"  {'accuracy, by person':<42}{_with_interval(network, 'accuracy')}")
-        lines.append(f"  {'impaired or not, by person, area':<42}{_with_interval(network, 'auc_impaired')}")
-        for one in group["covariates"]:
-            alone, explained = one["auc_alone"], one["variance_explained"]
-            if alone["value"] is None:
-                lines.append(f"  {one['name']}: {alone['reason']}")
-                continue
-            low, high = alone["interval"]
-            known = f"{one['name']} alone, area ({one['people']} people)"
-            lines.append(f"  {known:<42}{_share(alone['value'])}  (95 % {_share(low)} to {_share(high)})")
-            if explained["value"] is not None:
-                low, high = explained["interval"]
-                lines.append(f"  {'  explains of the network’s variance':<42}{_share(explained['value'])}  "
-                             f"(95 % {_share(low)} to {_share(high)})")  # fmt: skip
-    return "\n".join(lines)
-
-
-def _with_interval(figures: dict[str, Any], name: str) -> str:
-    low, high = figures["intervals"][name]
-    return f"{_share(figures[name])}  (95 % {_share(low)} to {_share(high)})"
-
-
-def calibration_words(found: dict[str, Any]) -> str:
-    """Say how far probabilities can be taken at their word, before and after a scaling."""
-    lines = []
-    for unit in ("slice", "person"):
-        one = found[f"by_{unit}"]
-        lines.append(f"calibration by {unit}: fitted on {one['fitted_on_people']} validation people, measured on "
-                     f"{one['measured_on_people']} test people")  # fmt: skip
-        for name, title in (
-            ("as_is", "as the network says"),
-            ("temperature", "temperature"),
-            ("vector", "vector scaling"),
-        ):
-            low, high = one[name]["interval"]
-            said = ", ".join(f"{value:.2f}" for value in one[name].get("temperatures", []))
-            lines.append(
-                f"  {title:<22}calibration error {_share(one[name]['error'])}  (95 % {_share(low)} to {_share(high)}), "
-                f"log loss {one[name]['log_loss']:.3f}{f', temperature {said}' if said else ''}"
-            )
-    return "\n".join(lines)
-
-
-def sets_words(found: dict[str, Any]) -> str:
-    """Say what sets of classes that cannot be ruled out come to."""
-    low, high = found["interval"]
-    by_class = ", ".join(f"{name} {share:.2f}" for name, share in found["by_class"].items() if share is not None)
-    alone = ", ".join(found["calibrated_alone"]) or "none"
-    return (
-        f"prediction sets by person: the truth is among them for {found['coverage']:.1%} "
-        f"(95 % {low:.1%} to {high:.1%}; promised {found['wanted']:.0%})\n"
-        f"  {found['size']:.2f} classes a set, one class in {found['single']:.0%}\n"
-        f"  by class: {by_class}; calibrated by themselves: {alone}"
-    )
-
-
-def comparison_words(compared: dict[str, Any], rows: list[tuple[str, float, float, float]]) -> str:
-    """Say how two networks compare; `rows` as of `core.service.comparing.differences`."""
-    first, second = compared["networks"]
-    people = f" of {_number(compared['people'])} people" if compared["people"] else ""
-    lines = [f"{first} less {second}, on {_number(compared['scans'])} scans{people}"]
-    lines += [f"  {title:<32}{value:+.3f}  (95 % {low:+.3f} to {high:+.3f})" for title, value, low, high in rows]
-    if "decisions_by_person" in compared:
-        found = compared["decisions_by_person"]
-        lines.append(f"  only the first right: {found['only_first']} people, only the second: {found['only_second']}; "
-                     f"McNemar p = {found['p']:.3g}, Cohen's g = {found['g']:.2f}")  # fmt: skip
-    if "impaired_by_person" in compared and compared["impaired_by_person"]["p"] is not None:
-        lines.append(f"  DeLong, impaired or not: p = {compared['impaired_by_person']['p']:.3g}")
-    if compared["left_out"]:
-        lines.append(f"  {_number(compared['left_out'])} scans were tested by one of them only, and are left out")
-    return "\n".join(lines)
-
-
-def leak_words(values: dict[str, Any]) -> str:
-    """Say what a leak comes to."""
-    lines = [f"{values['recipe']}: {_number(values['slices'])} slices of {_number(values['people'])} people"]
-    for found in values.values():
-        if isinstance(found, dict) and "interval" in found:
-            low, high = found["interval"]
-            lines.append(f"  {found['title']:<46}{found['accuracy']:>7.1%}  (95 % {low:.1%} to {high:.1%})")
-    always = values["always"]
-    lines.append(f"  {'Always ' + always['class']:<46}{always['accuracy']:>7.1%}")
-    lot, honest = (values[name]["accuracy"] for name in ("shuffled_labels", "by_person"))
-    lines.append(
-        f"With classes drawn by lot there is nothing to learn but who is who; splitting slices still gives {lot:.1%}. "
-        f"On people never seen the same recipe is right in {honest:.1%}."
-    )
-    return "\n".join(lines)
-
-
-def folds_words(summary: dict[str, Any]) -> str:
-    """Say what a cross-validation has found so far."""
-    lines = [f"{summary['recipe']}: {len(summary['finished'])} of {len(summary['wanted'])} folds finished"]
-    for repeat in summary["repeats"]:
-        lines += [
-            f"repeat {repeat['repeat']}, everybody tested once by a network that never saw them",
-            figures_words(repeat),
-        ]
-    for name, spread in summary["per_fold"].items():
-        sd = "" if spread["sd"] is None else f" ± {spread['sd']:.3f} (sd of folds)"
-        lines.append(f"  {name.replace('_', ' '):<18} {spread['mean']:.3f}{sd}")
-    for number, decided in enumerate(summary["impaired"] or [], start=1):
-        lines.append(
-            f"impaired or not, repeat {number}: accuracy {_share(decided['accuracy'])}, AUC {_share(decided['auc'])}, "
-            f"sensitivity {_share(decided['sensitivity'])}, specificity {_share(decided['specificity'])}; thresholds "
-            "chosen on validation people of the training folds"
-        )
-    return "\n".join(lines)
-
-
 def devices_words(reports: list[dict[str, Any]]) -> str:
     """Say what each backend found and what will be used."""
     lines = []
@@ -260,15 +126,57 @@ def reading_words(answer: dict[str, Any]) -> str:
         answer: As `Reading.as_dict` gives it, with "scan", the name to show.
     """
     lines = [f"{answer['scan']}  ({answer['model']})"]
-    probabilities = answer["probabilities"]
-    width = max(len(name) for name in probabilities)
-    for name, probability in probabilities.items():
-        bar = "█" * round(probability * BAR)
-        lines.append(f"  {name:<{width}}  {probability:6.1%}  {bar}")
+    if answer["refused"]:
+        lines.append(f"  {foreign_words(answer['novelty'])}")
+    if answer["probabilities"] is None:
+        lines.append("  No answer is given; --nevertheless gives it all the same.")
+    else:
+        lines += _probabilities_words(answer)
     if "standard_space" in answer:
         lines.append(f"  {space_words(answer['standard_space'], answer.get('slices', []))}")
     lines += [f"  Note: {warning}" for warning in answer["warnings"]]
     return "\n".join(lines)
+
+
+def _probabilities_words(answer: dict[str, Any]) -> list[str]:
+    probabilities = answer["probabilities"]
+    width = max(len(name) for name in probabilities)
+    lines = []
+    for name, probability in probabilities.items():
+        bar = "█" * round(probability * BAR)
+        lines.append(f"  {name:<{width}}  {probability:6.1%}  {bar}")
+    return [*lines, f"  {belief_words(answer)}"]
+
+
+def belief_words(answer: dict[str, Any]) -> str:
+    """Say what the probabilities of an answer are worth, and what it does not rule out."""
+    if not answer["calibrated"]:
+        return "The probabilities are not calibrated."
+    kept = answer["not_ruled_out"]
+    promise = f"a promise kept for {kept['coverage']:.0%} of people it has not seen"
+    return f"Not ruled out: {either(kept['classes'])} ({promise}). The probabilities are calibrated."
+
+
+def foreign_words(novelty: dict[str, Any]) -> str:
+    """Say that a scan is not of the kind a network knows, and what comes nearest to it."""
+    if novelty["upside_down"] and novelty["turned"] <= novelty["limit"]:
+        return "This lies upside down for the network: turned over, it looks more like what it was trained on."
+    nearest = ", ".join(f"{count} {name}" for name, count in novelty["similar"].items())
+    return (
+        "This does not look like what the network was trained on: it lies "
+        f"{novelty['score']:.1f} away from what those scans have in common, where {novelty['limit']:.1f} is the limit. "
+        f"The training scans nearest to it: {nearest}."
+    )
+
+
+def either(names: Sequence[str]) -> str:
+    """Join names with commas and a last "or".
+
+    >>> either(["Very Mild", "Mild"])
+    'Very Mild or Mild'
+    """
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def space_words(space: dict[str, Any], slices: list[dict[str, Any]]) -> str:
@@ -287,7 +195,3 @@ def _list(counts: dict[str, int]) -> str:
 
 def _number(count: int) -> str:
     return f"{count:,}"
-
-
-def _share(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.3f}"

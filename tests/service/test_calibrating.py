@@ -5,7 +5,7 @@ from scipy.special import softmax
 
 from core.cohorts.tasks import ALZHEIMER
 from core.service.calibrating import calibration_of, sets_of
-from core.service.words import calibration_words, sets_words
+from core.service.evaluation_words import calibration_words, sets_words
 
 from ..conftest import tiny_recipe
 

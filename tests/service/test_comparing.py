@@ -7,9 +7,9 @@ import pytest
 from core.cohorts.tasks import ALZHEIMER
 from core.errors import StageLensError
 from core.service.comparing import compare_runs, differences
+from core.service.evaluation_words import comparison_words
 from core.service.figures import forest
 from core.service.run_files import write_recipe
-from core.service.words import comparison_words
 
 from ..conftest import tiny_recipe
 
