@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from core.scans.standard_space import to_standard_space
     from core.service.cross_validation import CrossValidation, cross_validate
     from core.service.doctor import examine
+    from core.service.evaluating import evaluate_bundle
     from core.service.full import FullRun, full_run
     from core.service.reading import predict_scans, predictor_of, read_scans
     from core.service.running import run_reported
-    from core.service.training import Outcome, Request, evaluate_bundle, train_bundle
+    from core.service.training import Outcome, Request, train_bundle
 
 _HOMES = {
     "StageLensError": "core.errors",
@@ -45,7 +46,7 @@ _HOMES = {
     "Outcome": "core.service.training",
     "Request": "core.service.training",
     "train_bundle": "core.service.training",
-    "evaluate_bundle": "core.service.training",
+    "evaluate_bundle": "core.service.evaluating",
 }
 
 __all__ = [

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from core.commands.shared import AgedFrom, AsJson, Coverage, PeopleTable, UnknownAge, show, writable
+from core.commands.shared import AsJson, show
 from core.service.quiet import loading_quietly
 
 commands = typer.Typer()
@@ -98,83 +98,6 @@ def full(
         made = full_run(FullRun(read, folder, out, by, weights, seed), step=progress.step, say=progress.say)
     lines = [figures_words(made["card"]), *made["pictures"], made["out"]]
     show(made, as_json, "\n".join(lines))
-
-
-@commands.command()
-def evaluate(
-    target: Annotated[str, typer.Argument(help="Name or folder of a bundle; or folder of a run or cross-validation.")],
-    split: Annotated[Path | None, typer.Option(help="Table written by split; a run has its own.")] = None,
-    part: Annotated[str, typer.Option(help="train, val or test.")] = "test",
-    people: PeopleTable = None,
-    aged_from: AgedFrom = 60,
-    unknown_age: UnknownAge = None,
-    coverage: Coverage = 0.9,
-    as_json: AsJson = False,
-) -> None:
-    """Measure by slice and by person; with a table of people, beside what their age alone achieves."""
-    if split is None and part != "test":
-        raise typer.BadParameter("a run is evaluated on its test part; give a bundle and --split", param_hint="--part")
-    from core.cohorts import read_split
-    from core.networks.card import open_bundle
-    from core.service.confounding import known_people
-    from core.service.evaluating import evaluate_run
-    from core.service.evaluation_words import calibration_words, confounder_words, figures_words, sets_words
-
-    known = known_people(people, aged_from=aged_from, unknown_age=unknown_age)
-    if split is None:
-        values = evaluate_run(Path(target), known, coverage=coverage)
-    else:
-        opened, table = open_bundle(target), read_split(split)
-        with loading_quietly():
-            from core.service.training import evaluate_bundle
-
-        values = evaluate_bundle(opened, table, part=part, people=known)
-    words = [f"{values['model']} on the {values['part']} part", figures_words(values)]
-    if values.get("calibration") is not None:
-        words += [calibration_words(values["calibration"]), sets_words(values["prediction_sets"])]
-    if values["confounders"] is not None:
-        words.append(confounder_words(values["confounders"]))
-    show(values, as_json, "\n".join([*words, *(f"WARNING: {warning}" for warning in values["warnings"])]))
-
-
-@commands.command()
-def report(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run or cross-validation.")],
-    out: Annotated[Path, typer.Option(help="The HTML file to write; it needs nothing else.")] = Path("report.html"),
-    people: PeopleTable = None,
-    aged_from: AgedFrom = 60,
-    unknown_age: UnknownAge = None,
-    coverage: Coverage = 0.9,
-) -> None:
-    """Write figures, curves, calibration, confounders and worst errors as one page with interactive plots."""
-    from core.service.confounding import known_people
-    from core.service.report import write_report
-
-    writable(out)
-    known = known_people(people, aged_from=aged_from, unknown_age=unknown_age)
-    write_report(run, out, known, coverage=coverage)
-    print(f"written to {out}")
-
-
-@commands.command()
-def compare(
-    first: Annotated[Path, typer.Argument(help="Folder of a finished run or cross-validation.")],
-    second: Annotated[Path, typer.Argument(help="Another, tested on the same scans.")],
-    plot: Annotated[Path | None, typer.Option(help="Write the differences as a self-contained HTML.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Tell whether one network is better than another on the same people."""
-    from core.service.comparing import compare_runs, differences
-    from core.service.evaluation_words import comparison_words
-    from core.service.figures import forest
-
-    if plot is not None:
-        writable(plot)
-    compared = compare_runs(first, second)
-    rows = differences(compared)
-    if plot is not None:
-        forest(rows, axis=f"to the right: {compared['networks'][0]} is better").write_html(plot, include_plotlyjs=True)
-    show(compared, as_json, comparison_words(compared, rows))
 
 
 @commands.command()

@@ -18,7 +18,7 @@ from core.networks.recipe import Recipe
 from core.service.run_files import logits_in
 
 Fit = Callable[[NDArray[np.floating], NDArray[np.int64], NDArray[np.int64]], Scaling]
-Answers = tuple[NDArray[np.int64], NDArray[np.floating], NDArray[np.int64]]  # labels, logits, people
+Measured = tuple[NDArray[np.int64], NDArray[np.floating], NDArray[np.int64]]  # labels, logits, people
 
 
 def calibration_of(tables: list[pd.DataFrame], recipe: Recipe) -> dict[str, Any] | None:
@@ -80,7 +80,7 @@ def _can_be_calibrated(tables: list[pd.DataFrame]) -> bool:
     return bool(known) and all({"val", "test"} <= set(table["part"]) for table in tables)
 
 
-def _measured(folds: list[tuple[Answers, ...]]) -> dict[str, Any]:
+def _measured(folds: list[tuple[Measured, ...]]) -> dict[str, Any]:
     fits: dict[str, Fit | None] = {"as_is": None, "temperature": fit_temperature, "vector": fit_vector_scaling}
     found: dict[str, Any] = {
         "fitted_on_people": sum(len(set(known[2].tolist())) for known, _ in folds),
@@ -107,13 +107,13 @@ def _measured(folds: list[tuple[Answers, ...]]) -> dict[str, Any]:
     return found
 
 
-def _slices(table: pd.DataFrame, part: str, recipe: Recipe) -> Answers:
+def _slices(table: pd.DataFrame, part: str, recipe: Recipe) -> Measured:
     rows = table[table["part"] == part]
     labels, logits = logits_in(rows, recipe)
     return labels, logits, person_numbers(rows["subject"].to_numpy(str))
 
 
-def _people(table: pd.DataFrame, part: str, recipe: Recipe) -> Answers:
+def _people(table: pd.DataFrame, part: str, recipe: Recipe) -> Measured:
     labels, means = mean_by_person(*_slices(table, part, recipe))
     return labels, means, np.arange(len(labels))
 

@@ -1,6 +1,5 @@
 """Two networks on the same people: which is better, and can that be said at all?"""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,8 @@ from core.errors import StageLensError
 from core.evaluation.comparison import accuracy_apart, compare_areas, compare_decisions
 from core.evaluation.metrics import figures_by_person, mean_by_person, person_numbers
 from core.evaluation.threshold import impaired_score
-from core.service.run_files import logits_in, predictions_of, recipe_of_run, tested_in
+from core.service.answers import Answers
+from core.service.run_files import logits_in
 
 DIFFERENCES = {
     "accuracy_by_slice": "Accuracy, slices",
@@ -18,22 +18,22 @@ DIFFERENCES = {
 }
 
 
-def compare_runs(first: Path, second: Path) -> dict[str, Any]:
-    """Compare two finished runs, or cross-validations, on the scans that both were tested on.
+def compare(first: Answers, second: Answers) -> dict[str, Any]:
+    """Compare what two networks said of the scans that both were tested on.
 
     Returns:
-        Plain values: `networks`, two names; `scans`, `people` and `left_out` (tested by one only); `first` and `second`
-        with accuracy and areas by person; `accuracy_by_slice` and, where people are known, `accuracy_by_person` (each a
-        difference, first less second, with its interval over people), `decisions_by_person` (McNemar) and, for stages,
-        `impaired_by_person` (DeLong).
+        Plain values: `networks`, two names; `scans`, `people` and `left_out` (tested by one only); `warnings`; `first`
+        and `second` with accuracy and areas by person; `accuracy_by_slice` and, where people are known,
+        `accuracy_by_person` (each a difference, first less second, with its interval over people),
+        `decisions_by_person` (McNemar) and, for stages, `impaired_by_person` (DeLong).
 
     Raises:
         StageLensError: They answer different questions, or were tested on no scan in common.
     """
-    recipes = [recipe_of_run(run) for run in (first, second)]
+    recipes = [first.recipe, second.recipe]
     if recipes[0].task != recipes[1].task:
         raise StageLensError(f"{recipes[0].name} and {recipes[1].name} answer different questions.")
-    tables = [tested_in(predictions_of(run)).set_index("path") for run in (first, second)]
+    tables = [one.asked.set_index("path") for one in (first, second)]
     tested = sum(len(table) for table in tables)
     common = tables[0].index.intersection(tables[1].index)
     if common.empty:
@@ -45,10 +45,11 @@ def compare_runs(first: Path, second: Path) -> dict[str, Any]:
     people = person_numbers(subjects)
     right = [values.argmax(axis=1) == labels for values in logits]
     compared: dict[str, Any] = {
-        "networks": [_title(run, recipe.name) for run, recipe in zip((first, second), recipes, strict=True)],
+        "networks": [first.name, second.name],
         "scans": len(common),
         "people": len(set(subjects)) if (subjects != "").all() else None,
         "left_out": tested - 2 * len(common),
+        "warnings": list(dict.fromkeys([*first.warnings, *second.warnings])),
         "accuracy_by_slice": _plain(accuracy_apart(right[0], right[1], people)),
     }
     if (subjects == "").any():
@@ -76,10 +77,6 @@ def differences(compared: dict[str, Any]) -> list[tuple[str, float, float, float
     """Return title, difference and interval of what was compared, for a forest plot."""
     return [(title, compared[key]["difference"], *compared[key]["interval"])
             for key, title in DIFFERENCES.items() if key in compared]  # fmt: skip
-
-
-def _title(run: Path, recipe: str) -> str:
-    return f"{recipe} ({run.name})"
 
 
 def _plain(found: Any) -> dict[str, float | list[float]]:

@@ -99,6 +99,30 @@ def held_against(
     return {"groups": groups, "warnings": warnings}
 
 
+def standing(values: dict[str, Any]) -> list[dict[str, Any]]:
+    """Put the area for impaired or not, by person, of a network beside those of others and of age, sex and site alone.
+
+    Args:
+        values: As `core.service.evaluating.evaluate` gives them, with confounders.
+
+    Returns:
+        A row for each group of people and each network or covariate: `group`, `what`, `people`, `area`, `interval`.
+    """
+    rows = []
+    for name, against in [(values["model"], values["confounders"]), *((one["model"], one) for one in values["beside"])]:
+        for group in against["groups"]:
+            figures = group["by_person"]
+            found = [(name, group["people"], figures["auc_impaired"], figures["intervals"]["auc_impaired"])]
+            found += [
+                (f"{one['name']} alone, on the people of {name}", one["people"], one["auc_alone"]["value"],
+                 one["auc_alone"]["interval"])
+                for one in group["covariates"] if one["auc_alone"]["value"] is not None
+            ]  # fmt: skip
+            rows += [dict(zip(("group", "what", "people", "area", "interval"), (group["group"], *one), strict=True))
+                     for one in found]  # fmt: skip
+    return rows
+
+
 def _group(
     title: str,
     chosen: NDArray[np.bool_],

@@ -1,31 +1,66 @@
-"""What a finished run said of its test people, measured: figures, calibration, confounders."""
+"""What a network said of people it is tested on, measured: figures, calibration, confounders, parts and heights."""
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
+
+from core.networks.card import Bundle
+from core.service.answers import Answers, answers_of_bundle
 from core.service.calibrating import calibration_of, sets_of
 from core.service.confounding import People, figures_of, held_against
-from core.service.run_files import logits_in, predictions_of, recipe_of_run, tested_in
+from core.service.run_files import logits_in
+from core.service.subgroups import by_heart, by_height, by_part
 
 
-def evaluate_run(run: Path, people: People | None = None, *, coverage: float = 0.9) -> dict[str, Any]:
-    """Evaluate what a finished run, or a cross-validation, said of its test people.
+def evaluate(
+    answers: Answers, people: People | None = None, *, coverage: float = 0.9, beside: Sequence[Answers] = ()
+) -> dict[str, Any]:
+    """Measure what a network said.
+
+    Args:
+        answers: What it said.
+        people: What is known of the people, to hold against the figures; None for nothing.
+        coverage: Of the prediction sets.
+        beside: Other networks whose figures for everybody and for those of an age stand beside this one's; they need
+            `people`.
 
     Returns:
-        Plain values as `core.service.training.evaluate_bundle` gives them; `model` is the recipe's name. Also
-        `calibration` and `prediction_sets`, as `core.service.calibrating` gives them.
+        Plain values: `model`, `part`, `split`, `by_slice` and `by_person` (null where people are not known), `by_part`,
+        `by_height`, `calibration` and `prediction_sets` (null without validation people), `confounders` (null without
+        `people`), `beside`, and `warnings`.
 
     Raises:
-        StageLensError: The folder holds no finished run, or as raised by `held_against`.
+        StageLensError: As raised by `core.service.confounding.held_against`.
     """
-    recipe, tables = recipe_of_run(run), predictions_of(run)
-    tested = tested_in(tables)
-    labels, logits = logits_in(tested, recipe)
-    subjects = tested["subject"].to_numpy(str)
-    against = None
-    if people is not None:
-        against = held_against(people, tested["path"].tolist(), labels, logits, subjects, recipe.as_task())
-    return {"model": recipe.name, "part": "test", **figures_of(labels, logits, subjects, recipe.as_task()),
-            "calibration": calibration_of(tables, recipe),
-            "prediction_sets": sets_of(tables, recipe, coverage=coverage), "confounders": against,
-            "warnings": against["warnings"] if against else []}  # fmt: skip
+    recipe, rows = answers.recipe, answers.asked
+    labels, logits = logits_in(rows, recipe)
+    parts = by_part(answers)
+    against = None if people is None else _against(answers, people)
+    believed = answers.own_split and answers.part == "test"
+    return {
+        "model": answers.name, "part": answers.part, "split": answers.split,
+        **figures_of(labels, logits, rows["subject"].to_numpy(str), recipe.as_task()),
+        "by_part": parts, "by_height": by_height(answers),
+        "calibration": calibration_of(answers.folds, recipe) if believed else None,
+        "prediction_sets": sets_of(answers.folds, recipe, coverage=coverage) if believed else None,
+        "confounders": against,
+        "beside": [] if people is None else [{"model": one.name, **_against(one, people)} for one in beside],
+        "warnings": [*answers.warnings, *by_heart(parts), *(against["warnings"] if against else [])],
+    }  # fmt: skip
+
+
+def evaluate_bundle(
+    bundle: Bundle, split: pd.DataFrame, *, part: str = "test", people: People | None = None
+) -> dict[str, Any]:
+    """Evaluate a bundle on one part of a split; arguments as for `core.service.answers.answers_of_bundle`, return and
+    errors as for `evaluate`. The warnings say so when the bundle may have been trained on these people.
+    """
+    return evaluate(answers_of_bundle(bundle, split, part=part), people)
+
+
+def _against(answers: Answers, people: People) -> dict[str, Any]:
+    rows = answers.asked
+    labels, logits = logits_in(rows, answers.recipe)
+    subjects = rows["subject"].to_numpy(str)
+    return held_against(people, rows["path"].tolist(), labels, logits, subjects, answers.recipe.as_task())

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import cycle
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from core.service.figures import BAR_COLOUR, CLASS_COLOURS
 
 MARGIN = {"l": 0, "r": 8, "t": 8, "b": 0}
+LABEL = 26  # characters of a label in one line
 SHARE_AXIS = {"range": [-0.02, 1.02], "tickformat": ".0%", "fixedrange": True, "automargin": True}
 
 
@@ -90,6 +92,30 @@ def intervals_plot(figures: dict[str, dict[str, Any]], names: dict[str, str]) ->
     figure.update_yaxes(autorange="reversed", fixedrange=True, automargin=True)
     figure.update_layout(scattermode="group")
     return _laid_out(figure, height=80 + 48 * len(names))
+
+
+def standing_plot(rows: Sequence[dict[str, Any]]) -> go.Figure:
+    """Draw areas with their intervals, one row a network or covariate and one colour a group of people.
+
+    Args:
+        rows: As `core.service.confounding.standing` gives them.
+    """
+    figure = go.Figure()
+    for group, colour in zip(dict.fromkeys(row["group"] for row in rows), cycle(CLASS_COLOURS)):
+        own = [row for row in rows if row["group"] == group]
+        figure.add_scatter(
+            x=[row["area"] for row in own], y=["<br>".join(wrap(row["what"], LABEL)) for row in own], mode="markers",
+            name=group, orientation="h", marker={"color": colour, "size": 10},
+            error_x={"type": "data", "array": [row["interval"][1] - row["area"] for row in own],
+                     "arrayminus": [row["area"] - row["interval"][0] for row in own]},
+            customdata=[row["people"] for row in own],
+            hovertemplate="%{y}: %{x:.3f}, %{customdata} people<extra></extra>",
+        )  # fmt: skip
+    figure.add_vline(0.5, line_dash="dot", line_color="#888888")
+    figure.update_xaxes(range=[0, 1], fixedrange=True)
+    figure.update_yaxes(autorange="reversed", fixedrange=True, automargin=True)
+    figure.update_layout(scattermode="group")
+    return _laid_out(figure, height=100 + 48 * len({row["what"] for row in rows}))
 
 
 def _one_against_rest(

@@ -132,6 +132,34 @@ def _measured_words(found: dict[str, Any]) -> list[str]:
     return lines
 
 
+def subgroup_words(values: dict[str, Any]) -> str:
+    """Say the accuracy of each part, by slice and by person, and of slices from the lowest to the highest quarter."""
+    lines = []
+    for one in values["by_part"]:
+        for unit in ("slice", "person"):
+            if one[f"by_{unit}"] is not None:
+                said = f"accuracy on the {one['part']} part, by {unit}"
+                lines.append(f"{said:<42}{_with_interval(one[f'by_{unit}'], 'accuracy')}")
+    for one in values["by_height"]:
+        said = f"accuracy at slices {one['lowest']:g} to {one['highest']:g}"
+        lines.append(f"{said:<42}{_with_interval(one['by_slice'], 'accuracy')}")
+    return "\n".join(lines)
+
+
+def standing_words(rows: list[dict[str, Any]]) -> str:
+    """Say the areas of networks beside each other and beside age, sex and site alone, a group of people at a time."""
+    lines = []
+    for group in dict.fromkeys(row["group"] for row in rows):
+        lines.append(f"impaired or not, by person, area, {group}:")
+        own = [row for row in rows if row["group"] == group]
+        width = max(len(row["what"]) for row in own) + 2
+        for row in own:
+            low, high = row["interval"]
+            lines.append(f"  {row['what']:<{width}}{_share(row['area'])}  (95 % {_share(low)} to {_share(high)}; "
+                         f"{row['people']} people)")  # fmt: skip
+    return "\n".join(lines)
+
+
 def comparison_words(compared: dict[str, Any], rows: list[tuple[str, float, float, float]]) -> str:
     """Say how two networks compare; `rows` as of `core.service.comparing.differences`."""
     first, second = compared["networks"]

@@ -17,11 +17,12 @@ from core.errors import CohortError, StageLensError
 from core.networks.card import Bundle, open_bundle
 from core.networks.recipe import Recipe
 from core.scans import read_scan_file
+from core.service.evaluating import evaluate_bundle
 from core.service.pictures import save_pictures
 from core.service.reading import predictor_of, read_scans
 from core.service.run_files import BUNDLE_FOLDER, FIGURES_FILE
 from core.service.running import run_reported
-from core.service.training import Request, evaluate_bundle
+from core.service.training import Request
 from core.training.phases import Step
 
 PREPARED, SPLIT, RUN, EXPLANATIONS, EVALUATION = "preprocessed", "split.csv", "run", "explanations", "evaluation.json"

@@ -1,5 +1,6 @@
 """The report of an evaluation: one file of HTML that needs nothing else, with interactive plots."""
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,22 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from core.cohorts.split import read_split
 from core.evaluation.metrics import mean_by_person, person_numbers
 from core.networks.recipe import Recipe
-from core.service.confounding import People
-from core.service.evaluating import evaluate_run
-from core.service.evaluation_figures import intervals_plot, precision_recall_plot, reliability_plot, roc_plot
-from core.service.evaluation_words import calibration_words, confounder_words, sets_words
+from core.service.answers import Answers
+from core.service.confounding import People, standing
+from core.service.evaluating import evaluate
+from core.service.evaluation_figures import (
+    intervals_plot,
+    precision_recall_plot,
+    reliability_plot,
+    roc_plot,
+    standing_plot,
+)
+from core.service.evaluation_words import calibration_words, confounder_words, sets_words, subgroup_words
 from core.service.figures import confusion_plot
 from core.service.html import STYLE
-from core.service.run_files import logits_in, predictions_of, recipe_of_run, tested_in
-from core.service.splits import describe_split
+from core.service.run_files import logits_in
 from core.service.words import NOTICE
 
 SHARES = {
@@ -32,25 +38,32 @@ NUMBERS = {**SHARES, "kappa": "Kappa, quadratic", "stage_error": "Mean error in 
 WORST = 20
 
 
-def write_report(run: Path, out: Path, people: People | None = None, *, coverage: float = 0.9) -> dict[str, Any]:
-    """Write the report of a finished run or cross-validation.
+def write_report(
+    answers: Answers,
+    out: Path,
+    people: People | None = None,
+    *,
+    coverage: float = 0.9,
+    beside: Sequence[Answers] = (),
+) -> dict[str, Any]:
+    """Write the report of what a network said.
 
     Args:
-        run: Its folder.
+        answers: What it said.
         out: The HTML file.
         people: What is known of the people; None for nothing.
         coverage: Of the prediction sets.
+        beside: Other networks, as for `core.service.evaluating.evaluate`.
 
     Returns:
-        What `core.service.evaluating.evaluate_run` found.
+        What `core.service.evaluating.evaluate` found.
     """
-    recipe, values = recipe_of_run(run), evaluate_run(run, people, coverage=coverage)
-    tested = tested_in(predictions_of(run))
+    recipe, values = answers.recipe, evaluate(answers, people, coverage=coverage, beside=beside)
     page = _Page()
     counted = f"{values['by_slice']['n']:,} slices of {values['by_slice']['people']:,} people"
-    page.add(f"<h1>{escape(recipe.title)}</h1><p class=note>{escape(NOTICE)} Tested on {counted}. Intervals are 95 %, "
+    page.add(f"<h1>{escape(answers.title)}</h1><p class=note>{escape(NOTICE)} Tested on {counted}. Intervals are 95 %, "
              "bootstrapped over people.</p>")  # fmt: skip
-    for warning in [*_tearing(run), *values["warnings"]]:
+    for warning in values["warnings"]:
         page.add(f"<p class=warning>{escape(warning[:1].upper() + warning[1:])}</p>")
     ways = {title: values[key] for key, title in (("by_person", "by person"), ("by_slice", "by slice")) if values[key]}
     page.add("<h2>Figures</h2>")
@@ -62,7 +75,7 @@ def write_report(run: Path, out: Path, people: People | None = None, *, coverage
     for title, figures in ways.items():
         page.add(f"<h3>{title.capitalize()}: counts, and per cent of each row</h3>")
         page.row([confusion_plot(figures, as_share=share) for share in (False, True)])
-    _add_curves(page, tested, recipe, by_person=values["by_person"] is not None)
+    _add_curves(page, answers.asked, recipe, by_person=values["by_person"] is not None)
     if values["calibration"] is not None:
         page.add("<h2>Calibration</h2>")
         page.row([reliability_plot(values["calibration"][unit]) for unit in ("by_person", "by_slice")])
@@ -70,11 +83,16 @@ def write_report(run: Path, out: Path, people: People | None = None, *, coverage
         page.add(f"<p class=note>First by person, then by slice.</p><pre>{words}</pre>")
         page.add(f"<h2>Prediction sets</h2><pre>{escape(sets_words(values['prediction_sets']))}</pre>")
     if values["confounders"] is not None:
-        page.add("<h2>What age, sex and site achieve alone</h2>"
+        page.add("<h2>What age, sex and site achieve alone</h2>")
+        page.plot(standing_plot(standing(values)))
+        page.add("<p class=note>Impaired or not, by person: area under the ROC curve with its 95 % interval.</p>"
                  f"<pre>{escape(confounder_words(values['confounders']))}</pre>")  # fmt: skip
+    if len(values["by_part"]) > 1 or values["by_height"]:
+        page.add("<h2>Parts and heights</h2>"
+                 f"<pre>{escape(subgroup_words(values))}</pre>")  # fmt: skip
     if recipe.as_task().ordered:
-        page.add(f"<h2>Worst errors</h2>{worst_errors(tested, recipe)}")
-    out.write_text(page.html(recipe.title), encoding="utf-8")
+        page.add(f"<h2>Worst errors</h2>{worst_errors(answers.asked, recipe)}")
+    out.write_text(page.html(answers.title), encoding="utf-8")
     return values
 
 
@@ -156,12 +174,3 @@ def _table(ways: dict[str, dict[str, Any]]) -> str:
     rows = "".join(f"<tr><td>{title}</td>{''.join(cell(figures, key) for figures in ways.values())}</tr>"
                    for key, title in NUMBERS.items() if key in first)  # fmt: skip
     return f"<div class=wide><table><tr>{head}</tr>{rows}</table></div>"
-
-
-def _tearing(run: Path) -> list[str]:
-    """Return the audit's warning if the run's split tears people apart."""
-    split = run / "split.csv"
-    if not split.exists():
-        return []
-    torn = describe_split(read_split(split))["tearing"]
-    return [torn] if torn else []

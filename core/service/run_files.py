@@ -53,12 +53,6 @@ def predictions_of(run: Path) -> list[pd.DataFrame]:
     return [pd.read_csv(path, dtype={"subject": str, "path": str}, keep_default_na=False) for path in found]
 
 
-def tested_in(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """Return the rows of the test part of all folds."""
-    together = pd.concat(tables, ignore_index=True)
-    return together[together["part"] == "test"].reset_index(drop=True)
-
-
 def recipe_of_run(run: Path) -> Recipe:
     """Return the recipe of a run, or of a cross-validation's first fold.
 

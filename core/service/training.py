@@ -21,6 +21,7 @@ from core.networks.parts import fingerprint, load_part
 from core.networks.predictor import Predictor, load_predictor
 from core.networks.recipe import Recipe, recipe_values
 from core.networks.weights import Tensors, assign, tensors_of
+from core.service.answers import with_logits
 from core.service.confounding import People, figures_of, held_against
 from core.service.doubt import COVERAGE, learn_doubt
 from core.service.run_files import BUNDLE_FOLDER, FIGURES_FILE, PREDICTIONS_FILE
@@ -107,10 +108,7 @@ def run_training(
         assign(network.whole.weights, tensors_of(trained.network.whole.weights), "the trained network")
         forward = compile_forward(network)
         tensors, rounding = round_weights(network, forward, trained.parts[test].scans)
-        logits = {
-            name: in_batches(forward, trained.parts[name].scans, recipe.batch_size)
-            for name in ("val", "test") if name in trained.parts
-        }  # fmt: skip
+        logits = {name: in_batches(forward, part.scans, recipe.batch_size) for name, part in trained.parts.items()}
     _write_predictions(out, trained, logits)
     card = {
         "format": FORMAT,
@@ -157,47 +155,6 @@ def train_bundle(request: Request, *, step: Step, say: Callable[[str], None]) ->
     return bundle
 
 
-def evaluate_bundle(
-    bundle: Bundle, split: pd.DataFrame, *, part: str = "test", people: People | None = None
-) -> dict[str, Any]:
-    """Evaluate a bundle on one part of a split.
-
-    Args:
-        bundle: What is evaluated.
-        split: A split table.
-        part: train, val or test.
-        people: What is known of the people, to hold against the figures; None for nothing.
-
-    Returns:
-        Plain values: `model`, `part`, `split`, `by_slice` and `by_person` (null where people are not known),
-        `confounders` (null without `people`), and `warnings`, which say so when the bundle may have been trained on
-        these people.
-
-    Raises:
-        StageLensError: As raised by the rooms below.
-    """
-    predictor = load_predictor(bundle)
-    data = load_part(split, part, bundle.recipe)
-    forward = compile_forward(predictor.network)
-    logits = in_batches(forward, data.scans, bundle.recipe.batch_size)
-    described = describe_split(split)
-    warnings = []
-    if described["hash"] != bundle.card["split"]["hash"]:
-        warnings.append("This is not the split the bundle was trained on: it may have been trained on these scans.")
-    elif part != "test":
-        warnings.append(f"The bundle was trained or chosen on the {part} part of this split.")
-    if described["tearing"]:
-        warnings.append(described["tearing"])
-    figures = figures_of(data.labels, logits, data.subjects, bundle.recipe.as_task())
-    against = None
-    if people is not None:
-        paths = split.loc[split["part"] == part, "path"].tolist()
-        against = held_against(people, paths, data.labels, logits, data.subjects, bundle.recipe.as_task())
-        warnings += against["warnings"]
-    return {"model": bundle.name, "part": part, "split": described, **figures, "confounders": against,
-            "warnings": warnings}  # fmt: skip
-
-
 def calibrate_bundle(
     bundle: Bundle, split: pd.DataFrame, *, coverage: float = COVERAGE, people: People | None = None
 ) -> Bundle:
@@ -242,11 +199,9 @@ def _check_comparable(published: Bundle, recipe: Recipe, facts: dict[str, Any]) 
 
 
 def _write_predictions(out: Path, trained: Trained, logits: dict[str, np.ndarray]) -> None:
-    """Keep what the network said of every scan that did not train it, for folds, thresholds and later questions."""
-    tables = []
-    for name, values in logits.items():
-        rows = trained.split[trained.split["part"] == name][["path", "label", "subject", "part"]].reset_index(drop=True)
-        tables.append(rows.join(pd.DataFrame(values, columns=[f"logit {title}" for title in trained.recipe.classes])))
+    """Keep what the network said of every scan, for folds, thresholds and later questions."""
+    split = trained.split
+    tables = [with_logits(split[split["part"] == name], values, trained.recipe) for name, values in logits.items()]
     pd.concat(tables).to_csv(out / PREDICTIONS_FILE, index=False)
 
 

@@ -231,7 +231,7 @@ def _balanced(order: Order, run: Run, number: int, view: int, pair: Labelled, sa
 def _classic(
     order: Order, network: Network | None, parts: dict[str, Part], facts: dict[str, Any], say: Callable[[str], None]
 ) -> dict[str, NDArray[np.float32]]:
-    """Fit a classic classifier and return its logits of the other parts."""
+    """Fit a classic classifier and return its logits of every part."""
     recipe = order.recipe
     assert recipe.classic is not None  # noqa: S101 - the caller has looked
     if network is None:
@@ -245,7 +245,7 @@ def _classic(
     labels = parts["train"].labels
     fitted = fit_classic(recipe.classic, recipe.imbalance, features["train"], labels, recipe.seed)
     n_classes = len(recipe.classes)
-    return {name: classic_logits(fitted, given, n_classes) for name, given in features.items() if name != "train"}
+    return {name: classic_logits(fitted, given, n_classes) for name, given in features.items()}
 
 
 def _check_pieces(recipe: Recipe) -> None:

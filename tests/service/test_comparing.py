@@ -6,7 +6,8 @@ import pytest
 
 from core.cohorts.tasks import ALZHEIMER
 from core.errors import StageLensError
-from core.service.comparing import compare_runs, differences
+from core.service.answers import answers_of_run
+from core.service.comparing import compare, differences
 from core.service.evaluation_words import comparison_words
 from core.service.figures import forest
 from core.service.run_files import write_recipe
@@ -33,7 +34,7 @@ def write_run(folder: Path, skill: float, *, people: int = 60, seed: int = 1, ta
 
 def test_the_better_of_two_is_found_and_nobody_counts_twice(tmp_path: Path) -> None:
     good, poor = write_run(tmp_path / "good", 4), write_run(tmp_path / "poor", 0.3, seed=2)
-    found = compare_runs(good, poor)
+    found = compare(answers_of_run(good), answers_of_run(poor))
     assert (found["scans"], found["people"], found["left_out"]) == (240, 60, 0)
     rows = differences(found)
     assert [title for title, *_ in rows] == ["Accuracy, slices", "Accuracy, people", "Impaired or not, area, people"]
@@ -49,7 +50,7 @@ def test_the_better_of_two_is_found_and_nobody_counts_twice(tmp_path: Path) -> N
 
 def test_a_run_is_no_better_than_itself(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", 1)
-    found = compare_runs(run, run)
+    found = compare(answers_of_run(run), answers_of_run(run))
     assert all(value == low == high == 0 for _, value, low, high in differences(found))
     assert found["impaired_by_person"]["p"] is None
     assert found["decisions_by_person"]["p"] == 1
@@ -57,13 +58,13 @@ def test_a_run_is_no_better_than_itself(tmp_path: Path) -> None:
 
 def test_only_what_both_were_tested_on_is_compared(tmp_path: Path) -> None:
     many, few = write_run(tmp_path / "many", 1), write_run(tmp_path / "few", 1, people=30)
-    found = compare_runs(many, few)
+    found = compare(answers_of_run(many), answers_of_run(few))
     assert (found["scans"], found["left_out"]) == (120, 120)
     assert "120 scans were tested by one of them only" in comparison_words(found, differences(found))
     other = write_run(tmp_path / "other", 1)
     table = pd.read_csv(other / "predictions.csv")
     table.assign(path=table["path"] + "x").to_csv(other / "predictions.csv", index=False)
     with pytest.raises(StageLensError, match="no scan in common"):
-        compare_runs(many, other)
+        compare(answers_of_run(many), answers_of_run(other))
     with pytest.raises(StageLensError, match="answer different questions"):
-        compare_runs(many, write_run(tmp_path / "tumours", 1, task="tumour"))
+        compare(answers_of_run(many), answers_of_run(write_run(tmp_path / "tumours", 1, task="tumour")))

@@ -10,8 +10,9 @@ from core.cohorts.covariates import covariates_of, read_people
 from core.cohorts.tasks import ALZHEIMER, TUMOUR
 from core.errors import CohortError
 from core.evaluation.confounders import covariate
+from core.service.answers import answers_of_run
 from core.service.confounding import People, held_against, known_people
-from core.service.evaluating import evaluate_run
+from core.service.evaluating import evaluate
 
 N = 80
 
@@ -136,13 +137,13 @@ def test_a_run_is_evaluated_from_what_it_kept(tmp_path: Path) -> None:
         predictions[predictions["subject"].isin(subjects[part * 4])].to_csv(folder / "predictions.csv", index=False)
         write_recipe(folder / "recipe.toml", tiny_recipe())
     people = known_people(write(table, tmp_path), aged_from=60, unknown_age=None)
-    found = evaluate_run(tmp_path / "cv", people)
+    found = evaluate(answers_of_run(tmp_path / "cv"), people)
     assert found["by_person"]["n"] == N
     assert len(found["confounders"]["groups"]) == 2
-    assert evaluate_run(tmp_path / "cv")["confounders"] is None
+    assert evaluate(answers_of_run(tmp_path / "cv"))["confounders"] is None
     (tmp_path / "empty").mkdir()
     write_recipe(tmp_path / "empty" / "recipe.toml", tiny_recipe())
     with pytest.raises(TrainingError, match="holds no finished run"):
-        evaluate_run(tmp_path / "empty")
+        answers_of_run(tmp_path / "empty")
     with pytest.raises(TrainingError, match=r"holds no run; a bundle is evaluated on a split, given with --split"):
-        evaluate_run(tmp_path / "none")
+        answers_of_run(tmp_path / "none")

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 
 from core.cohorts.tasks import ALZHEIMER
+from core.service.answers import answers_of_run
 from core.service.report import worst_errors, write_report
 from core.service.run_files import write_recipe
 
@@ -38,10 +39,10 @@ def test_the_report_is_one_file_with_everything_in_it(tmp_path: Path) -> None:
     from core.service.confounding import known_people
 
     known = known_people(tmp_path / "people.csv", aged_from=60, unknown_age=None)
-    values = write_report(run, tmp_path / "report.html", known)
+    values = write_report(answers_of_run(run), tmp_path / "report.html", known)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     for heading in ("Figures", "Confusion", "Curves, by person", "Calibration", "Prediction sets", "Worst errors",
-                    "What age, sex and site achieve alone"):  # fmt: skip
+                    "What age, sex and site achieve alone", "Parts and heights"):  # fmt: skip
         assert f"<h2>{heading}</h2>" in page
     assert f"{values['by_person']['accuracy']:.3f} (" in page
     assert "people have slices in more than one part" in page  # the audit's warning
@@ -49,11 +50,11 @@ def test_the_report_is_one_file_with_everything_in_it(tmp_path: Path) -> None:
     assert "<tiny>" not in page
     assert "P1<i>" not in page
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=", page)
-    assert page.count('class="plotly-graph-div"') == 9
+    assert page.count('class="plotly-graph-div"') == 10
 
 
 def test_where_people_are_unknown_slices_are_counted_and_it_is_said(tmp_path: Path) -> None:
-    values = write_report(write_run(tmp_path / "run", known=False), tmp_path / "report.html")
+    values = write_report(answers_of_run(write_run(tmp_path / "run", known=False)), tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert values["by_person"] is None
     assert "People are not known: the intervals take every slice for a person" in page

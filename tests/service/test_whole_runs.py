@@ -83,7 +83,7 @@ def test_every_run_keeps_recipe_environment_curves_and_predictions(tmp_path: Pat
     assert "Validation" in (run / "learning_curves.html").read_text()
     assert (run / "plotly.min.js").exists()
     predictions = pd.read_csv(run / "predictions.csv")
-    assert predictions["part"].value_counts().to_dict() == {"val": 4, "test": 4}
+    assert predictions["part"].value_counts().to_dict() == {"train": 12, "val": 4, "test": 4}
     assert outcome.card is not None
     assert outcome.card["device"] == environment["device"]
 

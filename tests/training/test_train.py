@@ -10,7 +10,8 @@ from core.networks.augmentation import RandomView
 from core.networks.card import Bundle, open_bundle
 from core.networks.recipe import Augmentation, Imbalance, Phase, Recipe, recipe_from, recipe_values, with_settings
 from core.networks.weights import load_tensors, tensors_of
-from core.service.training import Request, evaluate_bundle, train_bundle
+from core.service.evaluating import evaluate_bundle
+from core.service.training import Request, train_bundle
 from core.training.phases import COLUMNS, mean_loss
 from core.training.train import Order, train
 

@@ -1,0 +1,112 @@
+"""How long an evaluation takes once the predictions are there, and against what: scikit-learn's metrics in a loop.
+
+    python benchmarks/evaluation.py
+
+6,400 slices of 200 people, four classes; everything that `stagelens evaluate RUN --people TABLE` measures, by slice and
+by person, each with 2,000 resamples of the people. The floor is reading every label and score once a resample. The peer
+is the same set of figures by scikit-learn for a few resamples, and its time for 2,000 by proportion. Medians of
+interleaved rounds.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from scipy.special import softmax
+from sklearn import metrics
+
+from core.cohorts.tasks import ALZHEIMER
+from core.evaluation.metrics import REPLICATES, figures_by_person, figures_by_slice
+from core.networks.recipe import read_recipe
+from core.service.answers import Answers
+from core.service.confounding import People
+from core.service.evaluating import evaluate
+
+PEOPLE, SLICES, ROUNDS, PEER_REPLICATES = 200, 32, 3, 5
+
+
+def an_evaluation() -> tuple[Answers, People]:
+    """Invent what a network said of the Alzheimer set's people, all tested, with as many for validation."""
+    rng, tables = np.random.default_rng(0), []
+    for part in ("val", "test"):
+        stage = np.repeat(rng.choice(4, PEOPLE, p=[0.5, 0.35, 0.14, 0.01]), SLICES)
+        subjects = np.repeat([f"{part}{person}" for person in range(PEOPLE)], SLICES)
+        table = pd.DataFrame({"path": [f"/{part}/{row}.png" for row in range(len(stage))],
+                              "label": np.array(ALZHEIMER.classes)[stage], "subject": subjects, "part": part,
+                              "slice": np.tile(np.arange(SLICES), PEOPLE)})  # fmt: skip
+        logits = np.eye(4)[stage] + rng.normal(size=(len(stage), 4))
+        for place, name in enumerate(ALZHEIMER.classes):
+            table[f"logit {name}"] = logits[:, place]
+        tables.append(table)
+    together = pd.concat(tables, ignore_index=True)
+    ages = together.drop_duplicates("subject")[["subject"]].assign(age=lambda rows: rng.uniform(40, 95, len(rows)))
+    people = People(ages.rename(columns={"subject": "person"}).reset_index(drop=True))
+    return Answers("benchmark", "benchmark", read_recipe("s1_resnet50"), "test", [together]), people
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Return the seconds that work takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def by_scikit_learn(labels: np.ndarray, scores: np.ndarray, people: np.ndarray, replicates: int) -> None:
+    """Measure what `figures_by_slice` measures in a loop over resamples of people."""
+    rng, rows = np.random.default_rng(0), [np.flatnonzero(people == person) for person in range(PEOPLE)]
+    for _ in range(replicates):
+        drawn = np.concatenate([rows[person] for person in rng.integers(0, PEOPLE, PEOPLE)])
+        truth, chances = labels[drawn], scores[drawn]
+        said = chances.argmax(axis=1)
+        metrics.accuracy_score(truth, said)
+        metrics.balanced_accuracy_score(truth, said)
+        metrics.precision_recall_fscore_support(truth, said, zero_division=0)
+        metrics.multilabel_confusion_matrix(truth, said)
+        metrics.cohen_kappa_score(truth, said, weights="quadratic")
+        metrics.log_loss(truth, chances, labels=range(4))
+        for place in range(4):
+            if len(set(truth == place)) == 2:
+                metrics.roc_auc_score(truth == place, chances[:, place])
+        metrics.roc_auc_score(truth > 0, 1 - chances[:, 0])
+
+
+def main() -> None:
+    """Measure and print."""
+    answers, people = an_evaluation()
+    rows = answers.asked
+    labels = rows["label"].map({name: place for place, name in enumerate(ALZHEIMER.classes)}).to_numpy()
+    logits = rows[[f"logit {name}" for name in ALZHEIMER.classes]].to_numpy()
+    subjects = rows["subject"].to_numpy(str)
+    numbers = np.unique(subjects, return_inverse=True)[1]
+    scores = softmax(logits, axis=1)
+
+    def floor() -> None:
+        for _ in range(REPLICATES):
+            scores.sum()
+            labels.sum()
+
+    works: dict[str, Callable[[], object]] = {
+        "everything, as `stagelens evaluate --people`": lambda: evaluate(answers, people),
+        "figures by slice": lambda: figures_by_slice(labels, logits, subjects, ALZHEIMER.classes, ordered=True),
+        "figures by person": lambda: figures_by_person(labels, logits, subjects, ALZHEIMER.classes, ordered=True),
+        "floor: every label and score read once a resample": floor,
+        f"scikit-learn, figures by slice, {PEER_REPLICATES} resamples": lambda: by_scikit_learn(
+            labels, scores, numbers, PEER_REPLICATES
+        ),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(ROUNDS):
+        for name, work in works.items():
+            taken[name].append(timed(work))
+    print(f"{len(rows):,} slices of {PEOPLE} people, {REPLICATES:,} resamples; medians of {ROUNDS} rounds")
+    for name, seconds in taken.items():
+        print(f"  {name:<56}{statistics.median(seconds):8.2f} s")
+    ours = statistics.median(taken["figures by slice"])
+    peer = statistics.median(next(reversed(taken.values()))) * REPLICATES / PEER_REPLICATES
+    print(f"  scikit-learn for {REPLICATES:,} resamples, by proportion: {peer:.0f} s, {peer / ours:.0f} times as long")
+
+
+if __name__ == "__main__":
+    main()
