@@ -6,10 +6,9 @@ import streamlit as st
 
 from core.errors import StageLensError
 from core.networks.card import Bundle, bundle_names, open_bundle
-from core.service.evaluation_words import doubt_words
 from core.service.figures import confusion_plot
 from core.service.model_card import card_page, model_card
-from core.service.tables import figures_table
+from core.service.tables import doubt_tiles, figures_table
 from pages import within_frame
 
 WAYS = {
@@ -31,6 +30,8 @@ def show_card(bundle: Bundle) -> None:
             "other slices of the very people it was trained on: it measures recognition of people, not of disease.",
             icon=":material/compare_arrows:",
         )
+    for warning in (card.get("confounders") or {}).get("warnings", ()):
+        st.warning(warning[:1].upper() + warning[1:], icon=":material/warning:")
     ways = {key: figures for key, figures in ways_of_counting(card).items() if figures is not None}
     as_share = st.toggle("Confusion matrices in per cent of each row", key=f"share {card['name']}")
     for column, (key, figures) in zip(st.columns(len(ways)), ways.items(), strict=True):
@@ -42,16 +43,18 @@ def show_card(bundle: Bundle) -> None:
                 st.caption(note)
     st.subheader("What it cannot do", anchor=False)
     st.markdown("\n".join(f"- {limit}" for limit in card["limits"]))
-    said = doubt_words(card)
-    if said:
+    tiles = doubt_tiles(card)
+    if tiles:
         st.subheader("How far to believe it", anchor=False)
-        st.code(said, language=None, wrap_lines=True)
+        for column, (title, value, help_) in zip(st.columns(len(tiles)), tiles, strict=True):
+            column.metric(title, value, help=help_, border=True)
+    text = model_card(bundle)
     with st.expander("The whole model card"):
-        st.markdown(model_card(bundle))
+        st.markdown(text.partition("\n\n")[2].replace("\n## ", "\n#### ").removeprefix("## "))
     with st.container(horizontal=True):
-        for suffix, text, kind in (("md", model_card, "text/markdown"), ("html", card_page, "text/html")):
+        for suffix, data, kind in (("md", text, "text/markdown"), ("html", card_page(bundle), "text/html")):
             name = f"{card['name']}_card.{suffix}"
-            st.download_button(f"Model card (.{suffix})", text(bundle), name, kind, key=name, on_click="ignore")
+            st.download_button(f"Model card (.{suffix})", data, name, kind, key=name, on_click="ignore")
 
 
 def ways_of_counting(card: dict[str, Any]) -> dict[str, Any]:

@@ -4,11 +4,14 @@ import shlex
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import typer
 
 from core.__main__ import app, main
+from core.cohorts.foreign import foreign_pictures
+from core.networks.card import bundle_names
 
 from .conftest import CLASSES, ROOT, SAMPLES
 from .scans import pictures
@@ -55,6 +58,25 @@ def test_predict_reads_well_and_takes_the_default_model(shell: Shell, models: Pa
     assert status == 0
     assert re.search(r"Very Mild Demented +\d+\.\d%", out)
     assert "Not a medical device" in out
+
+
+@pytest.mark.skipif(not bundle_names(), reason="no model in models/")
+def test_a_foreign_picture_gets_no_answer_unless_asked_for(shell: Shell, tmp_path: Path) -> None:
+    photograph = foreign_pictures([np.zeros((8, 8))])["photographs"][0].clip(0, 255).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "photograph.png"), photograph)
+    status, out, _ = shell("predict", tmp_path / "photograph.png")
+    assert status == 0
+    assert "does not look like what the network was trained on" in out
+    assert not any(re.search(rf"{name} +\d+\.\d%", out) for name in CLASSES)
+    _, out, _ = shell("predict", tmp_path / "photograph.png", "--json")
+    (answer,) = json.loads(out)
+    assert (answer["refused"], answer["answer"], answer["probabilities"]) == (True, None, None)
+    status, out, err = shell("explain", tmp_path / "photograph.png", "--out", tmp_path / "out")
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "does not look like what the network was trained on" in err
+    assert not (tmp_path / "out").exists()
+    _, out, _ = shell("predict", tmp_path / "photograph.png", "--nevertheless")
+    assert all(re.search(rf"{name} +\d+\.\d%", out) for name in CLASSES)
 
 
 def test_one_bad_scan_of_two_is_named_and_the_other_read(shell: Shell, models: Path, tmp_path: Path) -> None:

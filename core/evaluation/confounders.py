@@ -106,5 +106,4 @@ def _between(kinds: NDArray[np.int64], y: NDArray[np.float64], weights: NDArray)
 
 
 def _plain(found: Estimate) -> dict[str, Any]:
-    value, low, high = (None if np.isnan(one) else one for one in (found.value, found.low, found.high))
-    return {"value": value, "interval": [low, high], "reason": found.reason if value is None else None}
+    return {**found.as_dict(), "reason": found.reason if np.isnan(found.value) else None}

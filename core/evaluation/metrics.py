@@ -44,6 +44,15 @@ class Estimate:
     high: float
     reason: str = ""
 
+    @property
+    def interval(self) -> list[float | None]:
+        """Both ends for JSON; null where undefined."""
+        return [_number(self.low), _number(self.high)]
+
+    def as_dict(self, name: str = "value") -> dict[str, Any]:
+        """Return plain values for JSON: the figure under a name of its own, and its `interval`."""
+        return {name: _number(self.value), "interval": self.interval}
+
 
 @dataclass(frozen=True, eq=False)
 class Figures:
@@ -78,13 +87,13 @@ class Figures:
             "n": self.n,
             "people": self.n_people,
             **{name: _number(estimate.value) for name, estimate in self.estimates.items()},
-            "intervals": {name: _ends(estimate) for name, estimate in self.estimates.items()},
+            "intervals": {name: estimate.interval for name, estimate in self.estimates.items()},
             "interval_level": LEVEL,
             "interval_method": METHOD,
             "replicates": REPLICATES,
             **{f"{figure}_by_class": {name: _number(of_class[figure].value) for name, of_class in self.by_class.items()}
                for figure in OF_CLASS},
-            "intervals_by_class": {name: {figure: _ends(estimate) for figure, estimate in of_class.items()}
+            "intervals_by_class": {name: {figure: estimate.interval for figure, estimate in of_class.items()}
                                    for name, of_class in self.by_class.items()},
             "confusion": self.confusion.tolist(),
             "classes": list(self.classes),
@@ -284,10 +293,6 @@ def _notes(
         elif known and n_people < FEW:
             notes.append(f"{name}: {n_people} people in this part; too few to judge.")
     return tuple(notes)
-
-
-def _ends(found: Estimate) -> list[float | None]:
-    return [_number(found.low), _number(found.high)]
 
 
 def _number(value: float) -> float | None:

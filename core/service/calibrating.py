@@ -65,8 +65,7 @@ def sets_of(tables: list[pd.DataFrame], recipe: Recipe, *, coverage: float) -> d
     measured = covered(np.concatenate(sets), np.concatenate(labels), wanted=coverage)
     return {
         "wanted": coverage,
-        "coverage": measured.coverage.value,
-        "interval": [measured.coverage.low, measured.coverage.high],
+        **measured.coverage.as_dict("coverage"),
         "by_class": {name: None if np.isnan(share) else share
                      for name, share in zip(recipe.classes, measured.by_class, strict=True)},
         "size": measured.size,
@@ -97,8 +96,7 @@ def _measured(folds: list[tuple[Measured, ...]]) -> dict[str, Any]:
         scaled = np.concatenate(logits).astype(np.float64)
         error, bins = calibration_error(softmax(scaled, axis=1), labels, people)
         found[name] = {
-            "error": error.value,
-            "interval": [error.low, error.high],
+            **error.as_dict("error"),
             "log_loss": float(-log_softmax(scaled, axis=1)[np.arange(len(labels)), labels].mean()),
             "reliability": [asdict(one) for one in bins],
         }

@@ -50,7 +50,7 @@ def compare(first: Answers, second: Answers) -> dict[str, Any]:
         "people": len(set(subjects)) if (subjects != "").all() else None,
         "left_out": tested - 2 * len(common),
         "warnings": list(dict.fromkeys([*first.warnings, *second.warnings])),
-        "accuracy_by_slice": _plain(accuracy_apart(right[0], right[1], people)),
+        "accuracy_by_slice": accuracy_apart(right[0], right[1], people).as_dict("difference"),
     }
     if (subjects == "").any():
         return compared
@@ -64,12 +64,12 @@ def compare(first: Answers, second: Answers) -> dict[str, Any]:
         assert figures is not None  # noqa: S101 - people are known
         plain = figures.as_dict()
         compared[name] = {key: plain[key] for key in ("accuracy", "balanced_accuracy", "auc", "intervals")}
-    compared["accuracy_by_person"] = _plain(accuracy_apart(decided[0], decided[1], everyone))
+    compared["accuracy_by_person"] = accuracy_apart(decided[0], decided[1], everyone).as_dict("difference")
     compared["decisions_by_person"] = compare_decisions(decided[0], decided[1]).as_dict()
     if task.ordered and 0 < (truth > 0).sum() < len(truth):
         scores = [impaired_score(values) for _, values in means]
         areas = compare_areas(truth > 0, scores[0], scores[1])
-        compared["impaired_by_person"] = areas.as_dict() | _plain(areas.difference)
+        compared["impaired_by_person"] = areas.as_dict() | areas.difference.as_dict("difference")
     return compared
 
 
@@ -77,7 +77,3 @@ def differences(compared: dict[str, Any]) -> list[tuple[str, float, float, float
     """Return title, difference and interval of what was compared, for a forest plot."""
     return [(title, compared[key]["difference"], *compared[key]["interval"])
             for key, title in DIFFERENCES.items() if key in compared]  # fmt: skip
-
-
-def _plain(found: Any) -> dict[str, float | list[float]]:
-    return {"difference": found.value, "interval": [found.low, found.high]}

@@ -14,7 +14,7 @@ from scipy.special import softmax
 
 from core.cohorts.foreign import foreign_pictures
 from core.evaluation.calibration import fit_temperature
-from core.evaluation.metrics import Estimate, person_numbers, share_over_people
+from core.evaluation.metrics import person_numbers, share_over_people
 from core.evaluation.novelty import REFUSED, learn_familiar, limit_of
 from core.evaluation.sets import set_bounds, set_bounds_of_slices
 from core.networks.card import CARD_FILE, Bundle
@@ -111,12 +111,13 @@ def _calibration(recipe: Recipe, parts: dict[str, Part], logits: dict[str, Float
         table = pd.concat([_table(parts[name], name, logits[name], recipe) for name in ("val", "test")])
         kept = not_ruled_out(softmax(logits["test"].astype(np.float64), axis=1), bounds)
         hit = kept[np.arange(len(asked.labels)), asked.labels]
+        held = share_over_people(hit, asked.subjects).as_dict("share")
         errors = calibration_of([table], recipe) or {}
         found["measured"] = {
             "errors": {unit: {name: {key: of_unit[name][key] for key in ("error", "interval", "log_loss")}
                               for name in ("as_is", "temperature")} for unit, of_unit in errors.items()},
             "sets_by_person": sets_of([table], recipe, coverage=coverage),
-            "sets_by_slice": {**_share(share_over_people(hit, asked.subjects)), "size": float(kept.sum(axis=1).mean())},
+            "sets_by_slice": {**held, "size": float(kept.sum(axis=1).mean())},
         }  # fmt: skip
     return found
 
@@ -151,7 +152,7 @@ def _novelty(
         "refused_of_unseen_at_fitting": REFUSED,
         "axes": len(familiar.axes),
         "known_scans": len(familiar.labels),
-        "unseen": {"part": asked, "scans": len(scores[asked]), **_share(refused)},
+        "unseen": {"part": asked, "scans": len(scores[asked]), **refused.as_dict("share")},
         "foreign": foreign,
     }
 
@@ -160,10 +161,6 @@ def _table(part: Part, name: str, logits: Floats, recipe: Recipe) -> pd.DataFram
     """Return what a network said of a part as `core.service.run_files.logits_in` reads it."""
     about = {"label": np.array(recipe.classes)[part.labels], "subject": part.subjects, "part": name}
     return pd.DataFrame(about).join(pd.DataFrame(logits, columns=[f"logit {title}" for title in recipe.classes]))
-
-
-def _share(found: Estimate) -> dict[str, Any]:
-    return {"share": found.value, "interval": [found.low, found.high]}
 
 
 def _signatures(predictor: Predictor, part: Part) -> tuple[Floats, NDArray[np.int64]]:

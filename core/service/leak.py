@@ -75,7 +75,7 @@ class Leak:
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         ways = {
-            way.name: {"accuracy": found.value, "interval": [found.low, found.high], "split": way.by,
+            way.name: {**found.as_dict("accuracy"), "split": way.by,
                        "classes_by_lot": way.by_lot, "title": way.title}
             for way in LEAK_WAYS if (found := self.accuracy[way.name])
         }  # fmt: skip

@@ -27,6 +27,46 @@ def figures_table(card: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame([*rows, {"": "Counted", **counted}])
 
 
+def doubt_tiles(card: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Say how far to believe a bundle in a few figures.
+
+    Args:
+        card: The values of a card.
+
+    Returns:
+        Title, figure and explanation of each; none for a bundle that was never calibrated.
+    """
+    tiles = []
+    measured = (card.get("calibration") or {}).get("measured")
+    if measured:
+        errors = measured["errors"].get("by_person") or next(iter(measured["errors"].values()))
+        before, (low, high) = errors["as_is"]["error"], errors["temperature"]["interval"]
+        said = (
+            f"By person, 95 % {low:.3f} to {high:.3f}; {before:.3f} before a temperature was fitted on validation "
+            "people. 0 would mean that 80 % is right 80 % of the time."
+        )
+        tiles.append(("Calibration error", f"{errors['temperature']['error']:.3f}", said))
+        sets = measured["sets_by_person"]
+        if sets is not None:
+            low, high = sets["interval"]
+            said = (
+                f"Of unseen people, 95 % {low:.0%} to {high:.0%}; promised {sets['wanted']:.0%}, with "
+                f"{sets['size']:.1f} classes left."
+            )
+            tiles.append(("Truth not ruled out", f"{sets['coverage']:.0%}", said))
+    novelty = card.get("novelty")
+    if novelty is not None:
+        unseen, (low, high) = novelty["unseen"], novelty["unseen"]["interval"]
+        said = f"Of {unseen['scans']:,} scans of people it was not trained on, 95 % {low:.1%} to {high:.1%}."
+        tiles.append(("Unseen scans refused", f"{unseen['share']:.1%}", said))
+        if novelty["foreign"]:
+            kinds = novelty["foreign"]
+            count = sum(one["n"] for one in kinds.values())
+            refused = sum(one["n"] * one["refused"] for one in kinds.values()) / count
+            tiles.append(("Foreign pictures refused", f"{refused:.0%}", f"Of {count}: {', '.join(kinds)}."))
+    return tiles
+
+
 def runs_table(cards: dict[str, dict[str, Any]]) -> pd.DataFrame:
     """Put finished runs side by side: how they were split, and their figures on the test part.
 

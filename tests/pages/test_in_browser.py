@@ -238,6 +238,13 @@ def test_the_models_page_puts_the_ways_of_counting_side_by_side(page: Page, addr
     page.get_by_text("Confusion matrices in per cent of each row").first.click()
     expect(plots.first.locator(".heatmap-label").first).to_contain_text("%", timeout=SHORT)
     assert all(text.isdigit() for text in counts)
+    expect(page.get_by_text("Age alone, without any picture, has an area of").first).to_be_visible()
+    expect(page.get_by_text("Foreign pictures refused")).to_be_visible()
+    page.get_by_text("The whole model card").click()
+    expect(page.get_by_text(re.compile("CLAIM 2024"))).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Model card (.html)").click()
+    assert "TRIPOD+AI" in download.value.path().read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
