@@ -52,7 +52,8 @@ def evaluate(
     if values["calibration"] is not None:
         words += [calibration_words(values["calibration"]), sets_words(values["prediction_sets"])]
     if values["confounders"] is not None:
-        words.append(standing_words(standing(values)) if others else confounder_words(values["confounders"]))
+        words += [standing_words(standing(values))] if others else []
+        words.append(confounder_words(values["confounders"]))
     show(values, as_json, "\n".join([*words, *(f"WARNING: {warning}" for warning in values["warnings"])]))
 
 

@@ -16,6 +16,9 @@ from core.evaluation.confounders import covariate, doubts_about
 from core.evaluation.metrics import figures_by_person, figures_by_slice, mean_by_person, person_numbers
 from core.evaluation.threshold import impaired_score
 
+DECADES, DECADE_NAMES = (0, 60, 70, 80, 200), ("under 60", "60 to 69", "70 to 79", "80 and over")
+FEWEST = 5  # people of a subgroup whose figures are given
+SHOWN = ("accuracy", "balanced_accuracy", "auc_impaired")
 APART = 0.05  # of area, between everybody and those of an age, from which the difference is warned of
 
 
@@ -70,8 +73,8 @@ def held_against(
         task: What is asked; its first class is the healthy one.
 
     Returns:
-        Plain values: `groups`, everybody and those of `aged_from` and over, each with its figures and covariates; and
-        `warnings`.
+        Plain values: `groups`, everybody and those of `aged_from` and over, each with its figures and covariates;
+        `subgroups`, the figures by person of each sex, site and decade of age; and `warnings`.
 
     Raises:
         CohortError: People are not known, the task has no healthy class, or nobody is in the table.
@@ -96,7 +99,7 @@ def held_against(
                 warnings.append(
                     f"Impaired or not, by person: area {everybody:.2f} for everybody and {aged:.2f} for {title}."
                 )
-    return {"groups": groups, "warnings": warnings}
+    return {"groups": groups, "subgroups": _subgroups(facts, labels, logits, subjects, task), "warnings": warnings}
 
 
 def standing(values: dict[str, Any]) -> list[dict[str, Any]]:
@@ -121,6 +124,32 @@ def standing(values: dict[str, Any]) -> list[dict[str, Any]]:
             rows += [dict(zip(("group", "what", "people", "area", "interval"), (group["group"], *one), strict=True))
                      for one in found]  # fmt: skip
     return rows
+
+
+def _subgroups(
+    facts: pd.DataFrame,
+    labels: NDArray[np.int64],
+    logits: NDArray[np.floating],
+    subjects: NDArray[np.str_],
+    task: Task,
+) -> list[dict[str, Any]]:
+    """Return the figures by person of each sex, site and decade of age with people enough."""
+    found = []
+    for name in facts.columns:
+        kinds = facts[name] if name != "age" else pd.cut(facts[name], DECADES, right=False, labels=DECADE_NAMES)
+        kinds = kinds.astype(str).to_numpy(str)
+        order = DECADE_NAMES if name == "age" else sorted(set(kinds) - {"", "nan"})
+        for kind in order:
+            own = kinds == kind
+            if len(set(subjects[own])) < FEWEST:
+                continue
+            figures = figures_by_person(labels[own], logits[own], subjects[own], task.classes, ordered=task.ordered)
+            assert figures is not None  # noqa: S101 - people are known
+            plain = figures.as_dict()
+            found.append({"fact": str(name), "kind": kind, "people": plain["people"],
+                          **{key: plain[key] for key in SHOWN},
+                          "intervals": {key: plain["intervals"][key] for key in SHOWN}})  # fmt: skip
+    return found
 
 
 def _group(

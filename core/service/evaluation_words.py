@@ -23,7 +23,9 @@ def figures_words(values: dict[str, Any]) -> str:
 
 
 def confounder_words(against: dict[str, Any]) -> str:
-    """Say what people's age, sex and site achieve beside the network, for everybody and for those of an age."""
+    """Say what people's age, sex and site achieve beside the network, for everybody and for those of an age, and how
+    often it is right for people of each sex, site and decade of age.
+    """
     lines = []
     for group in against["groups"]:
         network = group["by_person"]
@@ -42,6 +44,9 @@ def confounder_words(against: dict[str, Any]) -> str:
                 low, high = explained["interval"]
                 lines.append(f"  {'  explains of the network’s variance':<42}{_share(explained['value'])}  "
                              f"(95 % {_share(low)} to {_share(high)})")  # fmt: skip
+    for one in against.get("subgroups", ()):
+        said = f"accuracy by person, {one['fact']} {one['kind']} ({one['people']} people)"
+        lines.append(f"{said:<50}{_with_interval(one, 'accuracy')}")
     return "\n".join(lines)
 
 

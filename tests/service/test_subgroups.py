@@ -8,7 +8,7 @@ from core.cohorts.tasks import ALZHEIMER
 from core.service.answers import Answers, answers_of
 from core.service.confounding import known_people, standing
 from core.service.evaluating import evaluate
-from core.service.evaluation_words import standing_words, subgroup_words
+from core.service.evaluation_words import confounder_words, standing_words, subgroup_words
 from core.service.subgroups import by_heart, by_height, by_part
 
 from ..conftest import tiny_recipe
@@ -67,6 +67,12 @@ def test_networks_stand_beside_each_other_and_beside_age(tmp_path: Path) -> None
     table.to_csv(tmp_path / "people.csv", index=False)
     people = known_people(tmp_path / "people.csv", aged_from=60, unknown_age=None)
     values = evaluate(answers(by_heart=1), people, beside=[answers(by_heart=1, low=3, high=3, name="better")])
+    of_age = [one for one in values["confounders"]["subgroups"] if one["fact"] == "age"]
+    assert [one["kind"] for one in of_age] == ["under 60", "60 to 69", "70 to 79", "80 and over"]
+    assert sum(one["people"] for one in of_age) == PEOPLE
+    right = sum(one["accuracy"] * one["people"] for one in of_age) / PEOPLE
+    assert right == pytest.approx(values["by_person"]["accuracy"])
+    assert "accuracy by person, age 70 to 79" in confounder_words(values["confounders"])
     rows = standing(values)
     assert [row["what"] for row in rows if row["group"] == "everybody"] == [
         "tiny", "age alone, on the people of tiny", "better", "age alone, on the people of better"
