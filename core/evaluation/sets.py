@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from mapie.classification import SplitConformalClassifier
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from core.evaluation.metrics import Estimate, draw_people, estimate
+from core.evaluation.metrics import LEVEL, Estimate
 from core.networks.prediction import not_ruled_out
 
 DRAWS = 25
@@ -125,9 +126,13 @@ def least_people(coverage: float) -> int:
 
 
 def covered(sets: NDArray[np.bool_], labels: NDArray[np.int64], *, wanted: float) -> Covered:
-    """Measure prediction sets, N × classes, of people whose classes are known."""
+    """Measure prediction sets, N × classes, of people whose classes are known.
+
+    The interval is Clopper and Pearson's: resampling people who are all covered would leave no doubt at all.
+    """
     hit = sets[np.arange(len(labels)), labels]
-    share = estimate(float(hit.mean()), draw_people(len(hit)) @ hit / len(hit))
+    exact = binomtest(int(hit.sum()), len(hit)).proportion_ci(LEVEL, method="exact")
+    share = Estimate(float(hit.mean()), float(exact.low), float(exact.high))
     size = sets.sum(axis=1)
     by_class = tuple(float(hit[labels == place].mean()) if (labels == place).any() else float("nan")
                      for place in range(sets.shape[1]))  # fmt: skip

@@ -124,6 +124,16 @@ def test_one_slice_of_a_new_person_keeps_the_promise_too() -> None:
     assert np.mean(found) == pytest.approx(0.9, abs=0.03)
 
 
+def test_the_interval_is_the_exact_one_and_never_without_width() -> None:
+    everybody = covered(np.ones((40, 2), bool), np.zeros(40, int), wanted=0.9).coverage
+    assert (everybody.value, everybody.high) == (1, 1)
+    assert everybody.low == pytest.approx(0.025 ** (1 / 40))  # Clopper and Pearson, Biometrika 26:404, 1934
+    one_missed = np.ones((40, 2), bool)
+    one_missed[0, 0] = False
+    found = covered(one_missed, np.zeros(40, int), wanted=0.9).coverage
+    assert (found.low, found.high) == pytest.approx((0.8684, 0.9994), abs=1e-4)
+
+
 def test_with_too_few_people_nothing_is_ruled_out() -> None:
     probabilities, labels = people(3, 8)
     bounds, alone = set_bounds(probabilities, labels, coverage=0.9)
