@@ -1,6 +1,5 @@
 """Writing a bundle: weights as safetensors and the card beside them, in one folder that appears whole or not at all."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from scipy.special import softmax
 
 from core.errors import BundleError
 from core.networks.backend import Forward, in_batches
-from core.networks.card import CARD_FILE, WEIGHTS_FILE
+from core.networks.card import CARD_FILE, WEIGHTS_FILE, write_card
 from core.networks.network import Network
 from core.networks.weights import Tensors, assign, save_tensors, tensors_of
 
@@ -64,8 +63,7 @@ def write_bundle(folder: Path, tensors: Tensors, card: dict[str, Any]) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     save_tensors(unfinished / WEIGHTS_FILE, tensors)
-    text = json.dumps(card, indent=1, allow_nan=False, ensure_ascii=False)
-    (unfinished / CARD_FILE).write_text(text + "\n", encoding="utf-8")
+    write_card(unfinished, card)
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
 

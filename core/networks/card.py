@@ -40,6 +40,13 @@ class Bundle:
         return str(self.card["name"])
 
 
+def write_card(folder: Path, card: dict[str, Any]) -> None:
+    """Write a card, plain values without NaN; the old one or the new one is there, never a half."""
+    unfinished = folder / f"{CARD_FILE}.unfinished"
+    unfinished.write_text(json.dumps(card, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+    unfinished.replace(folder / CARD_FILE)
+
+
 def models_folder() -> Path:
     """Return the folder of shipped bundles: $STAGELENS_MODELS, or `models` beside the package."""
     chosen = os.environ.get(MODELS_VARIABLE)

@@ -2,8 +2,7 @@
 out, and whether it knows such scans at all. It goes into the bundle's card.
 """
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,13 +16,14 @@ from core.evaluation.calibration import fit_temperature
 from core.evaluation.metrics import person_numbers, share_over_people
 from core.evaluation.novelty import REFUSED, learn_familiar, limit_of
 from core.evaluation.sets import set_bounds, set_bounds_of_slices
-from core.networks.card import CARD_FILE, Bundle
+from core.networks.card import Bundle, write_card
 from core.networks.combining import combined_logits
 from core.networks.familiar import Familiar, signatures, write_familiar
 from core.networks.parts import Part
 from core.networks.prediction import not_ruled_out
 from core.networks.predictor import Predictor
 from core.networks.recipe import Recipe
+from core.service.answers import with_logits
 from core.service.calibrating import calibration_of, sets_of
 
 COVERAGE = 0.9
@@ -33,6 +33,7 @@ UNCALIBRATED = "Probabilities are not calibrated."
 AGE_UNKNOWN = "What people's age alone achieves was not measured for this card."
 
 Floats = NDArray[np.float32]
+Measure = Callable[[Floats], dict[str, Any]]
 
 
 def learn_doubt(
@@ -41,7 +42,7 @@ def learn_doubt(
     parts: dict[str, Part],
     *,
     coverage: float = COVERAGE,
-    confounders: dict[str, Any] | None = None,
+    measure: Measure = lambda _: {},
 ) -> Bundle:
     """Fit temperature, prediction sets and novelty, measure them on the test part, and write them into the bundle.
 
@@ -50,14 +51,14 @@ def learn_doubt(
         predictor: Its network.
         parts: The parts of the split it was trained on; train and val at least.
         coverage: Of the prediction sets.
-        confounders: What `core.service.confounding.held_against` found on the test part; None where people's age is
-            not known.
+        measure: Given the logits of the test part (of the validation part where there is none), what else goes into the
+            card: figures, and `confounders` where people's age is known.
 
     Returns:
         The bundle with its new card.
     """
     familiar = learn_familiar(*_signatures(predictor, parts["train"]))
-    asked: list[str] = [name for name in ("val", "test") if name in parts]
+    asked: list[str] = [name for name in ("val", "test") if name in parts]  # the last one is measured
     seen = {name: _look(predictor, familiar, parts[name]) for name in asked}
     limit = limit_of(seen["val"][1])
     write_familiar(bundle.folder, familiar)
@@ -66,10 +67,11 @@ def learn_doubt(
         **bundle.card,
         "novelty": _novelty(predictor, familiar, limit, parts, {name: scores for name, (_, scores) in seen.items()}),
         "calibration": None,
-        "confounders": confounders,
+        "confounders": None,
+        **measure(seen[asked[-1]][0]),
         "limits": [one for one in bundle.card["limits"] if not one.startswith((UNCALIBRATED, AGE_UNKNOWN))],
     }
-    if confounders is None and bundle.recipe.as_task().ordered:
+    if card["confounders"] is None and bundle.recipe.as_task().ordered:
         card["limits"].append(AGE_UNKNOWN)
     if why_not is None:
         card["calibration"] = _calibration(
@@ -77,9 +79,7 @@ def learn_doubt(
         )
     else:
         card["limits"].append(f"{UNCALIBRATED} {why_not}")
-    unfinished = bundle.folder / f"{CARD_FILE}.unfinished"
-    unfinished.write_text(json.dumps(card, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
-    unfinished.replace(bundle.folder / CARD_FILE)
+    write_card(bundle.folder, card)
     return replace(bundle, card=card)
 
 
@@ -158,9 +158,9 @@ def _novelty(
 
 
 def _table(part: Part, name: str, logits: Floats, recipe: Recipe) -> pd.DataFrame:
-    """Return what a network said of a part as `core.service.run_files.logits_in` reads it."""
-    about = {"label": np.array(recipe.classes)[part.labels], "subject": part.subjects, "part": name}
-    return pd.DataFrame(about).join(pd.DataFrame(logits, columns=[f"logit {title}" for title in recipe.classes]))
+    labels = np.array(recipe.classes)[part.labels]
+    rows = pd.DataFrame({"path": "", "label": labels, "subject": part.subjects, "part": name, "slice": ""})
+    return with_logits(rows, logits, recipe)
 
 
 def _signatures(predictor: Predictor, part: Part) -> tuple[Floats, NDArray[np.int64]]:

@@ -25,7 +25,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from core.errors import Stopped, TrainingError
-from core.networks.card import NAME
+from core.networks.card import NAME, write_card
 from core.service.run_files import workspace
 
 STATUS_FILE, STOP_FILE, JOB_FOLDER = "status.json", "stop", "job"
@@ -162,8 +162,7 @@ def promote(bundle: Path, models: Path, name: str) -> Path:
     models.mkdir(parents=True, exist_ok=True)
     shutil.copytree(bundle, unfinished)
     card = json.loads((unfinished / "card.json").read_text(encoding="utf-8"))
-    text = json.dumps({**card, "name": name}, indent=1, ensure_ascii=False)
-    (unfinished / "card.json").write_text(text + "\n", encoding="utf-8")
+    write_card(unfinished, {**card, "name": name})
     unfinished.rename(target)
     return target
 

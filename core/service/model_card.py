@@ -14,14 +14,9 @@ from core.service import checklists
 from core.service.checklists import CHECKLISTS
 from core.service.evaluation_words import confounder_words, doubt_words
 from core.service.html import STYLE
+from core.service.tables import FIGURES, cell
 from core.service.words import NOTICE
 
-FIGURE_TITLES = {
-    "accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "f1": "F1, mean of classes",
-    "auc": "Area under ROC, mean of classes", "auc_impaired": "Area under ROC, impaired or not",
-    "kappa": "Kappa, quadratic weights", "stage_error": "Mean error in stages", "brier": "Brier score",
-    "log_loss": "Log loss",
-}  # fmt: skip
 ENOUGH = 0.95  # of a kind of foreign picture, refused
 USERS = (
     "For people who know how such figures are made: researchers comparing methods, teachers showing what a heatmap is "
@@ -113,7 +108,7 @@ def _training(card: dict[str, Any]) -> str:
 
 def _figures(card: dict[str, Any]) -> str:
     ways = {f"by {unit}": card[f"by_{unit}"] for unit in ("person", "slice") if card[f"by_{unit}"]}
-    rows = [[title, *(_cell(figures, key) for figures in ways.values())] for key, title in FIGURE_TITLES.items()
+    rows = [[title, *(cell(figures, key) for figures in ways.values())] for key, title in FIGURES.items()
             if any(key in figures for figures in ways.values())]  # fmt: skip
     counted = [
         f"{figures['people']:,} people" if figures["unit"] == "person"
@@ -137,7 +132,7 @@ def _published(card: dict[str, Any]) -> str:
     figures = published["by_slice"]
     return (
         f"Split by slice at random, as most published figures are made, the same recipe reaches an accuracy of "
-        f"{_cell(figures, 'accuracy')}. {published['split']['tearing'] or ''} The section before this one holds the "
+        f"{cell(figures, 'accuracy')}. {published['split']['tearing'] or ''} The section before this one holds the "
         "figures to quote."
     )
 
@@ -201,13 +196,6 @@ def _answers(sections: set[str]) -> str:
                                                           for number, about, where in answered]))  # fmt: skip
         said.append("Not answered: " + "; ".join(f"{number} {about}" for number, about in left) + ".")
     return "\n\n".join(said)
-
-
-def _cell(figures: dict[str, Any], key: str) -> str:
-    if figures.get(key) is None:
-        return "–"
-    low, high = figures["intervals"][key]
-    return f"{figures[key]:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -27,14 +27,10 @@ from core.service.evaluation_words import calibration_words, confounder_words, s
 from core.service.figures import confusion_plot
 from core.service.html import STYLE
 from core.service.run_files import logits_in
+from core.service.tables import FIGURES, cell
 from core.service.words import NOTICE
 
-SHARES = {
-    "accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "f1": "F1", "precision": "Precision",
-    "specificity": "Specificity", "auc": "Area under ROC", "auc_impaired": "Area, impaired or not",
-}  # fmt: skip
-NUMBERS = {**SHARES, "kappa": "Kappa, quadratic", "stage_error": "Mean error in stages", "brier": "Brier score",
-           "log_loss": "Log loss"}  # fmt: skip
+SHARES = ("accuracy", "balanced_accuracy", "f1", "precision", "specificity", "auc", "auc_impaired")
 WORST = 20
 
 
@@ -67,7 +63,7 @@ def write_report(
         page.add(f"<p class=warning>{escape(warning[:1].upper() + warning[1:])}</p>")
     ways = {title: values[key] for key, title in (("by_person", "by person"), ("by_slice", "by slice")) if values[key]}
     page.add("<h2>Figures</h2>")
-    page.plot(intervals_plot(ways, {key: name for key, name in SHARES.items() if key in values["by_slice"]}))
+    page.plot(intervals_plot(ways, {key: FIGURES[key] for key in SHARES if key in values["by_slice"]}))
     page.add(_table(ways))
     for note in values["by_slice"]["notes"]:
         page.add(f"<p class=note>{escape(note)}</p>")
@@ -163,14 +159,8 @@ def _add_curves(page: _Page, tested: pd.DataFrame, recipe: Recipe, *, by_person:
 
 
 def _table(ways: dict[str, dict[str, Any]]) -> str:
-    def cell(figures: dict[str, Any], key: str) -> str:
-        if figures.get(key) is None:
-            return "<td>–</td>"
-        low, high = figures["intervals"][key]
-        return f"<td>{figures[key]:.3f} ({low:.3f} to {high:.3f})</td>"
-
     head = "".join(f"<th>{title}</th>" for title in ("", *ways))
     first = next(iter(ways.values()))
-    rows = "".join(f"<tr><td>{title}</td>{''.join(cell(figures, key) for figures in ways.values())}</tr>"
-                   for key, title in NUMBERS.items() if key in first)  # fmt: skip
+    rows = "".join(f"<tr><td>{title}</td>{''.join(f'<td>{cell(figures, key)}</td>' for figures in ways.values())}</tr>"
+                   for key, title in FIGURES.items() if key in first)  # fmt: skip
     return f"<div class=wide><table><tr>{head}</tr>{rows}</table></div>"

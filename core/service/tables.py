@@ -4,7 +4,12 @@ from typing import Any
 
 import pandas as pd
 
-FIGURES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "auc": "Area under ROC (macro)"}
+FIGURES = {
+    "accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "f1": "F1", "precision": "Precision",
+    "specificity": "Specificity", "auc": "Area under ROC (macro)", "auc_impaired": "Area, impaired or not",
+    "kappa": "Kappa, quadratic", "stage_error": "Mean error in stages", "brier": "Brier score", "log_loss": "Log loss",
+}  # fmt: skip
+HEADLINE = ("accuracy", "balanced_accuracy", "auc")
 
 
 def figures_table(card: dict[str, Any]) -> pd.DataFrame:
@@ -19,10 +24,7 @@ def figures_table(card: dict[str, Any]) -> pd.DataFrame:
     columns = {"Unseen people": card["by_person"], "Unseen people, by slice": card["by_slice"]}
     if card["published_protocol"]:
         columns["Published protocol, by slice"] = card["published_protocol"]["by_slice"]
-    rows = [
-        {"": title, **{name: _cell(figures, key) for name, figures in columns.items()}}
-        for key, title in FIGURES.items()
-    ]
+    rows = [{"": FIGURES[key], **{name: cell(figures, key) for name, figures in columns.items()}} for key in HEADLINE]
     counted = {name: "–" if figures is None else _counted(figures) for name, figures in columns.items()}
     return pd.DataFrame([*rows, {"": "Counted", **counted}])
 
@@ -77,13 +79,14 @@ def runs_table(cards: dict[str, dict[str, Any]]) -> pd.DataFrame:
     for name, card in cards.items():
         figures = card["by_person"] or card["by_slice"]
         unit = "person" if card["by_person"] else "slice"
-        values = {title: _cell(figures, key) for key, title in FIGURES.items()}
+        values = {FIGURES[key]: cell(figures, key) for key in HEADLINE}
         rows.append({"Run": name, "Recipe": card["name"], "Split": card["split"]["by"], "Counted by": unit, **values})
     return pd.DataFrame(rows)
 
 
-def _cell(figures: dict[str, Any] | None, key: str) -> str:
-    if figures is None or figures[key] is None:
+def cell(figures: dict[str, Any] | None, key: str) -> str:
+    """Write a figure with its interval; a dash where it is undefined or was not measured."""
+    if figures is None or figures.get(key) is None:
         return "–"
     low, high = figures["intervals"][key]
     return f"{figures[key]:.3f} ({low:.3f} to {high:.3f})"

@@ -4,12 +4,13 @@ import datetime
 import importlib.metadata
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.errors import BundleError, TrainingError
 from core.networks.backend import backend_name, compile_forward, in_batches
@@ -175,17 +176,16 @@ def calibrate_bundle(
     parts = {name: load_part(split, name, bundle.recipe) for name in sorted(set(split["part"]))}
     if fingerprint(list(parts.values())) != bundle.card["data_fingerprint"]:
         raise BundleError(f"{bundle.name} was trained on other scans than those of this split.")
-    predictor, task = load_predictor(bundle), bundle.recipe.as_task()
-    asked = bundle.card.get("evaluated_on", "test")
-    data = parts[asked]
-    logits = predictor.logits_of(data.scans.astype(np.float32))
-    measured = figures_of(data.labels, logits, data.subjects, task)
-    against = None
-    if people is not None:
-        paths = split.loc[split["part"] == asked, "path"].tolist()
-        against = held_against(people, paths, data.labels, logits, data.subjects, task)
-    again = replace(bundle, card={**bundle.card, **measured})
-    return learn_doubt(again, predictor, parts, coverage=coverage, confounders=against)
+    asked, task = "test" if "test" in parts else "val", bundle.recipe.as_task()
+    data, paths = parts[asked], split.loc[split["part"] == asked, "path"].tolist()
+
+    def measure(logits: NDArray[np.float32]) -> dict[str, Any]:
+        figures = figures_of(data.labels, logits, data.subjects, task)
+        if people is None:
+            return figures
+        return {**figures, "confounders": held_against(people, paths, data.labels, logits, data.subjects, task)}
+
+    return learn_doubt(bundle, load_predictor(bundle), parts, coverage=coverage, measure=measure)
 
 
 def _check_comparable(published: Bundle, recipe: Recipe, facts: dict[str, Any]) -> None:
