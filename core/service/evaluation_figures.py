@@ -14,7 +14,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from core.service.figures import BAR_COLOUR, CLASS_COLOURS
 
 MARGIN = {"l": 0, "r": 8, "t": 8, "b": 0}
-LABEL = 26  # characters of a label in one line
+LABEL, LINE = 26, 16  # characters of a label in one line, and how high a line is in pixels
 SHARE_AXIS = {"range": [-0.02, 1.02], "tickformat": ".0%", "fixedrange": True, "automargin": True}
 
 
@@ -115,7 +115,8 @@ def standing_plot(rows: Sequence[dict[str, Any]]) -> go.Figure:
     figure.update_xaxes(range=[0, 1], fixedrange=True)
     figure.update_yaxes(autorange="reversed", fixedrange=True, automargin=True)
     figure.update_layout(scattermode="group")
-    return _laid_out(figure, height=100 + 48 * len({row["what"] for row in rows}))
+    labels = {row["what"]: len(wrap(row["what"], LABEL)) for row in rows}
+    return _laid_out(figure, height=100 + len(labels) * (24 + LINE * max(labels.values())))
 
 
 def _one_against_rest(
