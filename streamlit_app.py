@@ -6,7 +6,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import streamlit as st
 
-from core.service.words import NOTICE
+from core.reporting.text import NOTICE
 from pages import FRAMED, WANTED
 
 st.set_page_config(page_title="StageLens", page_icon=":material/neurology:", layout="wide")

@@ -18,11 +18,11 @@ from scipy.special import softmax
 from sklearn import metrics
 
 from core.cohorts.tasks import ALZHEIMER
+from core.evaluation.confounder_analysis import People
+from core.evaluation.evaluation import evaluate
 from core.evaluation.metrics import REPLICATES, figures_by_person, figures_by_slice
+from core.evaluation.predictions import Answers
 from core.networks.recipe import read_recipe
-from core.service.answers import Answers
-from core.service.confounding import People
-from core.service.evaluating import evaluate
 
 PEOPLE, SLICES, ROUNDS, PEER_REPLICATES = 200, 32, 3, 5
 

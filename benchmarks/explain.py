@@ -94,9 +94,9 @@ class Bench:
     """What every part measures with."""
 
     def __init__(self, rounds: int, scratch: Path) -> None:
+        from core.networks.architectures.network import build_network
         from core.networks.card import Bundle
-        from core.networks.network import build_network
-        from core.networks.predictor import Predictor
+        from core.networks.inference.predictor import Predictor
         from core.networks.recipe import Phase, Recipe, Slices
         from core.scans import Scan
 
@@ -138,9 +138,9 @@ def engines(bench: Bench) -> None:
     import onnxruntime
     import tensorflow as tf
 
-    from core.networks.cutting import answering
-    from core.networks.engine import compile_body
-    from core.networks.folding import folded
+    from core.networks.inference.engine import compile_body
+    from core.networks.inference.folding import folded
+    from core.networks.inference.submodels import answering
 
     def graph(model):  # type: ignore[no-untyped-def]
         shape = (None, SIDE, SIDE, 1)
@@ -174,7 +174,7 @@ def engines(bench: Bench) -> None:
 
 def cams(bench: Bench) -> None:
     """Class activation maps; all classes at once is one pass."""
-    from core.explain.explaining import ask
+    from core.explain.attribution import ask
 
     def every_class(batch: int) -> None:
         asked = ask(bench.predictor, bench.fitted[:batch], np.full(batch, -1))
@@ -200,8 +200,8 @@ def cams(bench: Bench) -> None:
 
 def stability_part(bench: Bench) -> None:
     """Ten noisy copies and their similarities, beside ten forward passes of one scan."""
-    from core.explain.explaining import ask
-    from core.explain.stability import stability
+    from core.explain.attribution import ask
+    from core.explain.checks.stability import stability
 
     scan, copies = bench.scans[0], 10
     original = ask(bench.predictor, bench.fitted[:1], np.array([CLASS]))
@@ -276,10 +276,10 @@ def masks(bench: Bench) -> None:
 
 def adaptive(bench: Bench, scans: int) -> None:
     """How many points the adaptive rule needs for a completeness error below 1 %, on the shipped bundle."""
-    from core.cohorts.synthetic import known_slices
+    from core.cohorts.synthetic.cohort import known_slices
     from core.explain import explain_greys
     from core.networks.card import open_bundle
-    from core.networks.predictor import load_predictor
+    from core.networks.inference.predictor import load_predictor
 
     predictor = load_predictor(open_bundle())
     greys = [one.grey.astype(np.float32) for one in known_slices("ventricles", -(-scans // 4))][:scans]
@@ -302,8 +302,8 @@ import sys, numpy as np
 from pathlib import Path
 from core.explain import explain_greys
 from core.networks.card import Bundle
-from core.networks.network import build_network
-from core.networks.predictor import Predictor
+from core.networks.architectures.network import build_network
+from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Phase, Recipe, Slices
 method, backbone, settings = sys.argv[1], sys.argv[2], eval(sys.argv[3])
 side, depth = (128, 128) if "3d" in backbone else (224, None)

@@ -21,12 +21,12 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 from core.cohorts import read_split
-from core.cohorts.foreign import foreign_pictures
-from core.evaluation.novelty import REFUSED, learn_familiar, limit_of
+from core.cohorts.synthetic.ood_images import foreign_pictures
+from core.evaluation.ood import REFUSED, learn_familiar, limit_of
 from core.networks.card import open_bundle
-from core.networks.familiar import signatures
-from core.networks.parts import load_part
-from core.networks.predictor import Predictor, load_predictor
+from core.networks.inference.predictor import Predictor, load_predictor
+from core.networks.ood import signatures
+from core.networks.subset import load_part
 from core.scans import read_scan
 
 CHUNK, KNOWN, TUMOURS = 64, 2048, 600

@@ -5,7 +5,7 @@
 Each case is the ICBM head rotated by up to 20 degrees about any axis, shifted by up to 30 mm, scaled by up to 15 %,
 with noise and a bias field, as the brain alone and with a simulated skull, scalp, face and neck. The error is the
 median over the brain of the distance between where a point was found and where it is. --greys prints the percentiles
-that `core.scans.standard_space` matches, measured on volumes made by `stagelens volumes`.
+that `core.scans.registration.standard_space` matches, measured on volumes made by `stagelens volumes`.
 """
 
 import argparse
@@ -19,8 +19,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the heads are those of the tests
 
 from core.scans import Scan, read_scan_file
-from core.scans.standard_space import AFFINE, SHAPE, greys_of, resampled, to_standard_space
-from core.scans.template import ICBM_TO_TALAIRACH
+from core.scans.registration.standard_space import AFFINE, SHAPE, greys_of, resampled, to_standard_space
+from core.scans.registration.template import ICBM_TO_TALAIRACH
 from tests.scans import heads
 
 SECONDS, SKULL_MM, BRAIN_MM = 60, 2.0, 0.5

@@ -31,12 +31,12 @@ import keras
 import numpy as np
 import pandas as pd
 
+from core.networks.architectures.freezing import freeze_for
+from core.networks.architectures.network import Network, build_network
 from core.networks.backend import backend_name, compile_for_training, compile_forward, compile_model
 from core.networks.devices import accelerated, device_title
-from core.networks.freezing import freeze_for
-from core.networks.network import Network, build_network
-from core.networks.parts import Part
 from core.networks.recipe import Augmentation, Phase, Recipe
+from core.networks.subset import Part
 from core.training.embeddings import EmbeddingStore
 from core.training.phases import Material, Run, _epoch, run_phase
 
@@ -205,7 +205,7 @@ import json, re, sys
 from pathlib import Path
 import pandas as pd
 import keras
-from core.networks.backbones import SHARE, Backbone, register
+from core.networks.architectures.backbones import SHARE, Backbone, register
 from core.networks.recipe import Phase, Recipe
 from core.training.train import Order, train
 build = lambda x: keras.layers.Conv2D(4, 3, strides=8, activation="relu", name="only")(x)

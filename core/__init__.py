@@ -6,24 +6,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from core.cohorts import audit_folder, preprocess, read_split, split_by_person, split_by_slice
     from core.errors import StageLensError
+    from core.evaluation.evaluation import evaluate_bundle
     from core.networks.card import Bundle, bundle_names, open_bundle
     from core.networks.recipe import Recipe, read_recipe
     from core.scans import Scan, read_scan, read_scan_file
-    from core.scans.standard_space import to_standard_space
-    from core.service.cross_validation import CrossValidation, cross_validate
-    from core.service.doctor import examine
-    from core.service.evaluating import evaluate_bundle
-    from core.service.full import FullRun, full_run
-    from core.service.reading import predict_scans, predictor_of, read_scans
-    from core.service.running import run_reported
-    from core.service.training import Outcome, Request, train_bundle
+    from core.scans.registration.standard_space import to_standard_space
+    from core.workflows.cross_validate import CrossValidation, cross_validate
+    from core.workflows.doctor import examine
+    from core.workflows.pipeline import FullRun, full_run
+    from core.workflows.predict import predict_scans, predictor_of, read_scans
+    from core.workflows.reported_run import run_reported
+    from core.workflows.train import Outcome, Request, train_bundle
 
 _HOMES = {
     "StageLensError": "core.errors",
     "Scan": "core.scans",
     "read_scan": "core.scans",
     "read_scan_file": "core.scans",
-    "to_standard_space": "core.scans.standard_space",
+    "to_standard_space": "core.scans.registration.standard_space",
     "audit_folder": "core.cohorts",
     "preprocess": "core.cohorts",
     "read_split": "core.cohorts",
@@ -34,19 +34,19 @@ _HOMES = {
     "Bundle": "core.networks.card",
     "bundle_names": "core.networks.card",
     "open_bundle": "core.networks.card",
-    "predictor_of": "core.service.reading",
-    "predict_scans": "core.service.reading",
-    "read_scans": "core.service.reading",
-    "CrossValidation": "core.service.cross_validation",
-    "cross_validate": "core.service.cross_validation",
-    "examine": "core.service.doctor",
-    "FullRun": "core.service.full",
-    "full_run": "core.service.full",
-    "run_reported": "core.service.running",
-    "Outcome": "core.service.training",
-    "Request": "core.service.training",
-    "train_bundle": "core.service.training",
-    "evaluate_bundle": "core.service.evaluating",
+    "predictor_of": "core.workflows.predict",
+    "predict_scans": "core.workflows.predict",
+    "read_scans": "core.workflows.predict",
+    "CrossValidation": "core.workflows.cross_validate",
+    "cross_validate": "core.workflows.cross_validate",
+    "examine": "core.workflows.doctor",
+    "FullRun": "core.workflows.pipeline",
+    "full_run": "core.workflows.pipeline",
+    "run_reported": "core.workflows.reported_run",
+    "Outcome": "core.workflows.train",
+    "Request": "core.workflows.train",
+    "train_bundle": "core.workflows.train",
+    "evaluate_bundle": "core.evaluation.evaluation",
 }
 
 __all__ = [

@@ -8,8 +8,8 @@ import typer
 # TensorFlow's start-up notes would stand between a person and the one line that matters.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from core.commands import cohorts, evaluating, explaining, machine, reading, training
-from core.commands.shared import complain
+from core.cli import cohorts, evaluation, explanation, machine, prediction, training
+from core.cli.shared import complain
 from core.errors import StageLensError
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for theme in (cohorts, training, evaluating, reading, explaining, machine):
+for theme in (cohorts, training, evaluation, prediction, explanation, machine):
     app.add_typer(theme.commands)
 
 

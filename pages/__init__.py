@@ -6,8 +6,8 @@ Until the front page has been visited once, a server takes every `pages/*.py` fo
 
 import streamlit as st
 
-from core.networks.prediction import Prediction
-from core.service.words import foreign_words
+from core.networks.inference.prediction import Prediction
+from core.reporting.text.predictions import foreign_words
 
 FRAMED, WANTED = "framed", "wanted page"
 FRAME = "streamlit_app.py"

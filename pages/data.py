@@ -7,16 +7,17 @@ import streamlit as st
 
 from core.cohorts.audit import Audit
 from core.cohorts.split import WAYS
+from core.cohorts.split_summary import describe_split
 from core.cohorts.upload import unpack_cohort
 from core.errors import StageLensError
 from core.explain import png_bytes
+from core.files import write_table
 from core.networks.recipe import Oversampling
-from core.service.datasets import SPLIT_TITLES, audited, gallery, map_embeddings
-from core.service.figures import class_balance, embedding_map
-from core.service.library import card_titles
-from core.service.run_files import workspace
-from core.service.splits import describe_split
-from core.service.words import audit_words, split_words
+from core.reporting.plots.cohorts import class_balance, embedding_map
+from core.reporting.text.cohorts import audit_words, split_words
+from core.runs.folder import workspace
+from core.workflows.embedding_map import SPLIT_TITLES, audited, gallery, map_embeddings
+from core.workflows.library import card_titles
 from pages import within_frame
 
 PIXELS = "Pixels, 32 × 32"
@@ -109,7 +110,7 @@ def show_split(found: Audit, folder: Path) -> None:
         )
     if st.button("Write the split", type="primary", icon=":material/save:", disabled=not _plain(name)):
         path = workspace("splits") / f"{_plain(name)}.csv"
-        split.to_csv(path, index=False)
+        write_table(path, split)
         st.success(f"Written: {path.name}. The page Train offers it now.", icon=":material/check:")
 
 

@@ -10,14 +10,13 @@ import streamlit as st
 
 from core.errors import EmptyHeatmap, StageLensError
 from core.explain import Explanation, difference, explain, explainer, explainers, heatmap_legend, png_bytes
+from core.explain.checks.faithfulness import faithfulness
+from core.explain.checks.randomisation import cascade
+from core.explain.checks.stability import stability
 from core.explain.explanation import Explainer
-from core.explain.faithfulness import faithfulness
 from core.explain.overlay import COLOURS
-from core.explain.randomisation import cascade
-from core.explain.stability import stability
-from core.scans import Scan, read_scan
-from core.service.explaining import asked_of, path_frames
-from core.service.heat_figures import (
+from core.reporting.pictures.overlays import drawn_map
+from core.reporting.plots.heatmaps import (
     agreement_table,
     cascade_curve,
     faithfulness_curves,
@@ -25,10 +24,11 @@ from core.service.heat_figures import (
     path_curve,
     stability_bars,
 )
-from core.service.library import card_titles, default_model, sample_heights, sample_scans
-from core.service.pictures import drawn_map
-from core.service.reading import layers_of_model, predictor_of
-from core.service.words import belief_words
+from core.reporting.text.predictions import belief_words
+from core.scans import Scan, read_scan
+from core.workflows.explain import asked_of, path_frames
+from core.workflows.library import card_titles, default_model, sample_heights, sample_scans
+from core.workflows.predict import layers_of_model, predictor_of
 from pages import is_familiar, within_frame
 
 FIRST_METHODS = ("grad-cam", "integrated-gradients", "occlusion")

@@ -6,16 +6,17 @@ import streamlit as st
 
 from core.errors import ChoiceNeeded, EmptyHeatmap, StageLensError
 from core.explain import Explanation, explainer, explainers, heatmap_legend, png_bytes
+from core.explain.reading import Reading
+from core.reporting.pictures.overlays import heatmap_picture, registration_check, slice_picture
+from core.reporting.pictures.windowing import crosshair_picture, position_mm, window_limits, with_edge_letters
+from core.reporting.plots.probabilities import probability_bars, slice_curves
+from core.reporting.text.predictions import either, space_words
 from core.scans import Scan, read_scan, separate_scans
 from core.scans.planes import PLANES
-from core.scans.standard_space import StandardHead
-from core.service.figures import probability_bars, slice_curves
-from core.service.heads import standard_head
-from core.service.library import card_titles, default_model, reads_volumes, sample_scans
-from core.service.pictures import heatmap_picture, registration_check, slice_picture
-from core.service.reading import Reading, predictor_of, read_scans
-from core.service.viewing import crosshair_picture, position_mm, window_limits, with_edge_letters
-from core.service.words import either, space_words
+from core.scans.registration.standard_space import StandardHead
+from core.workflows.head_volumes import standard_head
+from core.workflows.library import card_titles, default_model, reads_volumes, sample_scans
+from core.workflows.predict import predictor_of, read_scans
 from pages import is_familiar, within_frame
 
 PREDICTED = "the predicted class"

@@ -8,11 +8,11 @@ import streamlit as st
 from core.errors import StageLensError
 from core.networks.card import models_folder
 from core.networks.recipe import Recipe, read_recipe, recipe_names, with_settings
-from core.service import jobs
-from core.service.evaluation_words import figures_words
-from core.service.figures import learning_curves, runs_curves
-from core.service.run_files import BUNDLE_FOLDER, card_of_run, read_logs, workspace, write_recipe
-from core.service.tables import runs_table
+from core.reporting.plots.training import learning_curves, runs_curves
+from core.reporting.tables import runs_table
+from core.reporting.text.evaluation import figures_words
+from core.runs import jobs
+from core.runs.folder import BUNDLE_FOLDER, card_of_run, read_logs, workspace, write_recipe
 from pages import within_frame
 
 ICONS = {

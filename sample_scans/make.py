@@ -2,7 +2,7 @@
 
     python sample_scans/make.py
 
-The template comes with nilearn. Slices are cut as `core.scans.standard_space` cuts them for the networks: Talairach
+The template comes with nilearn. Slices are cut as `core.scans.registration.standard_space` cuts them for the networks: Talairach
 space, 208 rows from back to front, 176 columns from the patient's right to left, 1 mm, greys like theirs.
 In the deformed copies the ventricles' wall is moved outwards and the cortex's surface inwards. The volume is the
 template's brain tilted and shifted, so that it has to be registered. No living person's brain is in any of them.
@@ -15,10 +15,10 @@ import nibabel
 import numpy as np
 from scipy.ndimage import affine_transform, map_coordinates
 
-from core.cohorts.synthetic import displaced
-from core.scans.atlas import average_brain
-from core.scans.standard_space import ORIGIN_MM, matched_greys
-from core.scans.template import template
+from core.cohorts.synthetic.cohort import displaced
+from core.scans.registration.atlas import average_brain
+from core.scans.registration.standard_space import ORIGIN_MM, matched_greys
+from core.scans.registration.template import template
 
 HERE = Path(__file__).parent
 HEIGHTS = (0, 8, 16, 24)

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from core.networks.backbones import BACKBONES, CAFFE, Backbone, from_keras, register
+from core.networks.architectures.backbones import BACKBONES, CAFFE, Backbone, from_keras, register
 from core.networks.card import FORMAT, Bundle, open_bundle
 from core.networks.recipe import Phase, Recipe, recipe_values
 
@@ -102,9 +102,9 @@ def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def write_tiny_bundle(folder: Path, recipe: Recipe) -> Bundle:
     """Write a bundle with random weights whose figures are all the same, for tests of reading and drawing."""
+    from core.networks.architectures.network import build_network
     from core.networks.bundle import write_bundle
-    from core.networks.network import build_network
-    from core.networks.weights import tensors_of
+    from core.networks.weights.tensors import tensors_of
 
     figures = {
         "unit": "person", "n": 40, "people": 40, "accuracy": 0.5, "balanced_accuracy": 0.4, "auc": 0.6,

@@ -38,7 +38,7 @@ def test_every_error_is_of_one_tree_and_drawn_in_it() -> None:
 
 def test_a_registry_refuses_what_is_no_record() -> None:
     with pytest.raises(TypeError, match="exports no LAYOUT"):
-        collect("core.scans.readers", "LAYOUT", Reader)
+        collect("core.scans.formats", "LAYOUT", Reader)
 
 
 def test_the_sample_scans_are_slices_of_the_talairach_grid() -> None:

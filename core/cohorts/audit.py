@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.cohorts.cohort import index_folder
-from core.cohorts.people import SIDE, People, find_people, near_copies
+from core.cohorts.subjects import SIDE, People, find_people, near_copies
 from core.cohorts.tasks import Task
 from core.errors import CohortError, ScanError
 from core.scans import BACKGROUND, read_slice

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from core.errors import CohortError
+from core.files import write_table
 
 MANIFEST, LEFT_OUT = "manifest.csv", "left_out.csv"
 COLUMNS = ("path", "label", "subject", "session", "height_mm", "source", "verdict", "similarity")
@@ -33,6 +34,4 @@ def read_manifest(folder: Path) -> pd.DataFrame:
 
 def write_manifest(folder: Path, rows: pd.DataFrame, *, name: str = MANIFEST) -> None:
     """Write a manifest, replacing the old one in one step."""
-    unfinished = folder / f".{name}.unfinished"
-    rows.to_csv(unfinished, index=False)
-    unfinished.replace(folder / name)
+    write_table(folder / name, rows)

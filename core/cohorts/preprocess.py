@@ -18,7 +18,7 @@ from core.cohorts.cohort import index_volumes
 from core.cohorts.manifest import COLUMNS, LEFT_OUT, MANIFEST, read_manifest, write_manifest
 from core.errors import CohortError, ScanError
 from core.scans import read_scan_file
-from core.scans.standard_space import (
+from core.scans.registration.standard_space import (
     AFFINE,
     GREYS_BETWEEN_MM,
     ORIGIN_MM,

@@ -1,13 +1,13 @@
 """A cohort that came as one zip file, unpacked with nothing trusted."""
 
 import hashlib
-import shutil
 import zipfile
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from core.cohorts.layout import visible_folders
 from core.errors import CohortError
+from core.files import replacing_folder
 
 MAX_FILES, MAX_TOTAL = 200_000, 4 << 30
 COPY = 1 << 20
@@ -33,18 +33,11 @@ def unpack_cohort(stream: IO[bytes], into: Path) -> Path:
     stream.seek(0)
     target = into / f"cohort-{digest.hexdigest()[:12]}"
     if not target.exists():
-        unfinished = target.with_name(f".{target.name}.unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
         try:
-            with zipfile.ZipFile(stream) as archive:
+            with replacing_folder(target) as unfinished, zipfile.ZipFile(stream) as archive:
                 _extract(archive, unfinished)
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-            shutil.rmtree(unfinished, ignore_errors=True)
             raise CohortError(f"this is no zip file that can be unpacked: {str(error).splitlines()[0]}.") from error
-        except CohortError:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise
-        unfinished.rename(target)
     folder = target
     while len(children := visible_folders(folder)) == 1 and not any(path.is_file() for path in folder.iterdir()):
         folder = children[0]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest, norm, rankdata
 
 from core.evaluation.metrics import Estimate, draw_people, estimate
+from core.plain import plain
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +38,7 @@ class Areas:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return _plain(asdict(self))
+        return dict(plain(asdict(self)))
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,3 @@ def _placements(positive: NDArray[np.bool_], scores: Floats) -> tuple[Floats, Fl
 
 def _covariance(values: Floats) -> Floats:
     return np.cov(values) if values.shape[1] > 1 else np.zeros((2, 2))
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: _plain(value) if isinstance(value, dict) else None if value != value else value  # NaN is not itself
-            for name, value in values.items()}  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.evaluation.areas import weighted_areas
+from core.evaluation.auc import weighted_areas
 from core.evaluation.metrics import Estimate, draw_people, estimate
 
 MUCH, SOME = 0.10, 0.02  # of the variance of a network's score, and of the interval's lower end, that are warned of

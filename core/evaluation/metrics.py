@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 from sklearn.metrics import confusion_matrix
 
-from core.evaluation.areas import weighted_areas
+from core.evaluation.auc import weighted_areas
+from core.plain import number_or_none
 
 REPLICATES = 2000
 LEVEL = 0.95
@@ -47,11 +48,11 @@ class Estimate:
     @property
     def interval(self) -> list[float | None]:
         """Both ends for JSON; null where undefined."""
-        return [_number(self.low), _number(self.high)]
+        return [number_or_none(self.low), number_or_none(self.high)]
 
     def as_dict(self, name: str = "value") -> dict[str, Any]:
         """Return plain values for JSON: the figure under a name of its own, and its `interval`."""
-        return {name: _number(self.value), "interval": self.interval}
+        return {name: number_or_none(self.value), "interval": self.interval}
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,12 +87,12 @@ class Figures:
             "unit": self.unit,
             "n": self.n,
             "people": self.n_people,
-            **{name: _number(estimate.value) for name, estimate in self.estimates.items()},
+            **{name: number_or_none(estimate.value) for name, estimate in self.estimates.items()},
             "intervals": {name: estimate.interval for name, estimate in self.estimates.items()},
             "interval_level": LEVEL,
             "interval_method": METHOD,
             "replicates": REPLICATES,
-            **{f"{figure}_by_class": {name: _number(of_class[figure].value) for name, of_class in self.by_class.items()}
+            **{f"{figure}_by_class": {name: number_or_none(of_class[figure].value) for name, of_class in self.by_class.items()}
                for figure in OF_CLASS},
             "intervals_by_class": {name: {figure: estimate.interval for figure, estimate in of_class.items()}
                                    for name, of_class in self.by_class.items()},
@@ -293,7 +294,3 @@ def _notes(
         elif known and n_people < FEW:
             notes.append(f"{name}: {n_people} people in this part; too few to judge.")
     return tuple(notes)
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

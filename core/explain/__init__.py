@@ -1,6 +1,6 @@
 """Why a network says what it says: heatmaps, what is known about them, and their pictures."""
 
-from core.explain.explaining import explain, explain_greys
+from core.explain.attribution import explain, explain_greys
 from core.explain.explanation import Explainer, Explanation
 from core.explain.overlay import (
     contours,
@@ -12,7 +12,7 @@ from core.explain.overlay import (
     side_by_side,
     signed_overlay,
 )
-from core.explain.registered import explainer, explainers
+from core.explain.registry import explainer, explainers
 
 __all__ = [
     "Explainer",

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from core.errors import StageLensError
 from core.explain.cams import resized
 from core.explain.explanation import Asked, Floats
-from core.networks.geometry import nearest_fitted
-from core.scans.atlas import REGIONS, region_slice
+from core.networks.architectures.geometry import nearest_fitted
+from core.scans.registration.atlas import REGIONS, region_slice
 
 
 def fitted_regions(asked: Asked, place: int) -> NDArray[np.uint8]:

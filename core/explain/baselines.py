@@ -5,7 +5,7 @@ from scipy.ndimage import gaussian_filter
 
 from core.errors import StageLensError
 from core.explain.explanation import Asked, Floats
-from core.scans.atlas import average_slice
+from core.scans.registration.atlas import average_slice
 
 BLUR_SHARE = 0.1  # sigma of the blurred baseline, as a share of the shorter side
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
 from core.explain.explanation import Asked, Floats
-from core.networks.cutting import head_kernel, is_linear_head
+from core.networks.inference.submodels import head_kernel, is_linear_head
 
 
 def activations_and_gradient(asked: Asked, layer: str | None) -> tuple[Floats, Floats]:
@@ -17,7 +17,7 @@ def activations_and_gradient(asked: Asked, layer: str | None) -> tuple[Floats, F
 
     Args:
         asked: What is to be explained.
-        layer: One of `core.networks.cutting.layers_of`; None for the target layer.
+        layer: One of `core.networks.inference.submodels.layers_of`; None for the target layer.
 
     Returns:
         float32, N × h × w × channels, and the same or N × 1 × 1 × channels.

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 
 from core.errors import StageLensError
-from core.networks.prediction import Prediction
-from core.networks.predictor import Predictor
+from core.networks.inference.prediction import Prediction
+from core.networks.inference.predictor import Predictor
+from core.plain import number_or_none
 
 Floats = NDArray[np.float32]
 EMPTY = "No positive evidence for {name} in this scan: the heatmap is empty."
@@ -90,7 +91,7 @@ class Explanation:
             "method": self.method,
             "class": self.class_name,
             "settings": self.settings,
-            "peak": self.peak if np.isfinite(self.peak) else None,
+            "peak": number_or_none(self.peak),
             "empty": self.is_empty,
             "reliable": self.is_reliable,
             "doubts": list(self.doubts),

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from core.explain.explanation import Asked, Floats
-from core.explain.registered import explainer
+from core.explain.registry import explainer
 
 Of = Literal["gradient", "input-x-gradient", "integrated-gradients", "guided-backprop"]
 AT_ONCE = 16

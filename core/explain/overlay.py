@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.errors import EmptyHeatmap, StageLensError
 from core.explain.cams import resized
 from core.explain.explanation import Explanation
-from core.networks.geometry import fit_of
+from core.networks.architectures.geometry import fit_of
 from core.scans import Scan
 
 Picture = NDArray[np.uint8]

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import StageLensError
+from core.networks.architectures.network import Network
 from core.networks.devices import accelerated
-from core.networks.network import Network
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -97,7 +97,7 @@ def compile_gradient(model: keras.Model, *, dropout: bool = False) -> Gradient:
     """Compile a forward pass with the gradient of one logit a scan with respect to the model's input.
 
     Only what the model holds is differentiated: give it the part of a network that follows the layer of interest
-    (`core.networks.cutting.split_at`) and nothing else is on the tape.
+    (`core.networks.inference.submodels.split_at`) and nothing else is on the tape.
 
     Args:
         model: From anything to N × classes logits.

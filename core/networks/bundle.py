@@ -1,6 +1,5 @@
 """Writing a bundle: weights as safetensors and the card beside them, in one folder that appears whole or not at all."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +8,11 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from core.errors import BundleError
+from core.files import replacing_folder
+from core.networks.architectures.network import Network
 from core.networks.backend import Forward, in_batches
 from core.networks.card import CARD_FILE, WEIGHTS_FILE, write_card
-from core.networks.network import Network
-from core.networks.weights import Tensors, assign, save_tensors, tensors_of
+from core.networks.weights.tensors import Tensors, assign, save_tensors, tensors_of
 
 ALLOWED_MOVE = 0.005  # of any probability, when weights are rounded to float16
 PROBES = 256
@@ -59,13 +59,9 @@ def write_bundle(folder: Path, tensors: Tensors, card: dict[str, Any]) -> None:
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / CARD_FILE).exists():
         raise BundleError(f"{folder} exists and is no bundle; give another place.")
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    save_tensors(unfinished / WEIGHTS_FILE, tensors)
-    write_card(unfinished, card)
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.rename(folder)
+    with replacing_folder(folder) as unfinished:
+        save_tensors(unfinished / WEIGHTS_FILE, tensors)
+        write_card(unfinished, card)
 
 
 def _probabilities(forward: Forward, scans: NDArray) -> NDArray[np.float64]:

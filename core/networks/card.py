@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BundleError, RecipeError
+from core.files import PROJECT, write_json
 from core.networks.recipe import Recipe, recipe_from
 
 FORMAT = 1
@@ -42,15 +43,13 @@ class Bundle:
 
 def write_card(folder: Path, card: dict[str, Any]) -> None:
     """Write a card, plain values without NaN; the old one or the new one is there, never a half."""
-    unfinished = folder / f"{CARD_FILE}.unfinished"
-    unfinished.write_text(json.dumps(card, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
-    unfinished.replace(folder / CARD_FILE)
+    write_json(folder / CARD_FILE, card)
 
 
 def models_folder() -> Path:
     """Return the folder of shipped bundles: $STAGELENS_MODELS, or `models` beside the package."""
     chosen = os.environ.get(MODELS_VARIABLE)
-    return Path(chosen) if chosen else Path(__file__).resolve().parents[2] / "models"
+    return Path(chosen) if chosen else PROJECT / "models"
 
 
 def open_bundle(name: str | Path | None = None) -> Bundle:

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from core.errors import BundleError
+from core.networks.architectures.network import Network
 from core.networks.backend import backend_name
-from core.networks.network import Network
 
 ONNX_OPSET = 17
 

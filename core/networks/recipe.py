@@ -13,7 +13,7 @@ from core.cohorts.tasks import TASKS, Task
 from core.errors import RecipeError
 
 if TYPE_CHECKING:
-    from core.networks.backbones import Backbone
+    from core.networks.architectures.backbones import Backbone
 
 PIXELS = "pixels"
 RECIPES = Path(__file__).parent / "recipes"
@@ -189,7 +189,7 @@ class Recipe:
         name: Short name; also the bundle's.
         title: One line for people.
         task: One of the tasks of `core.cohorts`.
-        backbone: One of `core.networks.backbones`, or "pixels" for a classic classifier on the scans themselves.
+        backbone: One of `core.networks.architectures.backbones`, or "pixels" for a classic classifier on the scans themselves.
         height: Rows of the image the backbone sees, in pixels.
         width: Columns of it; the scan is fitted in with its aspect kept.
         depth: Slices of the volume a 3D backbone sees; None for 2D.
@@ -261,7 +261,7 @@ def recipe_from(values: dict[str, Any], source: str = "recipe") -> Recipe:
     Raises:
         RecipeError: A key is unknown, missing or has an impossible value.
     """
-    from core.networks.backbones import BACKBONES
+    from core.networks.architectures.backbones import BACKBONES
 
     try:
         recipe = TypeAdapter(Recipe).validate_python(values)

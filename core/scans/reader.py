@@ -1,4 +1,4 @@
-"""The record that every file format of `core.scans.readers` exports."""
+"""The record that every file format of `core.scans.formats` exports."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -43,7 +43,7 @@ class _Group:
 @functools.cache
 def readers() -> tuple[Reader, ...]:
     """Return every file format that can be read, in the order they are asked."""
-    return collect("core.scans.readers", "READER", Reader)
+    return collect("core.scans.formats", "READER", Reader)
 
 
 def read_scan(files: Mapping[str, bytes], *, page: int | None = None) -> Scan:

@@ -6,6 +6,8 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
+from core.files import replacing
+
 
 def write_nifti(path: Path, voxels: NDArray[np.generic], affine: NDArray[np.float64]) -> None:
     """Write a volume as .nii.gz, whole or not at all.
@@ -17,6 +19,5 @@ def write_nifti(path: Path, voxels: NDArray[np.generic], affine: NDArray[np.floa
     """
     image = nibabel.Nifti1Image(voxels, affine)
     image.header.set_xyzt_units("mm")
-    unfinished = path.with_name(f".{path.name.removesuffix('.nii.gz')}.unfinished.nii.gz")
-    nibabel.save(image, unfinished)
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        nibabel.save(image, unfinished)

@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.files import replacing, write_json, write_table
+from core.networks.architectures.network import Network
 from core.networks.backend import Forward, compile_model, in_batches
-from core.networks.network import Network
-from core.networks.parts import Part
-from core.networks.weights import weights_hash
+from core.networks.subset import Part
+from core.networks.weights.tensors import weights_hash
 
 CHUNK = 256
 
@@ -39,7 +40,7 @@ class EmbeddingStore:
         key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
         self.folder = folder / key
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+        write_json(self.folder / "about.json", about)
         self._forward: Forward | None = None
 
     def path(self, part: Part, view: int = 0) -> Path:
@@ -66,17 +67,11 @@ class EmbeddingStore:
                 scans = self.network.view(scans, _seed(self.network.recipe.seed, view, start))
             made.append(in_batches(self._forward, scans, self.network.recipe.batch_size))
         embeddings = np.concatenate(made)
-        _write(path, embeddings)
+        with replacing(path) as unfinished, unfinished.open("wb") as stream:
+            np.save(stream, embeddings)
         table = pd.DataFrame({"label": part.labels, "subject": part.subjects, "sha256": part.digests})
-        table.to_csv(self.folder / f"{_digest(part)}.csv", index_label="place")
+        write_table(self.folder / f"{_digest(part)}.csv", table.rename_axis("index").reset_index())
         return embeddings
-
-
-def _write(path: Path, values: NDArray) -> None:
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    with unfinished.open("wb") as stream:
-        np.save(stream, values)
-    unfinished.replace(path)
 
 
 def _digest(part: Part) -> str:

@@ -13,11 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from safetensors import safe_open
 
+from core.files import write_table
+from core.networks.architectures.freezing import freeze_for
+from core.networks.architectures.network import Network
 from core.networks.backend import Forward, compile_for_training, in_batches
-from core.networks.freezing import freeze_for
-from core.networks.network import Network
 from core.networks.recipe import Phase
-from core.networks.weights import load_tensors, save_tensors, tensors_of
+from core.networks.weights.tensors import load_tensors, save_tensors, tensors_of
 from core.training.imbalance import class_weights, draw_order, loss_of
 
 COLUMNS = ("epoch", "accuracy", "loss", "val_accuracy", "val_loss", "learning_rate", "seconds")
@@ -116,7 +117,7 @@ def run_phase(run: Run, phase: Phase, number: int, material: Material, state: St
     if state is None:
         state = State(number)
         _begin_randomness(model, run.network.recipe.seed, number)
-        pd.DataFrame(columns=COLUMNS).to_csv(log, index=False)
+        write_table(log, pd.DataFrame(columns=COLUMNS))
     else:
         _restore(variables, run.folder / STATE)
         _trim_log(log, state.epoch)
@@ -127,7 +128,7 @@ def run_phase(run: Run, phase: Phase, number: int, material: Material, state: St
         better = figures["val_loss"] < state.best or state.epoch == 0
         state = _after(state, phase, figures["val_loss"])
         row = {"epoch": state.epoch, **figures}
-        pd.DataFrame([row], columns=COLUMNS).to_csv(log, mode="a", header=False, index=False)
+        write_table(log, pd.concat([pd.read_csv(log, dtype=str), pd.DataFrame([row], columns=COLUMNS)]))
         if better:
             save_tensors(run.folder / BEST, _by_place(model.weights))
         save_tensors(run.folder / STATE, _by_place(variables), note=json.dumps(asdict(state)))
@@ -231,4 +232,4 @@ def _restore(variables: list[keras.Variable], path: Path) -> None:
 
 def _trim_log(log: Path, epochs: int) -> None:
     """Drop a row that was written just before the kill, without its state."""
-    pd.read_csv(log).head(epochs).to_csv(log, index=False)
+    write_table(log, pd.read_csv(log, dtype=str).head(epochs))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from core.files import write_text
 from core.networks.backend import backend_name
 from core.networks.recipe import Recipe, recipe_values
 
@@ -72,7 +73,7 @@ def mlflow_tracking(folder: Path, recipe: Recipe, opened: contextlib.ExitStack) 
         experiment = client.get_experiment_by_name(EXPERIMENT)
         number = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
         run_id = client.create_run(number, run_name=recipe.name).info.run_id
-        known.write_text(run_id, encoding="utf-8")
+        write_text(known, run_id)
         for name, value in recipe_values(recipe).items():
             if not isinstance(value, dict | list):
                 client.log_param(run_id, name, value)

@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 
 from core.cohorts.split import read_split, split_hash
 from core.errors import StageLensError, TrainingError
+from core.files import UNFINISHED, replacing, write_json, write_table
+from core.networks.architectures.network import Network, build_network
 from core.networks.backend import compile_forward, compile_model, make_repeatable
 from core.networks.devices import resolve_precision, share_among_devices
-from core.networks.network import Network, build_network
-from core.networks.parts import Part, fingerprint, load_part
 from core.networks.recipe import PIXELS, Phase, Recipe, recipe_values
-from core.networks.weights import assign, load_tensors, save_tensors, set_start_weights, tensors_of
+from core.networks.subset import Part, fingerprint, load_part
+from core.networks.weights.tensors import assign, load_tensors, save_tensors, set_start_weights, tensors_of
 from core.training.classic import classic_logits, fit_classic
 from core.training.embeddings import EmbeddingStore
-from core.training.freshness import renew_head
+from core.training.head_reset import renew_head
 from core.training.imbalance import oversample
 from core.training.phases import BEST, STATE, Labelled, Material, Record, Run, State, Step, read_state, run_phase
 
@@ -29,7 +30,7 @@ RUN_FILE = "run.json"
 SPLIT_FILE = "split.csv"
 EMBEDDINGS = "embeddings"
 SCANS = "scans"
-NOT_OF_THE_RUN = frozenset({"status.json", "stop", "job"})  # see core.service.jobs
+NOT_OF_THE_RUN = frozenset({"status.json", "stop", "job"})  # see core.runs.jobs
 
 Piece = Literal["base", "embed", "balance", "classify"]
 PIECES: tuple[Piece, ...] = get_args(Piece)
@@ -119,7 +120,7 @@ def train(
             _clear(folder)
         raise
     facts["data_fingerprint"] = fingerprint(list(parts.values()))
-    _write_json(folder / RUN_FILE, facts)
+    write_json(folder / RUN_FILE, facts)
     say(", ".join(f"{len(part.labels)} {name}" for name, part in parts.items()) + " scans")
     if recipe.classic is not None:
         logits = _classic(order, network, parts, facts, say)
@@ -222,9 +223,8 @@ def _balanced(order: Order, run: Run, number: int, view: int, pair: Labelled, sa
         raise TrainingError("the piece classify needs the piece balance; run that first.")
     made, labels = oversample(oversampling, *pair, seed=order.recipe.seed + view)
     say(f"{oversampling.method}: {len(pair[1])} embeddings became {len(labels)}")
-    unfinished = path.with_name(f"unfinished_{path.name}")
-    np.savez(unfinished, embeddings=made, labels=labels)
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        np.savez(unfinished, embeddings=made, labels=labels)
     return made, labels
 
 
@@ -271,8 +271,8 @@ def _open_run(folder: Path, recipe: Recipe, split: pd.DataFrame, *, resume: bool
         if folder.exists() and (not folder.is_dir() or _contents(folder)):
             raise TrainingError(f"{folder} is not empty; give a new folder, or --resume to go on with the run in it.")
         folder.mkdir(parents=True, exist_ok=True)
-        split.to_csv(folder / SPLIT_FILE, index=False)
-        _write_json(folder / RUN_FILE, wanted)
+        write_table(folder / SPLIT_FILE, split)
+        write_json(folder / RUN_FILE, wanted)
         return dict(wanted)
     try:
         facts: dict[str, Any] = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
@@ -288,7 +288,7 @@ def _open_run(folder: Path, recipe: Recipe, split: pd.DataFrame, *, resume: bool
 
 def _contents(folder: Path) -> list[Path]:
     """List what a run folder holds beside how it was started and how it stands."""
-    return [path for path in folder.iterdir() if path.name.removesuffix(".unfinished") not in NOT_OF_THE_RUN]
+    return [path for path in folder.iterdir() if path.name.removeprefix(UNFINISHED) not in NOT_OF_THE_RUN]
 
 
 def _clear(folder: Path) -> None:
@@ -305,9 +305,3 @@ def _check_classes(part: Part, recipe: Recipe) -> None:
         raise TrainingError(
             f"the training part holds one class only, {recipe.classes[present[0]]!r}; give at least two."
         )
-
-
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.write_text(json.dumps(values, indent=1), encoding="utf-8")
-    unfinished.replace(path)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from core.cohorts import audit_folder
-from core.cohorts.people import find_people, near_copies
+from core.cohorts.subjects import find_people, near_copies
 
 from ..conftest import head, write_heads
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from core.cohorts import audit_folder
-from core.cohorts.synthetic import CHANGES, known_slices, write_known_cohort
+from core.cohorts.synthetic.cohort import CHANGES, known_slices, write_known_cohort
 from core.cohorts.tasks import KNOWN
 from core.errors import CohortError
-from core.scans.atlas import BACK_MM, REGIONS, network_slice, regions
-from core.scans.standard_space import ORIGIN_MM
+from core.scans.registration.atlas import BACK_MM, REGIONS, network_slice, regions
+from core.scans.registration.standard_space import ORIGIN_MM
 
 
 @pytest.mark.parametrize("kind", CHANGES)

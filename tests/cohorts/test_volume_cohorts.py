@@ -11,8 +11,8 @@ from core.cohorts import volumes_from_slices as stack
 from core.cohorts.preprocess import stacked
 from core.errors import CohortError
 from core.scans import read_scan_file
-from core.scans.standard_space import GREYS_BETWEEN_MM, brain_mask, matched_greys, resampled
-from core.scans.template import ICBM_TO_TALAIRACH, template
+from core.scans.registration.standard_space import GREYS_BETWEEN_MM, brain_mask, matched_greys, resampled
+from core.scans.registration.template import ICBM_TO_TALAIRACH, template
 from core.scans.writing import write_nifti
 
 from ..scans import volumes
@@ -99,7 +99,7 @@ def test_a_folder_of_volumes_is_not_taken_for_slices(tmp_path: Path) -> None:
 
 def standard_brain() -> np.ndarray:
     ready = template()
-    from core.scans.standard_space import AFFINE
+    from core.scans.registration.standard_space import AFFINE
 
     seen = resampled(ready.brain, np.linalg.inv(ready.affine) @ np.linalg.inv(ICBM_TO_TALAIRACH) @ AFFINE)
     return matched_greys(np.where(brain_mask(), seen, np.float32(0)))
@@ -108,7 +108,7 @@ def standard_brain() -> np.ndarray:
 @pytest.fixture(scope="module")
 def class_folders_of_volumes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six people in standard space, two a class, and one file that is no scan."""
-    from core.scans.standard_space import AFFINE
+    from core.scans.registration.standard_space import AFFINE
 
     folder, brain = tmp_path_factory.mktemp("volumes"), standard_brain()
     for number in range(6):

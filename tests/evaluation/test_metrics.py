@@ -13,7 +13,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from core.evaluation.areas import weighted_areas
+from core.evaluation.auc import weighted_areas
 from core.evaluation.metrics import draw_people, estimate, figures_by_person, figures_by_slice
 
 CLASSES = ("a", "b", "c")

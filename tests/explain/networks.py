@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from core.networks.backbones import BACKBONES, Backbone, register
+from core.networks.architectures.backbones import BACKBONES, Backbone, register
+from core.networks.architectures.network import build_network
 from core.networks.card import Bundle
-from core.networks.network import build_network
-from core.networks.predictor import Predictor
+from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Head, Phase, Recipe
 
 AS_IT_IS = ((1.0,), (0.0,))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from core.explain import explain_greys, explainers, heatmap_on_scan
-from core.explain.explaining import ask
+from core.explain.attribution import ask
 from core.explain.paths import RULES, integrate_straight
 from core.networks.card import bundle_names, open_bundle
-from core.networks.predictor import Predictor, load_predictor
+from core.networks.inference.predictor import Predictor, load_predictor
 from core.networks.recipe import Head
 from core.scans import read_scan_file
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from captum.attr import GuidedBackprop, InputXGradient, IntegratedGradients, LayerGradCam, NoiseTunnel, Occlusion
 from core.explain import explain_greys
-from core.networks.cutting import split_at
+from core.networks.inference.submodels import split_at
 from tests.explain.networks import predictor_of
 
 predictor = predictor_of("resnet18", height=64, width=48)
@@ -84,5 +84,5 @@ def test_grad_cam_integrated_gradients_and_occlusion_are_captums() -> None:
     assert found.returncode == 0, found.stderr[-2000:]
     apart = json.loads(found.stdout.splitlines()[-1])
     assert len(apart) > 20
-    # The gradients are of networks with BatchNorm folded and unfolded; see core.networks.folding.
+    # The gradients are of networks with BatchNorm folded and unfolded; see core.networks.inference.folding.
     assert {name: value for name, value in apart.items() if value > 1e-4} == {}

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from core.errors import BundleError
+from core.networks.architectures.network import build_network
 from core.networks.backend import compile_forward
 from core.networks.bundle import round_weights, write_bundle
 from core.networks.card import Bundle, bundle_names, open_bundle
-from core.networks.network import build_network
-from core.networks.predictor import load_predictor
+from core.networks.inference.predictor import load_predictor
 
 from ..conftest import SAMPLES, tiny_recipe
 
@@ -93,7 +93,7 @@ def test_exports_give_the_logits_of_the_bundle(tiny_bundle: Bundle, tmp_path: Pa
     import keras
     import onnxruntime
 
-    from core.service.exporting import export_bundle
+    from core.workflows.export import export_bundle
 
     keras_file, onnx_file = export_bundle(tiny_bundle, tmp_path, ["keras", "onnx"])
     predictor = load_predictor(tiny_bundle)
@@ -108,7 +108,7 @@ def test_exports_give_the_logits_of_the_bundle(tiny_bundle: Bundle, tmp_path: Pa
 
 
 def test_an_unknown_export_format_is_one_sentence(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    from core.service.exporting import export_bundle
+    from core.workflows.export import export_bundle
 
     with pytest.raises(BundleError, match="known are keras, onnx"):
         export_bundle(tiny_bundle, tmp_path, ["pickle"])

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from core.networks.card import bundle_names, models_folder, open_bundle
-from core.service.jobs import read_status
-from core.service.run_files import read_logs
+from core.runs.folder import read_logs
+from core.runs.jobs import read_status
 
 from ..conftest import SAMPLES
 from .server import CHROMIUM, QUIET, Server

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import affine_transform, distance_transform_edt, gaussian_filter
 
-from core.scans.template import template
+from core.scans.registration.template import template
 
 SIDE = (190, 256, 256)  # of the scanner's field of view, in voxels
 SCANNER = np.array([[1.0, 0, 0, -95], [0, 1.0, 0, -128], [0, 0, 1.0, -150], [0, 0, 0, 1]])

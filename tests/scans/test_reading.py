@@ -126,7 +126,7 @@ def test_a_reader_knows_its_own_bytes_and_no_others(reader: Reader) -> None:
 
 
 def test_readers_are_collected_by_priority() -> None:
-    assert [reader.name for reader in collect("core.scans.readers", "READER", Reader)] == [
+    assert [reader.name for reader in collect("core.scans.formats", "READER", Reader)] == [
         "DICOM",
         "PNG",
         "JPEG",

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from core.networks.backbones import BACKBONES
+from core.networks.architectures.backbones import BACKBONES
 from core.networks.recipe import Recipe, read_recipe, recipe_names
 from core.training.train import Order, train
 

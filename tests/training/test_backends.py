@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from core.networks.recipe import Augmentation, Phase, recipe_names
-from core.service.machine import BACKENDS
-from core.service.training import Request, train_bundle
+from core.runs.backends import BACKENDS
 from core.training.train import Order, train
+from core.workflows.train import Request, train_bundle
 
 from ..conftest import ROOT, tiny_recipe
 from .cohorts import write_cohort
@@ -29,7 +29,7 @@ import json, sys
 import numpy as np
 from core.explain import explain
 from core.networks.card import open_bundle
-from core.networks.predictor import load_predictor
+from core.networks.inference.predictor import load_predictor
 from core.scans import read_scan
 predictor = load_predictor(open_bundle(sys.argv[1]))
 scans = [read_scan({"scan.png": open(path, "rb").read()}) for path in sys.argv[3:]]
@@ -120,7 +120,7 @@ def test_a_bundle_gives_the_same_probabilities_and_heatmaps_in_another_backend(
 def test_a_run_resumes_in_another_backend_too(backend: str, cohort: Path, tmp_path: Path) -> None:
     """One epoch of two, then --resume: the log goes on, and the bundle is written."""
     needs(backend)
-    from core.service.run_files import write_recipe
+    from core.runs.folder import write_recipe
 
     recipe = tiny_recipe(
         backbone="resnet18", height=32, width=32, phases=(Phase("all", 1e-3, 2, 2),),
@@ -155,7 +155,7 @@ runpy.run_module("core", run_name="__main__")
 def test_jax_shares_a_batch_among_devices_and_learns_the_same(cohort: Path, tmp_path: Path) -> None:
     """Two processors stand for two GPUs; Keras' own distribution does the sharing."""
     needs("jax")
-    from core.service.run_files import write_recipe
+    from core.runs.folder import write_recipe
 
     recipe = tiny_recipe(backbone="resnet18", height=32, width=32, batch_size=4, phases=(Phase("all", 1e-4, 1, 1),))
     write_recipe(tmp_path / "recipe.toml", recipe)

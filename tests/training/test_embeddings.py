@@ -8,15 +8,15 @@ import pandas as pd
 import pytest
 
 from core.errors import TrainingError
+from core.networks.architectures.network import Network, build_network
 from core.networks.backend import compile_forward
-from core.networks.network import Network, build_network
-from core.networks.parts import load_part
 from core.networks.recipe import Augmentation, Classic, Head, Oversampling, Phase, Recipe
-from core.networks.weights import load_tensors
-from core.service.training import Request, run_training
+from core.networks.subset import load_part
+from core.networks.weights.tensors import load_tensors
 from core.training.embeddings import EmbeddingStore
 from core.training.phases import Material, Run, run_phase
 from core.training.train import Order, train
+from core.workflows.train import Request, run_training
 
 from ..conftest import tiny_recipe
 from .cohorts import write_cohort
@@ -173,7 +173,7 @@ def test_a_3d_network_trains_and_leaves_a_bundle(cohort: Path, tmp_path: Path) -
 def test_many_scans_are_kept_in_a_file_and_mapped(
     cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.networks.parts.IN_MEMORY", 100)
+    monkeypatch.setattr("core.networks.subset.IN_MEMORY", 100)
     split = pd.read_csv(cohort / "alzheimer_slices.csv")
     mapped = load_part(split, "train", tiny_recipe(), store=tmp_path)
     assert isinstance(mapped.scans, np.memmap)

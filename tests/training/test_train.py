@@ -6,14 +6,14 @@ import pytest
 
 from core.cohorts import audit_folder, split_by_person, split_by_slice
 from core.errors import RecipeError, TrainingError
-from core.networks.augmentation import RandomView
+from core.evaluation.evaluation import evaluate_bundle
+from core.networks.architectures.augmentation import RandomView
 from core.networks.card import Bundle, open_bundle
 from core.networks.recipe import Augmentation, Imbalance, Phase, Recipe, recipe_from, recipe_values, with_settings
-from core.networks.weights import load_tensors, tensors_of
-from core.service.evaluating import evaluate_bundle
-from core.service.training import Request, train_bundle
+from core.networks.weights.tensors import load_tensors, tensors_of
 from core.training.phases import COLUMNS, mean_loss
 from core.training.train import Order, train
+from core.workflows.train import Request, train_bundle
 
 from ..conftest import tiny_recipe
 
@@ -85,7 +85,7 @@ def test_a_phase_may_have_an_augmentation_of_its_own(
 
 
 def test_the_first_phase_leaves_the_backbone_alone(run: tuple[Bundle, Path], recipe: Recipe) -> None:
-    from core.networks.network import build_network
+    from core.networks.architectures.network import build_network
 
     start, first, second = (load_tensors(run[1] / f"phase{number}.safetensors") for number in (0, 1, 2))
     of_backbone = tensors_of(build_network(recipe).features.weights).keys()

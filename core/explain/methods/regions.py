@@ -1,6 +1,6 @@
 """Occlusion by anatomical region: how far the logit falls when a region is smoothed away.
 
-Occlusion as of Zeiler and Fergus (ECCV 2014), with regions of the average brain (`core.scans.atlas`) in place of
+Occlusion as of Zeiler and Fergus (ECCV 2014), with regions of the average brain (`core.scans.registration.atlas`) in place of
 patches. The scan must lie in standard space, and the height of its slice must be known.
 """
 
@@ -13,7 +13,7 @@ from core.explain.anatomy import fitted_regions
 from core.explain.baselines import baseline_of
 from core.explain.explanation import Asked, Explainer, Floats, Heat
 from core.explain.masking import masked_scores
-from core.scans.atlas import REGIONS
+from core.scans.registration.atlas import REGIONS
 
 
 def region_occlusion(asked: Asked, *, baseline: Literal["black", "blurred", "healthy"] = "blurred") -> Heat:

@@ -32,7 +32,7 @@ def smooth_grad(
     maps = []
     for place in range(len(asked.classes)):
         batches = noisy_maps(asked, place, of=of, copies=copies, noise=noise, seed=seed)
-        mean = sum(batch.sum(axis=0, dtype=np.float64) for batch in batches) / copies
+        mean = sum(chunk.sum(axis=0, dtype=np.float64) for chunk in batches) / copies
         maps.append(np.abs(mean) if of == "gradient" else mean)
     return Heat(np.stack(maps).astype(np.float32), {"of": of})
 

@@ -25,10 +25,10 @@ def var_grad(
     maps = []
     for place in range(len(asked.classes)):
         count, mean, squares = 0, np.float64(0), np.float64(0)
-        for batch in noisy_maps(asked, place, of=of, copies=copies, noise=noise, seed=seed):
-            own, size = batch.mean(axis=0, dtype=np.float64), len(batch)
+        for chunk in noisy_maps(asked, place, of=of, copies=copies, noise=noise, seed=seed):
+            own, size = chunk.mean(axis=0, dtype=np.float64), len(chunk)
             apart = own - mean
-            squares = squares + ((batch - own) ** 2).sum(axis=0) + apart**2 * count * size / (count + size)
+            squares = squares + ((chunk - own) ** 2).sum(axis=0) + apart**2 * count * size / (count + size)
             mean, count = mean + apart * size / (count + size), count + size
         maps.append(squares / (copies - 1))
     return Heat(np.stack(maps).astype(np.float32), {"of": of})

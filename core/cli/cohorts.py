@@ -1,0 +1,163 @@
+"""Verbs for folders of scans."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.cli.shared import AsJson, Seed, show, writable
+from core.files import write_table
+
+commands = typer.Typer()
+
+
+@commands.command()
+def audit(
+    folder: Annotated[Path, typer.Argument(help="Folder of class folders, or of train and test folders of them.")],
+    table: Annotated[Path | None, typer.Option(help="Write path, label, subject, slice … as CSV.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="List every group of copies.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find unreadable files, copies, and the people behind the slices."""
+    from core.cohorts import audit_folder
+    from core.reporting.text.cohorts import audit_words
+
+    found = audit_folder(folder)
+    if table is not None:
+        writable(table)
+        write_table(table, found.table)
+    findings = found.as_dict()
+    show(findings, as_json, audit_words(findings, every_group=every))
+
+
+@commands.command()
+def download(
+    name: Annotated[str, typer.Argument(help="alzheimer or tumour.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to put the set into; data/NAME if left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch a public set through your own Kaggle login, and count it."""
+    from core.cohorts.download import download as fetch
+    from core.reporting.text.cohorts import download_words
+
+    got = fetch(name, out or Path("data") / name)
+    values = {"folder": str(got.folder), "counts": got.counts, "expected": got.expected, "as_known": got.as_known}
+    show(values, as_json, download_words(values))
+
+
+@commands.command()
+def preprocess(
+    folder: Annotated[Path, typer.Argument(help="OASIS-1, BIDS, NIfTI with a table, or class folders of volumes.")],
+    out: Annotated[Path, typer.Option(help="Folder for the slices or cubes; a stopped run goes on where it was.")],
+    slices: Annotated[int, typer.Option(min=1, max=32, help="Axial slices a volume.")] = 20,
+    cubes: Annotated[bool, typer.Option("--cubes", help="Write volumes of 128 x 128 x 128 instead of slices.")] = False,
+    bias: Annotated[bool, typer.Option("--bias/--no-bias", help="Correct smooth changes of brightness.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the volumes of a cohort into standard space and write what networks train on."""
+    from core.cohorts.preprocess import preprocess as run
+    from core.reporting.text.cohorts import preprocess_words
+
+    def say(done: int, of: int, sentence: str) -> None:
+        print(f"{done} of {of}  {sentence}", file=sys.stderr)
+
+    made = run(folder, out, slices=None if cubes else slices, bias_correction=bias, say=say)
+    values = {
+        "out": str(out),
+        "files": len(made.manifest),
+        "volumes": int(made.manifest["source"].nunique()),
+        "people": int(made.manifest["subject"].nunique()),
+        "doubtful": sorted(set(made.manifest.loc[made.manifest["verdict"] == "doubtful", "source"])),
+        "without_class": made.without_class,
+        "resumed": made.resumed,
+        "left_out": made.left_out.to_dict("records"),
+    }
+    show(values, as_json, preprocess_words(values))
+
+
+@commands.command()
+def volumes(
+    folder: Annotated[Path, typer.Argument(help="Slices of the Alzheimer set.")],
+    out: Annotated[Path, typer.Option(help="Folder for the volumes.")],
+    as_json: AsJson = False,
+) -> None:
+    """Stack the slices of each person the audit finds into a NIfTI volume."""
+    from core.cohorts import audit_folder, volumes_from_slices
+
+    made = volumes_from_slices(audit_folder(folder), out)
+    values = {"out": str(out), "volumes": len(made), "by_class": made["label"].value_counts().to_dict()}
+    show(values, as_json, f"{len(made)} volumes in {out}")
+
+
+@commands.command()
+def split(
+    folder: Annotated[Path, typer.Argument(help="Folder of scans, as for audit.")],
+    by: Annotated[
+        str, typer.Option(help="person, slice, folder (as they came), or auto: by person wherever people are found.")
+    ] = "auto",
+    out: Annotated[Path, typer.Option(help="The table to write.")] = Path("split.csv"),
+    folders: Annotated[Path | None, typer.Option(help="Also copy the files into train, val and test folders.")] = None,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Decide who trains, who validates and who tests, and write it down."""
+    if by not in {"auto", "person", "slice", "folder"}:
+        raise typer.BadParameter(f"expected person, slice, folder or auto. Received: {by}", param_hint="--by")
+    from core.cohorts import (
+        audit_folder,
+        holds_volumes,
+        volume_table,
+        write_folders,
+    )
+    from core.cohorts.split import WAYS, best_way
+    from core.cohorts.split_summary import describe_split
+    from core.reporting.text.cohorts import split_words
+
+    writable(out)
+    if holds_volumes(folder):
+        table = volume_table(folder)
+        known = bool((table["subject"] != "").all())
+    else:
+        found = audit_folder(folder)
+        table, known = found.table, found.people_known
+    way = best_way(table) if by == "auto" else by
+    parts = WAYS[way](table, seed=seed)
+    if folders is not None:
+        write_folders(parts, folders)
+    write_table(out, parts)
+    described = describe_split(parts)
+    if by == "person" and not known:
+        described["note"] = "People cannot be told apart here; near copies were kept together instead."
+    words = split_words(described) + (f"\n{described['note']}" if "note" in described else "")
+    show({"table": str(out), **described}, as_json, f"{words}\nwritten to {out}")
+
+
+@commands.command()
+def leak(
+    folder: Annotated[Path, typer.Argument(help="Folder of slices, as for audit; people must be found in it.")],
+    recipe: Annotated[
+        str, typer.Option(help="What is trained: the nearest picture takes a minute, a network hours.")
+    ] = "baseline_pixels_nearest",
+    out: Annotated[Path | None, typer.Option(help="Folder for the trainings of a network; they resume.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write the bars as a self-contained HTML.")] = None,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a random split of slices is worth: the same recipe on people never seen, and on classes by lot."""
+    from core.cohorts import audit_folder
+    from core.networks.recipe import read_recipe
+    from core.reporting.text.evaluation import leak_words
+    from core.workflows.leakage import lay_bare
+
+    def say(sentence: str) -> None:
+        print(sentence, file=sys.stderr)
+
+    if plot is not None:
+        writable(plot)
+    found = lay_bare(audit_folder(folder).table, read_recipe(recipe), out=out, seed=seed, say=say)
+    if plot is not None:
+        from core.reporting.plots.leakage import leak_bars
+
+        leak_bars(found.as_dict()).write_html(plot, include_plotlyjs=True)
+    show(found.as_dict(), as_json, leak_words(found.as_dict()))

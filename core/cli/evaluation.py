@@ -1,0 +1,109 @@
+"""Verbs that measure what networks say: runs, cross-validations, and bundles asked about a split."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.cli.shared import AgedFrom, AsJson, Coverage, PeopleTable, UnknownAge, show, writable
+from core.cli.silenced import loading_quietly
+
+commands = typer.Typer()
+
+Target = Annotated[str, typer.Argument(help="Folder of a run or cross-validation; with --split, a bundle.")]
+Split = Annotated[Path | None, typer.Option(help="Table that a bundle is asked about; a run has its own.")]
+Beside = Annotated[list[Path] | None, typer.Option(help="Folder of another run, for --people; may be repeated.")]
+
+
+@commands.command()
+def evaluate(
+    target: Target,
+    split: Split = None,
+    part: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    people: PeopleTable = None,
+    aged_from: AgedFrom = 60,
+    unknown_age: UnknownAge = None,
+    beside: Beside = None,
+    coverage: Coverage = 0.9,
+    as_json: AsJson = False,
+) -> None:
+    """Measure by slice and by person; with a table of people, beside what their age alone achieves."""
+    if split is None and part != "test":
+        raise typer.BadParameter("a run is evaluated on its test part; give a bundle and --split", param_hint="--part")
+    if beside and people is None:
+        raise typer.BadParameter("networks stand side by side for people whose age is known", param_hint="--people")
+    with loading_quietly():
+        from core.evaluation.confounder_analysis import known_people, standing
+        from core.evaluation.evaluation import evaluate as measure
+        from core.evaluation.predictions import answers_of, answers_of_run
+        from core.reporting.text.evaluation import (
+            calibration_words,
+            confounder_words,
+            figures_words,
+            sets_words,
+            standing_words,
+            subgroup_words,
+        )
+
+    known = known_people(people, aged_from=aged_from, unknown_age=unknown_age)
+    others = [answers_of_run(one) for one in beside or []]
+    values = measure(answers_of(target, split, part=part), known, coverage=coverage, beside=others)
+    words = [f"{values['model']} on the {values['part']} part", figures_words(values), subgroup_words(values)]
+    if values["calibration"] is not None:
+        words += [calibration_words(values["calibration"]), sets_words(values["prediction_sets"])]
+    if values["confounders"] is not None:
+        words += [standing_words(standing(values))] if others else []
+        words.append(confounder_words(values["confounders"]))
+    show(values, as_json, "\n".join([*words, *(f"WARNING: {warning}" for warning in values["warnings"])]))
+
+
+@commands.command()
+def report(
+    target: Target,
+    split: Split = None,
+    out: Annotated[Path, typer.Option(help="The HTML file to write; it needs nothing else.")] = Path("report.html"),
+    people: PeopleTable = None,
+    aged_from: AgedFrom = 60,
+    unknown_age: UnknownAge = None,
+    beside: Beside = None,
+    coverage: Coverage = 0.9,
+) -> None:
+    """Write figures, curves, calibration, confounders and worst errors as one page with interactive plots."""
+    writable(out)
+    if beside and people is None:
+        raise typer.BadParameter("networks stand side by side for people whose age is known", param_hint="--people")
+    with loading_quietly():
+        from core.evaluation.confounder_analysis import known_people
+        from core.evaluation.predictions import answers_of, answers_of_run
+        from core.reporting.evaluation_report import write_report
+
+    known = known_people(people, aged_from=aged_from, unknown_age=unknown_age)
+    others = [answers_of_run(one) for one in beside or []]
+    write_report(answers_of(target, split), out, known, coverage=coverage, beside=others)
+    print(f"written to {out}")
+
+
+@commands.command()
+def compare(
+    first: Target,
+    second: Annotated[str, typer.Argument(help="Another, tested on the same scans.")],
+    split: Split = None,
+    plot: Annotated[Path | None, typer.Option(help="Write the differences as a self-contained HTML.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell whether one network is better than another on the same people: two runs, or with --split two bundles."""
+    with loading_quietly():
+        from core.evaluation.network_comparison import compare as compared_with
+        from core.evaluation.network_comparison import differences
+        from core.evaluation.predictions import answers_of
+        from core.reporting.plots.evaluation import forest
+        from core.reporting.text.evaluation import comparison_words
+
+    if plot is not None:
+        writable(plot)
+    compared = compared_with(answers_of(first, split), answers_of(second, split))
+    rows = differences(compared)
+    if plot is not None:
+        forest(rows, axis=f"to the right: {compared['networks'][0]} is better").write_html(plot, include_plotlyjs=True)
+    warnings = "".join(f"\nWARNING: {warning}" for warning in compared["warnings"])
+    show(compared, as_json, comparison_words(compared, rows) + warnings)

@@ -1,0 +1,188 @@
+"""Verbs for heatmaps and for what is known about them."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.cli.shared import AsJson, Model, Nevertheless, Page, show
+from core.cli.silenced import loading_quietly
+from core.errors import NoHead, StageLensError, Unfamiliar
+
+commands = typer.Typer()
+
+CHECKS = ("stability", "faithfulness", "cascade")
+
+
+@commands.command()
+def explain(
+    scan: Annotated[Path, typer.Argument(help="A picture, NIfTI, Analyze, DICOM or zip file, or a folder of them.")],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
+    model: Model = None,
+    method: Annotated[str, typer.Option(help="One of those that `stagelens methods` lists.")] = "grad-cam",
+    class_name: Annotated[
+        str | None, typer.Option("--class", help="Class to explain; the predicted one if left out.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the method: key=value, such as baseline=blurred.")
+    ] = None,
+    checks: Annotated[
+        list[str] | None, typer.Option("--check", help=f"A costly check: {', '.join(CHECKS)}; may be repeated.")
+    ] = None,
+    compare: Annotated[
+        list[str] | None, typer.Option(help="A further method for the same slice and class; may be repeated.")
+    ] = None,
+    height: Annotated[float | None, typer.Option(help="Of a picture, in mm above the commissures.")] = None,
+    opacity: Annotated[float, typer.Option(min=0, max=1, help="Of the heatmap over the scan.")] = 0.5,
+    page: Page = None,
+    nevertheless: Nevertheless = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show where the evidence lies, with how far to believe it: overlay (PNG), raw heatmap (NPY, NIfTI of a volume)."""
+    from core.networks.card import open_bundle
+    from core.scans import read_scan_file
+
+    unknown = [name for name in checks or [] if name not in CHECKS]
+    if unknown:
+        raise StageLensError(f"there is no check {unknown[0]!r}; known are {', '.join(CHECKS)}.")
+    chosen = read_settings(settings or [])
+    read, opened = read_scan_file(scan, page=page), open_bundle(model)
+    with loading_quietly():
+        from core.explain import explainer
+        from core.reporting.pictures.overlays import save_check, save_comparison, save_pictures
+        from core.reporting.text.predictions import foreign_words
+        from core.workflows.explain import study
+        from core.workflows.head_volumes import standard_head
+        from core.workflows.predict import predictor_of, read_scans
+
+    for name in compare or []:
+        explainer(name)
+    predictor = predictor_of(opened.folder)
+    try:
+        (reading,) = read_scans([read], predictor, class_name=class_name, method=method, height_mm=height, **chosen)
+    except NoHead as error:
+        check = save_check(standard_head(read), out)
+        raise NoHead(f"{error} The picture before and after is {check}.") from error
+    if reading.prediction.refused and not nevertheless:
+        assert reading.prediction.novelty is not None  # noqa: S101 - it is what refuses
+        said = foreign_words(reading.prediction.novelty.as_dict())
+        raise Unfamiliar(f"{said} --nevertheless explains it all the same.")
+    found = study(reading, predictor, checks=checks or (), compare=compare or (), settings=chosen, height_mm=height)
+    files = save_pictures(found.reading, out, opacity=opacity)
+    if found.others:
+        files["comparison"] = save_comparison(found.reading, found.others, out)
+    explanation = found.reading.explanation
+    answer = {
+        "scan": str(scan),
+        **found.reading.as_dict(nevertheless=nevertheless),
+        **explanation.as_dict(),
+        "sentence": explanation.sentence,
+        "does_not_show": explainer(method).hides,
+        **found.as_dict(),
+        "files": {name: str(path) for name, path in files.items()},
+    }
+    lines = [explanation.sentence, explainer(method).hides]
+    if found.stability is not None:
+        lines.append(f"Stability: {found.stability.verdict}")
+    if found.faithfulness is not None:
+        deletion, insertion = found.faithfulness.deletion, found.faithfulness.insertion
+        lines.append(
+            f"Deletion area {deletion.area:.3f} (random {deletion.random_areas.mean():.3f}), insertion area "
+            f"{insertion.area:.3f} (random {insertion.random_areas.mean():.3f})"
+        )
+    lines += [*(f"Note: {warning}" for warning in reading.warnings), *map(str, files.values())]
+    show(answer, as_json, "\n".join(lines))
+
+
+@commands.command()
+def methods(as_json: AsJson = False) -> None:
+    """List the explanation methods: what each shows, what it does not, what it costs, and its settings."""
+    with loading_quietly():
+        from core.explain import explainers
+
+    found: list[dict[str, Any]] = [
+        {
+            "name": one.name, "title": one.title, "source": one.source, "cost": one.cost, "shows": one.shows,
+            "does_not_show": one.hides, "known_to_fail": one.known_to_fail or None,
+            "settings": {key: list(it) if isinstance(it, tuple) else it for key, it in one.defaults.items()},
+        }
+        for one in explainers()
+    ]  # fmt: skip
+    words = []
+    for one in found:
+        settings = ", ".join(f"{key}={value}" for key, value in one["settings"].items())
+        words.append(f"{one['name']:<22}{one['title']} ({one['source']}); {one['cost']}")
+        words.append(f"{'':<22}{one['does_not_show']}")
+        if settings:
+            words.append(f"{'':<22}settings: {settings}")
+        if one["known_to_fail"]:
+            words.append(f"{'':<22}KNOWN TO FAIL: {one['known_to_fail']}")
+    show(found, as_json, "\n".join(words))
+
+
+@commands.command()
+def certify(
+    bundle: Annotated[
+        str | None, typer.Argument(help="Name or folder of a bundle; the default one if left out.")
+    ] = None,
+    method: Annotated[list[str] | None, typer.Option(help="Only this method; may be repeated.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check once which methods depend on a bundle's weights, and keep the certificate beside its card."""
+    from core.networks.card import open_bundle
+
+    opened = open_bundle(bundle)
+    with loading_quietly():
+        from core.workflows.explain import certify_bundle
+        from core.workflows.predict import predictor_of
+
+    said = (lambda sentence: None) if as_json else (lambda sentence: print(sentence, flush=True))
+    certificate, path = certify_bundle(predictor_of(opened.folder), methods=method or (), say=said)
+    values = {name: one.as_dict() for name, one in certificate.methods.items()}
+    show({"weights": certificate.weights, "scans": certificate.scans, "methods": values, "file": str(path)}, as_json,
+         f"written to {path}")  # fmt: skip
+
+
+@commands.command("known-answer")
+def known_answer(
+    change: Annotated[str, typer.Argument(help="ventricles, cortex, hippocampus, surface or shortcut.")],
+    out: Annotated[Path, typer.Option(help="New folder for the cohort, the run and the result.")],
+    people: Annotated[int, typer.Option(min=10, help="Invented people; every other one is changed.")] = 80,
+    method: Annotated[list[str] | None, typer.Option(help="Only this method; may be repeated.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change invented heads in a known place, train on them, and score every method against the truth."""
+    with loading_quietly():
+        from core.workflows.ground_truth import known_answer as run
+
+    said = (lambda sentence: None) if as_json else (lambda sentence: print(f"… {sentence}", flush=True))
+    values = run(change, out, people=people, methods=method or (), say=said).as_dict()
+    lines = [
+        f"{values['title']}: accuracy {values['accuracy']:.3f} on unseen people; an even map would score "
+        f"{values['area']:.3f} everywhere",
+        f"{'method':<24}{'peak inside':>12}{'mass':>8}{'rank':>8}",
+        *(f"{one['title']:<24}{one['pointing']:>12.2f}{one['mass']:>8.2f}{one['rank']:>8.2f}"
+          for one in values["methods"]),
+    ]  # fmt: skip
+    show(values, as_json, "\n".join(lines))
+
+
+def read_settings(given: list[str]) -> dict[str, Any]:
+    """Turn key=value into settings; values are JSON where they can be, else text; commas make a list for `layers`.
+
+    Raises:
+        StageLensError: There is no "=".
+    """
+    found: dict[str, Any] = {}
+    for one in given:
+        key, equals, value = one.partition("=")
+        if not equals:
+            raise StageLensError(f"--set {one}: give key=value, such as baseline=blurred.")
+        try:
+            found[key] = json.loads(value)
+        except ValueError:
+            found[key] = value
+        if key == "layers" and isinstance(found[key], str):
+            found[key] = tuple(found[key].split(","))
+    return found

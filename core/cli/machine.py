@@ -1,0 +1,38 @@
+"""Verbs for the machine at hand."""
+
+from dataclasses import asdict
+
+import typer
+
+from core.cli.shared import AsJson, show
+
+commands = typer.Typer()
+
+
+@commands.command()
+def devices(as_json: AsJson = False) -> None:
+    """Say what each backend found to compute with, and what will be used."""
+    from core.reporting.text.machine import devices_words
+    from core.runs.backends import backends
+
+    reports = [asdict(report) for report in backends()]
+    show(reports, as_json, devices_words(reports))
+
+
+@commands.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Try every component on this machine, and say what to do about what fails."""
+    from core.cli.silenced import loading_quietly
+    from core.workflows.doctor import examine
+
+    findings = []
+    with loading_quietly():
+        for finding in examine():
+            findings.append(asdict(finding))
+            if not as_json:
+                mark = "ok  " if finding.well else "FAIL"
+                print(
+                    f"{mark} {finding.component}: {finding.words}" + (f"  → {finding.remedy}" if finding.remedy else "")
+                )
+    show(findings, as_json, "")
+    raise typer.Exit(0 if all(finding["well"] for finding in findings) else 1)

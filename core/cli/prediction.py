@@ -1,0 +1,160 @@
+"""Verbs for scans and models."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.cli.shared import (
+    AgedFrom,
+    AsJson,
+    Coverage,
+    Model,
+    Nevertheless,
+    Page,
+    PeopleTable,
+    UnknownAge,
+    complain,
+    show,
+    writable,
+)
+from core.cli.silenced import loading_quietly
+from core.errors import ScanError, StageLensError
+from core.files import write_text
+
+commands = typer.Typer()
+
+
+@commands.command()
+def predict(
+    scans: Annotated[list[Path], typer.Argument(help="Pictures, NIfTI, Analyze, DICOM, zip; a folder is one upload.")],
+    model: Model = None,
+    page: Page = None,
+    nevertheless: Nevertheless = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give each scan its probabilities; a volume is brought into the network's space first."""
+    from core.networks.card import open_bundle
+    from core.reporting.text import NOTICE
+    from core.reporting.text.predictions import reading_words
+
+    opened = open_bundle(model)
+    read, failed = read_all(scans, page)
+    answers = []
+    if read:
+        with loading_quietly():
+            from core.workflows.predict import predict_scans, predictor_of
+
+        predictor = predictor_of(opened.folder)
+        for shown, scan in read:
+            try:
+                (reading,) = predict_scans([scan], predictor)
+            except StageLensError as error:
+                failed += 1
+                complain(type(error)(f"{shown}: {error}"))
+            else:
+                answers.append({"scan": shown, **reading.as_dict(nevertheless=nevertheless)})
+    show(answers, as_json, "\n".join([*map(reading_words, answers), NOTICE]) if answers else "")
+    raise typer.Exit(1 if failed else 0)
+
+
+@commands.command()
+def models(as_json: AsJson = False) -> None:
+    """List the models at hand."""
+    from core.networks.card import bundle_names, open_bundle
+    from core.reporting.text.evaluation import figures_words
+
+    bundles = [open_bundle(name) for name in bundle_names()]
+    words = [f"{bundle.name}: {bundle.card['title']}\n{figures_words(bundle.card)}" for bundle in bundles]
+    show([{"name": bundle.name, **bundle.card} for bundle in bundles], as_json, "\n".join(words) or "no models")
+
+
+@commands.command()
+def card(
+    bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
+    out: Annotated[Path | None, typer.Option(help="Write it as .md or .html instead of printing it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a model card: use, data, figures, calibration, what it refuses, failures, and the checklists it answers."""
+    from core.networks.card import open_bundle
+
+    if out is not None and out.suffix not in {".md", ".html"}:
+        raise typer.BadParameter(f"expected a .md or .html file. Received: {out}", param_hint="--out")
+    opened = open_bundle(bundle)
+    with loading_quietly():
+        from core.reporting.model_card import card_page, model_card
+
+    if out is None:
+        show(opened.card, as_json, model_card(opened))
+        return
+    writable(out)
+    write_text(out, card_page(opened) if out.suffix == ".html" else model_card(opened))
+    show({"file": str(out)}, as_json, f"written to {out}")
+
+
+@commands.command()
+def calibrate(
+    bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
+    split: Annotated[Path, typer.Option(help="The table it was trained on.")],
+    coverage: Coverage = 0.9,
+    people: PeopleTable = None,
+    aged_from: AgedFrom = 60,
+    unknown_age: UnknownAge = None,
+    as_json: AsJson = False,
+) -> None:
+    """Learn anew from validation people how far to believe a bundle: probabilities, sets, foreign scans."""
+    from core.cohorts import read_split
+    from core.evaluation.confounder_analysis import known_people
+    from core.networks.card import open_bundle
+    from core.reporting.text.evaluation import doubt_words
+
+    known = known_people(people, aged_from=aged_from, unknown_age=unknown_age)
+    opened, table = open_bundle(bundle), read_split(split)
+    with loading_quietly():
+        from core.workflows.train import calibrate_bundle
+
+    card = calibrate_bundle(opened, table, coverage=coverage, people=known).card
+    show({name: card[name] for name in ("calibration", "novelty", "confounders", "limits")}, as_json, doubt_words(card))
+
+
+@commands.command()
+def export(
+    bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
+    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("export"),
+    formats: Annotated[list[str] | None, typer.Option("--format", help="keras or onnx; both if left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a network for other programs, as .keras and ONNX."""
+    from core.networks.card import open_bundle
+
+    opened = open_bundle(bundle)
+    with loading_quietly():
+        from core.workflows.export import FORMATS, export_bundle
+
+    files = [str(path) for path in export_bundle(opened, out, formats or list(FORMATS))]
+    show({"files": files}, as_json, "\n".join(files))
+
+
+def read_all(paths: list[Path], page: int | None) -> tuple[list[tuple[str, Any]], int]:
+    """Read what can be read; print one line for each scan that cannot. Files that belong together find each other."""
+    from core.scans import read_files, read_scan, read_scan_file, separate_scans
+
+    read: list[tuple[str, Any]] = []
+    failed = 0
+    files: dict[str, bytes] = {}
+    for path in paths:
+        try:
+            files |= read_files([path])
+        except ScanError as error:
+            failed += 1
+            complain(error)
+    alone = len(files) == 1 and not paths[0].is_dir()
+    for group in separate_scans(files) if files else []:
+        first = next(iter(group))
+        shown = first if len(group) == 1 else f"{first} and {len(group) - 1} more"
+        try:
+            read.append((shown, read_scan_file(first, page=page) if alone else read_scan(group, page=page)))
+        except ScanError as error:
+            failed += 1
+            complain(error)
+    return read, failed

@@ -1,0 +1,110 @@
+"""Verbs for recipes and training."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.cli.shared import AsJson, show
+from core.cli.silenced import loading_quietly
+
+commands = typer.Typer()
+
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="Change a setting: key=value, such as phases.2.epochs=3.")
+]
+Weights = Annotated[Path | None, typer.Option(help="Start weights: Keras .h5, or .safetensors of a bundle or timm.")]
+
+
+@commands.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a .toml file.")],
+    split: Annotated[Path, typer.Option(help="Table written by split.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    weights: Weights = None,
+    published: Annotated[
+        Path | None, typer.Option(help="Bundle of the same recipe trained by slice, to stand beside this one.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")] = False,
+    settings: Settings = None,
+    piece: Annotated[
+        str | None, typer.Option(help="Only base, embed, balance or classify, of a recipe that ends on embeddings.")
+    ] = None,
+    embeddings: Annotated[Path | None, typer.Option(help="Folder of embeddings that several runs share.")] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(min=2, help="Cross-validate by person in so many folds; the split's parts are not used."),
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="How often the folds are cut anew.")] = 1,
+    fold: Annotated[str | None, typer.Option(help="Only this fold, such as repeat1_fold3.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the cutting into folds.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Train a recipe and write a bundle with its card."""
+    from core.cli.progress import TrainingProgress
+    from core.networks.recipe import read_recipe, with_settings
+
+    if piece not in {None, "base", "embed", "balance", "classify"}:
+        raise typer.BadParameter(f"expected base, embed, balance or classify. Received: {piece}", param_hint="--piece")
+    read = with_settings(read_recipe(recipe), settings or [])
+    with loading_quietly():
+        from core.reporting.text.evaluation import figures_words, folds_words
+        from core.workflows.cross_validate import CrossValidation, cross_validate
+        from core.workflows.reported_run import run_reported
+        from core.workflows.train import Request
+
+    request = Request(read, split, out, weights, resume, piece, embeddings, published)  # type: ignore[arg-type]
+    with TrainingProgress() as progress:
+        if folds is not None:
+            from core.cohorts import read_split
+
+            how = CrossValidation(folds, repeats, seed, fold)
+            summary = cross_validate(request, read_split(split), how, step=progress.step, say=progress.say)
+            show(summary, as_json, folds_words(summary))
+            return
+        outcome = run_reported(request, step=progress.step, say=progress.say)
+    if outcome.card is None:
+        show({"run": str(out), "piece": piece}, as_json, f"{out}: {piece} is done")
+        return
+    place = str(outcome.bundle.folder if outcome.bundle is not None else outcome.folder)
+    show({"bundle": place, "card": outcome.card}, as_json, f"{figures_words(outcome.card)}\n{place}")
+
+
+@commands.command()
+def full(
+    recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a .toml file.")],
+    folder: Annotated[Path, typer.Argument(help="Slices or volumes in any layout.")],
+    out: Annotated[Path, typer.Option(help="Folder of everything that is made; what is there is not made again.")],
+    by: Annotated[
+        str, typer.Option(help="person, slice, folder, or auto: by person wherever people are found.")
+    ] = "auto",
+    weights: Weights = None,
+    settings: Settings = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Preprocess, split, train, evaluate and explain in one go; stopped anywhere, it goes on when called again."""
+    from core.cli.progress import TrainingProgress
+    from core.networks.recipe import read_recipe, with_settings
+
+    if by not in {"auto", "person", "slice", "folder"}:
+        raise typer.BadParameter(f"expected person, slice, folder or auto. Received: {by}", param_hint="--by")
+    read = with_settings(read_recipe(recipe), settings or [])
+    with loading_quietly():
+        from core.reporting.text.evaluation import figures_words
+        from core.workflows.pipeline import FullRun, full_run
+
+    with TrainingProgress() as progress:
+        made = full_run(FullRun(read, folder, out, by, weights, seed), step=progress.step, say=progress.say)
+    lines = [figures_words(made["card"]), *made["pictures"], made["out"]]
+    show(made, as_json, "\n".join(lines))
+
+
+@commands.command()
+def recipes(as_json: AsJson = False) -> None:
+    """List the recipes that are shipped."""
+    from core.networks.recipe import read_recipe, recipe_names, recipe_values
+
+    read = [read_recipe(name) for name in recipe_names()]
+    words = [f"{recipe.name}: {recipe.title}" for recipe in read]
+    show([recipe_values(recipe) for recipe in read], as_json, "\n".join(words))

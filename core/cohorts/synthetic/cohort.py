@@ -1,0 +1,229 @@
+"""A cohort whose answer is known: invented people, some of them changed by a known amount in known places.
+
+Every person is the ICBM average brain under a smooth deformation, a contrast and noise of its own. In the changed
+ones the ventricles' wall is moved outwards, the inner wall of the cortex at the back outwards, the brain's surface
+inwards, or the hippocampus shrunk, by a given number of millimetres; where a pixel differs from the same person
+unchanged is the truth that heatmaps are measured against. In the shortcut cohort the brains are alike and a marker in
+a corner decides the label, as a burnt-in letter would.
+"""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
+
+from core.cohorts.manifest import COLUMNS, write_manifest
+from core.cohorts.tasks import KNOWN
+from core.errors import CohortError
+from core.files import write_table
+from core.scans.registration.atlas import (
+    BACK_MM,
+    REGIONS,
+    VENTRICLE_BOX,
+    average_brain,
+    average_greys,
+    regions,
+    within_box,
+)
+from core.scans.registration.standard_space import ORIGIN_MM, SHAPE
+
+CORTEX_MM = 3.0  # over which the moved inner wall of the cortex fades towards its surface
+BORDER_MM = 10.0  # over which the thinning begins, from the front to the back
+REACH_MM = 8.0  # over which a displacement fades
+INSIDE_MM = 1.0  # within the region from which its new part is filled
+PERSON_MM, PERSON_SMOOTH = 2.5, 24.0  # size and smoothness of what tells people apart
+CONTRAST, NOISE = 0.08, 3.0
+FLUID_BELOW = 0.45  # of the average brain's values
+DIFFERS = 12.0  # grey levels of 255 by which a pixel counts as changed
+MARKER = ((4, 4), (18, 18))  # first row and column, and the last ones but one
+MARKER_GREY = 255
+
+
+@dataclass(frozen=True)
+class Change:
+    """A kind of change.
+
+    Attributes:
+        name: As commands call it.
+        title: In words.
+        heights_mm: Slices of each person.
+        millimetres: How far a wall moves, if nothing is said.
+        outwards: Whether the region grows (fluid) or shrinks.
+    """
+
+    name: str
+    title: str
+    heights_mm: tuple[float, ...]
+    millimetres: float
+    outwards: bool = True
+
+
+CHANGES = {
+    change.name: change
+    for change in (
+        Change("ventricles", "the ventricles' wall moved outwards", (8.0, 12.0, 16.0, 20.0), 4.5),
+        Change("cortex", "the cortex at the back thinned from within", (8.0, 12.0, 16.0, 20.0), 2.0),
+        Change("surface", "the brain's surface moved inwards", (8.0, 12.0, 16.0, 20.0), 3.0),
+        Change("hippocampus", "the medial temporal grey matter shrunk", (-18.0, -14.0, -10.0), 3.0, outwards=False),
+        Change("shortcut", "nothing but a marker in a corner", (8.0, 12.0, 16.0, 20.0), 0.0),
+    )
+}
+
+
+@dataclass(frozen=True, eq=False)
+class KnownSlice:
+    """One slice of an invented person.
+
+    Attributes:
+        person: Number of the person.
+        height_mm: Height of the slice.
+        label: One of `KNOWN.classes`.
+        grey: uint8, 208 × 176, the way round the networks know.
+        truth: bool, 208 × 176: where it differs from the same person unchanged.
+    """
+
+    person: int
+    height_mm: float
+    label: str
+    grey: NDArray[np.uint8]
+    truth: NDArray[np.bool_]
+
+
+def known_slices(kind: str, people: int, *, millimetres: float | None = None, seed: int = 0) -> Iterator[KnownSlice]:
+    """Make the slices of invented people, every other one changed.
+
+    Args:
+        kind: One of `CHANGES`.
+        people: How many.
+        millimetres: How far a wall moves; None for the kind's own.
+        seed: Of the people.
+
+    Raises:
+        CohortError: There is no such change.
+    """
+    if kind not in CHANGES:
+        raise CohortError(f"there is no change {kind!r}; known are {', '.join(CHANGES)}.")
+    change = CHANGES[kind]
+    distance = change.millimetres if millimetres is None else millimetres
+    for person in range(people):
+        changed = person % 2 == 1
+        rng = np.random.default_rng([seed, person])
+        field, contrast = _person_field(rng), 1 + rng.uniform(-CONTRAST, CONTRAST)
+        for height in change.heights_mm:
+            noise = rng.normal(0, NOISE, (SHAPE[1], SHAPE[0]))
+            where = _slice_coordinates(height, field)
+            plain = _drawn(where, contrast, noise)
+            grey = plain
+            if changed and kind == "shortcut":
+                grey = plain.copy()
+                (top, left), (bottom, right) = MARKER
+                grey[top:bottom, left:right] = MARKER_GREY
+            elif changed:
+                grey = _drawn(where - displaced(where, kind, distance), contrast, noise)
+            truth = np.abs(grey.astype(np.float32) - plain) > DIFFERS
+            yield KnownSlice(person, height, KNOWN.classes[int(changed)], grey, truth)
+
+
+def write_known_cohort(
+    folder: Path, kind: str, people: int, *, millimetres: float | None = None, seed: int = 0
+) -> pd.DataFrame:
+    """Write a known-answer cohort: class folders of PNG with a manifest of the people, and the truth of each slice.
+
+    Args:
+        folder: Made if need be; scans go to `scans`, the truth (PNG, white where changed) to `truth`, by the same name.
+        kind: One of `CHANGES`.
+        people: How many; every other one is changed.
+        millimetres: How far a wall moves; None for the kind's own.
+        seed: Of the people.
+
+    Returns:
+        A row a slice: path and truth (relative to the folder), label, subject, height_mm.
+    """
+    rows = []
+    for one in known_slices(kind, people, millimetres=millimetres, seed=seed):
+        name = f"person{one.person:04d}_z{round(one.height_mm):+03d}.png"
+        path, truth = Path("scans") / one.label / name, Path("truth") / name
+        for place, picture in ((path, one.grey), (truth, np.uint8(255) * one.truth)):
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / place), np.asarray(picture, np.uint8))
+        rows.append((path.as_posix(), truth.as_posix(), one.label, f"person{one.person:04d}", one.height_mm))
+    table = pd.DataFrame(rows, columns=["path", "truth", "label", "subject", "height_mm"])
+    manifest = table.assign(path=table["path"].str.removeprefix("scans/"), session="", source=f"synthetic, {kind}",
+                            verdict="good", similarity=1.0)  # fmt: skip
+    write_manifest(folder / "scans", manifest[list(COLUMNS)])
+    write_table(folder / "known.csv", table)
+    return table
+
+
+def displaced(where: NDArray[np.float64], kind: str, millimetres: float) -> NDArray[np.float64]:
+    """Return by how much to look elsewhere in the unchanged brain, so that the region's wall lies `millimetres`
+    further.
+
+    Args:
+        where: 3 × …, indices on the standard grid.
+        kind: "ventricles", "cortex", "hippocampus" or "surface".
+        millimetres: How far the wall moves; the displacement fades over 8 mm beyond it.
+    """
+    distance, gradient = _distance_of(kind)
+    away = map_coordinates(distance, where, order=1)
+    slope = np.stack([map_coordinates(part, where, order=1) for part in gradient])
+    if CHANGES[kind].outwards:
+        beyond = np.maximum(away - millimetres, 0)  # the wall itself comes to lie at exactly `millimetres`
+        fading = millimetres * np.exp(-((beyond / REACH_MM) ** 2))
+        if kind == "cortex":  # at the back only, and between its inner wall, which moves, and its surface, which stays
+            depth = map_coordinates(_distance_of("surface")[0], where, order=1)
+            behind = BACK_MM - (where[1] + ORIGIN_MM[1])
+            fading = fading * np.clip(depth / CORTEX_MM, 0, 1) * np.clip(behind / BORDER_MM, 0, 1)
+        inwards = np.clip(np.minimum(fading, away + INSIDE_MM), 0, None)  # never across to the other wall
+        return np.asarray(inwards * slope)
+    # What surrounds the region comes nearer: a place inside it shows what lay further out.
+    inner, outer = np.maximum(-away - millimetres, 0) / REACH_MM, np.maximum(away, 0) / REACH_MM
+    return np.asarray(-millimetres * np.exp(-(inner**2 + outer**2)) * slope)
+
+
+@functools.cache
+def _distance_of(kind: str) -> tuple[NDArray[np.float32], tuple[NDArray[np.float32], ...]]:
+    """Return the signed distance to a region's wall (mm, negative inside), smoothed, and its gradient."""
+    labels = regions()
+    match kind:
+        case "ventricles":
+            brain = average_brain()
+            region = (brain < FLUID_BELOW) & (brain > 0) & within_box(VENTRICLE_BOX)
+        case "cortex":
+            region = np.isin(labels, [place for place, name in enumerate(REGIONS) if name.startswith("white matter")])
+        case "surface":
+            region = average_brain() <= 0
+        case _:
+            region = np.isin(
+                labels, [place for place, name in enumerate(REGIONS) if name.startswith("medial temporal")]
+            )
+    signed = distance_transform_edt(~region) - distance_transform_edt(region)
+    distance = gaussian_filter(signed, 1.0).astype(np.float32)
+    return distance, tuple(np.asarray(part, np.float32) for part in np.gradient(distance))
+
+
+def _person_field(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return a smooth random displacement on a coarse grid, 3 × X × Y × Z / 8, in voxels."""
+    coarse = tuple(side // 8 for side in SHAPE)
+    field = np.stack([gaussian_filter(rng.normal(size=coarse), PERSON_SMOOTH / 8) for _ in range(3)])
+    return np.asarray(field * (PERSON_MM / field.std()), np.float32)
+
+
+def _slice_coordinates(height_mm: float, field: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return where in the average brain the pixels of a person's slice lie: 3 × 208 × 176."""
+    x, y = np.meshgrid(np.arange(SHAPE[0])[::-1], np.arange(SHAPE[1]))
+    where = np.stack([x, y, np.full(x.shape, height_mm - ORIGIN_MM[2])]).astype(float)
+    moved = [map_coordinates(part, where / 8, order=1, mode="nearest") for part in field]
+    return np.asarray(where + np.stack(moved))
+
+
+def _drawn(where: NDArray[np.float64], contrast: float, noise: NDArray[np.float64]) -> NDArray[np.uint8]:
+    grey = map_coordinates(average_greys(), where, order=1)
+    inside = grey > 0
+    return np.where(inside, np.clip(grey * contrast + noise, 1, 255), 0).round().astype(np.uint8)

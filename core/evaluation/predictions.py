@@ -1,0 +1,132 @@
+"""What a network said of scans, ready to be measured: read from a run's folder, or said anew by a bundle."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from core.cohorts.split import read_split
+from core.cohorts.split_summary import describe_split
+from core.errors import StageLensError
+from core.networks.card import Bundle
+from core.networks.recipe import Recipe
+from core.runs.folder import predictions_of, recipe_of_run
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a network said of scans.
+
+    Attributes:
+        name: Of the recipe or bundle.
+        title: The same for people.
+        recipe: Its recipe.
+        part: The part that is measured.
+        folds: A table, or one a fold: path, label, subject, part, slice where known, and a logit a class.
+        split: As `describe_split` says; None where it is not known.
+        own_split: Whether nobody but the training part has trained it.
+        warnings: What must be said with every figure.
+    """
+
+    name: str
+    title: str
+    recipe: Recipe
+    part: str
+    folds: list[pd.DataFrame]
+    split: dict[str, object] | None = None
+    own_split: bool = True
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def asked(self) -> pd.DataFrame:
+        """The rows of the part that is measured, of all folds."""
+        return self.rows(self.part)
+
+    @property
+    def parts(self) -> list[str]:
+        """The parts there are predictions of, in order."""
+        there = set(pd.concat(self.folds)["part"])
+        return [name for name in ("train", "val", "test") if name in there]
+
+    def rows(self, part: str) -> pd.DataFrame:
+        """Return the rows of a part, of all folds."""
+        together = pd.concat(self.folds, ignore_index=True)
+        return together[together["part"] == part].reset_index(drop=True)
+
+
+def answers_of_run(run: Path) -> Answers:
+    """Return what a finished run, or a cross-validation, said.
+
+    Raises:
+        StageLensError: The folder holds no finished run.
+    """
+    recipe, folds, split = recipe_of_run(run), predictions_of(run), None
+    part = "test" if any((table["part"] == "test").any() for table in folds) else "val"
+    if (run / "split.csv").exists():
+        split = describe_split(read_split(run / "split.csv"))
+    torn = (str(split["tearing"]),) if split and split["tearing"] else ()
+    return Answers(f"{recipe.name} ({run.name})", recipe.title, recipe, part, folds, split, warnings=torn)
+
+
+def answers_of_bundle(bundle: Bundle, split: pd.DataFrame, *, part: str = "test") -> Answers:
+    """Ask a bundle about the scans of a split.
+
+    Args:
+        bundle: What is asked.
+        split: A split table; of the bundle's own, every part is asked, to see what it knows by heart.
+        part: The part that is to be measured.
+
+    Raises:
+        StageLensError: As raised by the rooms below.
+    """
+    from core.networks.backend import compile_forward, in_batches
+    from core.networks.inference.predictor import load_predictor
+    from core.networks.subset import load_part
+
+    described, warnings = describe_split(split), []
+    own = described["hash"] == bundle.card["split"]["hash"]
+    if not own:
+        warnings.append("This is not the split the bundle was trained on: it may have been trained on these scans.")
+    elif part != "test":
+        warnings.append(f"The bundle was trained or chosen on the {part} part of this split.")
+    if described["tearing"]:
+        warnings.append(described["tearing"])
+    network = load_predictor(bundle).network
+    forward, tables = compile_forward(network), []
+    for name in sorted(set(split["part"])) if own else [part]:
+        data = load_part(split, name, bundle.recipe)
+        said = in_batches(forward, data.scans, bundle.recipe.batch_size)
+        rows = split[split["part"] == name].reset_index(drop=True)
+        tables.append(with_logits(rows, said, bundle.recipe))
+    return Answers(
+        bundle.name, str(bundle.card["title"]), bundle.recipe, part, [pd.concat(tables, ignore_index=True)],
+        described, own, tuple(warnings),
+    )  # fmt: skip
+
+
+def answers_of(target: str | Path, split: Path | None = None, *, part: str = "test") -> Answers:
+    """Return what a run said, or with a split what a bundle says.
+
+    Args:
+        target: Folder of a run or cross-validation; or with a split, name or folder of a bundle.
+        split: The table that a bundle is asked about.
+        part: Of the split.
+
+    Raises:
+        StageLensError: There is no such run, bundle or part.
+    """
+    from core.networks.card import open_bundle
+
+    if split is None:
+        return answers_of_run(Path(target))
+    table = read_split(split)
+    if not (table["part"] == part).any():
+        raise StageLensError(f"{split} has no {part} part.")
+    return answers_of_bundle(open_bundle(target), table, part=part)
+
+
+def with_logits(rows: pd.DataFrame, logits: np.ndarray, recipe: Recipe) -> pd.DataFrame:
+    """Return the rows of a split table with what a network said of them, a logit a class."""
+    known = rows[["path", "label", "subject", "part", "slice"]].reset_index(drop=True)
+    return known.join(pd.DataFrame(logits, columns=[f"logit {title}" for title in recipe.classes]))

@@ -1,0 +1,1 @@
+"""What is asked of a heatmap before it is believed."""

@@ -1,0 +1,98 @@
+"""A bundle's certificate: which methods pass the randomisation check on these very weights."""
+
+import functools
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from core.files import write_json
+from core.networks.card import WEIGHTS_FILE, Bundle
+
+CERTIFICATE_FILE = "certificate.json"
+FORMAT = 1
+THRESHOLD = 0.3
+
+
+@dataclass(frozen=True)
+class Certified:
+    """How alike a method's maps are before and after all weights were drawn anew.
+
+    Attributes:
+        similarity: Mean SSIM of the maps' ranks, over scans and draws.
+        interval: 95 % of that mean, bootstrapped over scans and draws.
+        pairs: How many maps were compared.
+    """
+
+    similarity: float
+    interval: tuple[float, float]
+    pairs: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether the map depends on what the network has learned."""
+        return self.similarity < THRESHOLD
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**asdict(self), "interval": list(self.interval), "threshold": THRESHOLD, "passed": self.passed}
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Outcome of the randomisation check for the methods of one bundle.
+
+    Attributes:
+        weights: SHA-256 of the weights it is about.
+        methods: By name.
+        scans: What the maps were made of, in words.
+        date: When.
+    """
+
+    weights: str
+    methods: dict[str, Certified]
+    scans: str
+    date: str
+
+
+def weights_digest(folder: Path) -> str:
+    """Return the SHA-256 of a bundle's weights file."""
+    with (folder / WEIGHTS_FILE).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_certificate(folder: Path, certificate: Certificate) -> Path:
+    """Write a certificate beside the bundle's card; it appears whole or not at all."""
+    values = {
+        "format": FORMAT,
+        "weights": certificate.weights,
+        "scans": certificate.scans,
+        "date": certificate.date,
+        "methods": {name: one.as_dict() for name, one in certificate.methods.items()},
+    }
+    path = folder / CERTIFICATE_FILE
+    write_json(path, values)
+    return path
+
+
+def certificate_of(bundle: Bundle) -> Certificate | None:
+    """Return a bundle's certificate; None where it has none, or one of other weights."""
+    path = bundle.folder / CERTIFICATE_FILE
+    try:
+        return _read(path, path.stat().st_mtime_ns, (bundle.folder / WEIGHTS_FILE).stat().st_mtime_ns)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+@functools.lru_cache(maxsize=16)
+def _read(path: Path, changed: int, weights_changed: int) -> Certificate | None:
+    del changed, weights_changed  # parts of the key
+    values = json.loads(path.read_text(encoding="utf-8"))
+    if values["format"] != FORMAT or values["weights"] != weights_digest(path.parent):
+        return None
+    methods = {
+        name: Certified(one["similarity"], (one["interval"][0], one["interval"][1]), one["pairs"])
+        for name, one in values["methods"].items()
+    }
+    return Certificate(values["weights"], methods, values["scans"], values["date"])

@@ -1,0 +1,71 @@
+"""A Reading: one scan with what a network says of it and why."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from core.explain.explanation import Explanation
+from core.networks.inference.prediction import Prediction
+from core.scans import Scan
+from core.scans.registration.standard_space import StandardHead
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """One scan with what a network says of it and why.
+
+    Attributes:
+        scan: The scan as it came.
+        prediction: What the network says of it.
+        slices: What the network saw: the image, or the slices of a volume, from the lowest up.
+        explanations: A heatmap for each of them, all of one class; empty when only a prediction was asked for.
+        head: A volume in standard space; None for an image.
+    """
+
+    scan: Scan
+    prediction: Prediction
+    slices: tuple[Scan, ...]
+    explanations: tuple[Explanation, ...] = ()
+    head: StandardHead | None = None
+
+    @property
+    def strongest(self) -> int:
+        """Place of the slice whose heatmap has the highest peak."""
+        peaks = [explanation.peak for explanation in self.explanations]
+        return peaks.index(max(peaks))
+
+    @property
+    def explanation(self) -> Explanation:
+        """The explanation of the image, or of the strongest slice."""
+        return self.explanations[self.strongest]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What should be looked at: of the scan, of the way into standard space, and of the slices."""
+        of_space = self.head.scan.warnings if self.head is not None else ()
+        of_slices = [warning for one in self.slices for warning in one.warnings]
+        return tuple(dict.fromkeys((*self.scan.warnings, *of_space, *of_slices)))
+
+    def as_dict(self, *, nevertheless: bool = False) -> dict[str, Any]:
+        """Return the prediction as plain values for JSON, with the slices and the registration of a volume.
+
+        Args:
+            nevertheless: Give an answer for a scan that is refused, too.
+        """
+        prediction = self.prediction
+        values = {"name": self.scan.name, **prediction.as_dict(nevertheless=nevertheless)}
+        if self.head is not None:
+            quality = self.head.quality
+            values["standard_space"] = {
+                "registered": self.head.registered,
+                "verdict": quality.verdict,
+                "similarity": quality.similarity,
+                "overlap": quality.overlap,
+                "scales": list(quality.scales),
+                "shear": quality.shear,
+            }
+        if prediction.slice_logits is not None and values["probabilities"] is not None:
+            values["slices"] = [
+                {"height_mm": height, "probabilities": dict(zip(prediction.classes, row.tolist(), strict=True))}
+                for height, row in zip(prediction.heights_mm, prediction.slice_probabilities, strict=True)
+            ]
+        return values | {"warnings": list(self.warnings)}

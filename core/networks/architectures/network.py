@@ -1,0 +1,180 @@
+"""From a recipe to a network: raw grey scans in, logits out. Always built here, never deserialised.
+
+The network is models in a row, so that explanations can differentiate only what follows the target layer, and heads can
+be trained on stored embeddings:
+
+    grey scan [0, 255] ─ fit, augment, repeat, scale ─ backbone ─▶ feature map ─ pool ─▶ embedding ─ dense … ─▶ logits
+    └───────────────────────── features ──────────────────────┘               │                └─ classifier ─┘
+    └────────────────────────────────── embedder ─────────────────────────────┘
+                                                               └─────────────────── head ─────────────────────┘
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import layers
+from numpy.typing import NDArray
+from skimage.transform import resize
+
+from core.networks.architectures.augmentation import RandomView
+from core.networks.architectures.backbones import BACKBONES, Backbone
+from core.networks.recipe import Phase, Recipe
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A recipe's network. Its models are called with `training` said, always: see `core.networks.export.save_keras`.
+
+    Attributes:
+        recipe: What it was built from.
+        features: Model from N × H × W × 1 grey in [0, 255], any H and W, to the feature map N × h × w × channels; or
+            from N × depth × height × width × 1 to N × d × h × w × channels.
+        head: Model from that feature map to N × classes logits.
+        whole: The two in a row.
+        embedder: Model from scans to N × channels pooled features.
+        classifier: Model from these embeddings to logits; shares its layers with the head.
+    """
+
+    recipe: Recipe
+    features: keras.Model
+    head: keras.Model
+    whole: keras.Model
+    embedder: keras.Model
+    classifier: keras.Model
+
+    @property
+    def target_layer(self) -> str:
+        """Name of the layer whose output is the feature map."""
+        return BACKBONES[self.recipe.backbone].target_layer
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Height, width, 1 of a scan at the network's size; depth first for volumes."""
+        return input_shape(self.recipe)
+
+    def fit_size(self, greys: Sequence[NDArray]) -> Floats:
+        """Bring grey scans of any size to the network's own, as `fit_size` below."""
+        return fit_size(self.recipe, greys)
+
+    def augment_for(self, phase: Phase) -> None:
+        """Augment as a phase asks, if the network was built for training; compile it afterwards."""
+        for layer in self.features.layers:
+            if isinstance(layer, RandomView):
+                layer.augmentation = self.recipe.augmentation_of(phase)
+
+    def view(self, scans: NDArray, seed: int) -> Floats:
+        """Make one random view of each scan, as training does; the same seed gives the same views.
+
+        Args:
+            scans: N scans at the network's size.
+            seed: Any whole number.
+        """
+        augment = RandomView(self.recipe.augmentation, seed)
+        parts = [augment(scans[start : start + 64].astype(np.float32), training=True)
+                 for start in range(0, len(scans), 64)]  # fmt: skip
+        return np.concatenate([keras.ops.convert_to_numpy(part) for part in parts])
+
+
+def input_shape(recipe: Recipe) -> tuple[int, ...]:
+    """Return height, width, 1 of a scan at a recipe's size; depth first for volumes."""
+    plane = (recipe.height, recipe.width, 1)
+    return plane if recipe.depth is None else (recipe.depth, *plane)
+
+
+def fit_size(recipe: Recipe, greys: Sequence[NDArray]) -> Floats:
+    """Bring grey scans of any size to a recipe's, as the network's own first layer does.
+
+    Args:
+        recipe: Whose size.
+        greys: Arrays H × W, or D × H × W for volumes, in [0, 255].
+
+    Returns:
+        float32, N × height × width × 1, aspect kept and black added; the network leaves such an array as it is. Volumes
+        are stretched to N × depth × height × width × 1.
+    """
+    shape = input_shape(recipe)
+    fitted = np.empty((len(greys), *shape), np.float32)
+    if recipe.depth is not None:
+        for place, grey in enumerate(greys):
+            same = grey.shape == shape[:-1]
+            exact = grey.astype(np.float32)
+            fitted[place, ..., 0] = exact if same else resize(exact, shape[:-1], order=1, anti_aliasing=True)
+        return fitted
+    shapes: dict[tuple[int, ...], list[int]] = {}
+    for place, grey in enumerate(greys):
+        shapes.setdefault(grey.shape, []).append(place)
+    fit = _fit(recipe)
+    for places in shapes.values():
+        for start in range(0, len(places), 64):
+            chosen = places[start : start + 64]
+            batch = np.stack([greys[place] for place in chosen]).astype(np.float32)[..., None]
+            fitted[chosen] = keras.ops.convert_to_numpy(fit(batch))
+    return fitted
+
+
+def build_network(recipe: Recipe, *, precision: str = "float32", for_training: bool = False) -> Network:
+    """Build a recipe's network with random weights, drawn from the recipe's seed.
+
+    Args:
+        recipe: What to build.
+        precision: Keras' dtype policy; weights and logits are float32 in any case.
+        for_training: Whether the augmentation is part of it; it has no weights.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        features = _features(recipe, BACKBONES[recipe.backbone], augmented=for_training)
+        embedding, head, classifier = _heads(recipe, features.output)
+    finally:
+        keras.config.set_dtype_policy(before)
+    scan = keras.Input(features.input_shape[1:], name="grey_scan")
+    whole = keras.Model(scan, head(features(scan)), name=recipe.name.replace("-", "_"))
+    return Network(recipe, features, head, whole, keras.Model(features.input, embedding, name="embedder"), classifier)
+
+
+def _features(recipe: Recipe, backbone: Backbone, *, augmented: bool) -> keras.Model:
+    volumes = recipe.depth is not None
+    scan = keras.Input(input_shape(recipe) if volumes else (None, None, 1), name="grey_scan")
+    x = scan if volumes else _fit(recipe)(scan)
+    if augmented and any(recipe.augmentation_of(phase).changes for phase in recipe.phases):
+        x = RandomView(recipe.augmentation, recipe.seed, name="augment")(x)
+    factors, offsets = backbone.preprocessing
+    if len(factors) == 3:
+        x = layers.Concatenate(dtype="float32", name="grey_to_three")([x, x, x])
+    x = layers.Rescaling(list(factors), list(offsets), dtype="float32", name="centre")(x)
+    return keras.Model(scan, backbone.build(x), name="features")
+
+
+def _fit(recipe: Recipe) -> keras.layers.Layer:
+    return layers.Resizing(
+        recipe.height, recipe.width, interpolation="bilinear", antialias=True, pad_to_aspect_ratio=True,
+        fill_mode="constant", fill_value=0.0, dtype="float32", name="fit",
+    )  # fmt: skip
+
+
+def _heads(recipe: Recipe, feature_map: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.Model, keras.Model]:
+    """Return the embedding of the features' output, the head, and the classifier, which share their layers."""
+    volumes = recipe.depth is not None
+    pool = (layers.GlobalAveragePooling3D if volumes else layers.GlobalAveragePooling2D)(dtype="float32", name="pool")
+    row: list[keras.layers.Layer] = []
+    for number, width in enumerate(recipe.head.dense, start=1):
+        row.append(layers.Dense(width, "relu", dtype="float32", name=f"dense{number}"))
+        row.append(layers.Dropout(recipe.head.dropout, dtype="float32", name=f"drop{number}"))
+    if not recipe.head.dense:
+        row.append(layers.Dropout(recipe.head.dropout, dtype="float32", name="drop"))
+    row.append(layers.Dense(len(recipe.classes), dtype="float32", name="logits"))
+    given, pooled = keras.Input(feature_map.shape[1:], name="feature_map"), pool(feature_map)
+    embedding = keras.Input(pooled.shape[1:], name="embedding")
+    from_map, from_embedding = pool(given), embedding
+    for layer in row:
+        from_map, from_embedding = layer(from_map), layer(from_embedding)
+    head, classifier = (
+        keras.Model(given, from_map, name="head"),
+        keras.Model(embedding, from_embedding, name="logits_of"),
+    )
+    return pooled, head, classifier

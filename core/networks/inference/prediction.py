@@ -1,0 +1,130 @@
+"""What a network says of one scan: probabilities, what cannot be ruled out, and whether it knows such scans at all."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from core.networks.ood import Novelty
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How logits become probabilities that can be taken at their word, and sets that keep a promise.
+
+    Attributes:
+        temperature: Logits are divided by it (Guo et al., ICML 2017, section 4.2).
+        bounds: A class is not ruled out while 1 − its probability, at temperature 1, is at most this; one a class.
+        coverage: How often the truth is promised to be among what is not ruled out.
+    """
+
+    temperature: float
+    bounds: tuple[float, ...]
+    coverage: float
+
+    @classmethod
+    def of_card(cls, card: dict[str, Any], unit: str) -> "Calibration | None":
+        """Return what a bundle's card says of a "scan" or a "person"; None where nothing was fitted."""
+        fitted = (card.get("calibration") or {}).get(unit)
+        if fitted is None:
+            return None
+        return cls(fitted["temperature"], tuple(fitted["bounds"]), card["calibration"]["coverage"])
+
+
+def not_ruled_out(probabilities: Floats, bounds: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Return which classes cannot be ruled out, N × classes; what would be none of them is its most probable class.
+
+    Args:
+        probabilities: N × classes, at temperature 1.
+        bounds: On 1 − probability, one a class.
+    """
+    kept = 1 - probabilities <= bounds + 1e-9
+    empty = ~kept.any(axis=1)
+    kept[empty, probabilities[empty].argmax(axis=1)] = True
+    return np.asarray(kept)
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a network says of one scan.
+
+    Attributes:
+        scan: The scan's generated name.
+        model: The bundle's name.
+        classes: The possible answers.
+        logits: float32, one per class.
+        slice_logits: float32, slices × classes, of a volume read slice by slice; None for an image.
+        heights_mm: Height of each slice in standard space, of a volume.
+        calibration: Of the logits; None where the bundle has none.
+        slice_calibration: Of the slices' logits.
+        novelty: Whether the network was trained on scans like this one; None where the bundle cannot tell.
+    """
+
+    scan: str
+    model: str
+    classes: tuple[str, ...]
+    logits: NDArray[np.float32]
+    slice_logits: NDArray[np.float32] | None = None
+    heights_mm: tuple[float, ...] = ()
+    calibration: Calibration | None = None
+    slice_calibration: Calibration | None = None
+    novelty: Novelty | None = None
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """By class; calibrated where the bundle can."""
+        return dict(zip(self.classes, _chances(self.logits[None], self.calibration)[0].tolist(), strict=True))
+
+    @property
+    def slice_probabilities(self) -> Floats:
+        """Of each slice, slices × classes; one row for an image."""
+        if self.slice_logits is None:
+            return _chances(self.logits[None], self.calibration)
+        return _chances(self.slice_logits, self.slice_calibration)
+
+    @property
+    def answer(self) -> str:
+        """The class with the highest probability."""
+        return self.classes[int(self.logits.argmax())]
+
+    @property
+    def possible(self) -> tuple[str, ...] | None:
+        """The classes that cannot be ruled out at the calibration's coverage; None without one."""
+        if self.calibration is None:
+            return None
+        (kept,) = not_ruled_out(_chances(self.logits[None], None), np.array(self.calibration.bounds))
+        return tuple(name for name, one in zip(self.classes, kept, strict=True) if one)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the scan is unlike everything the network was trained on, so that its answer means nothing."""
+        return self.novelty is not None and self.novelty.refused
+
+    def as_dict(self, *, nevertheless: bool = False) -> dict[str, Any]:
+        """Return plain values for JSON: `answer`, `probabilities`, and how far to believe them.
+
+        Args:
+            nevertheless: Give an answer for a scan that is refused, too; else it is null.
+        """
+        given = nevertheless or not self.refused
+        sets = None
+        if self.calibration is not None and given:
+            sets = {"coverage": self.calibration.coverage, "classes": list(self.possible or ())}
+        return {
+            "model": self.model,
+            "refused": self.refused,
+            "novelty": self.novelty.as_dict() if self.novelty is not None else None,
+            "answer": self.answer if given else None,
+            "probabilities": self.probabilities if given else None,
+            "calibrated": self.calibration is not None,
+            "not_ruled_out": sets,
+        }
+
+
+def _chances(logits: NDArray[np.float32], calibration: Calibration | None) -> Floats:
+    temperature = 1.0 if calibration is None else calibration.temperature
+    return np.asarray(softmax(logits.astype(np.float64) / temperature, axis=1))

@@ -1,0 +1,135 @@
+"""The scans of a split, decoded once, at the network's size, as bytes; memory-mapped where they are many."""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.errors import CohortError
+from core.networks.architectures.network import fit_size, input_shape
+from core.networks.recipe import Recipe
+from core.scans import read_scan, read_slice
+
+CHUNK = 128
+IN_MEMORY = 2 << 30  # bytes; more is kept in a file and mapped
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One part of a split.
+
+    Attributes:
+        scans: uint8, N × height × width × 1 (depth first for volumes), grey in [0, 255]; rounding to a 255th moves
+            probabilities by less than float16 weights do.
+        labels: int64, N, places in the recipe's classes.
+        subjects: N names of people, "" where unknown.
+        digests: N SHA-256 sums of the files.
+    """
+
+    scans: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    subjects: NDArray[np.str_]
+    digests: tuple[str, ...]
+
+
+def load_part(split: pd.DataFrame, part: str, recipe: Recipe, *, store: Path | None = None) -> Part:
+    """Read the scans of one part of a split.
+
+    Args:
+        split: A split table.
+        part: train, val or test.
+        recipe: Whose size and classes are wanted.
+        store: Folder for a part that is too large for memory; None keeps everything in memory.
+
+    Raises:
+        CohortError: The part is empty, or holds a class the recipe does not know.
+        ScanError: A file cannot be read.
+    """
+    rows = split[split["part"] == part]
+    if rows.empty:
+        raise CohortError(f"the split has no {part} part.")
+    labels = rows["label"].map({name: place for place, name in enumerate(recipe.classes)})
+    if labels.isna().any():
+        unknown = sorted(set(rows.loc[labels.isna(), "label"]))[0]
+        classes = ", ".join(recipe.classes)
+        raise CohortError(f"the split holds the class {unknown!r}; this recipe knows {classes}.")
+    shape = (len(rows), *input_shape(recipe))
+    if store is not None and np.prod(shape, dtype=np.int64) > IN_MEMORY:
+        store.mkdir(parents=True, exist_ok=True)
+        scans: NDArray[np.uint8] = np.lib.format.open_memmap(
+            store / f"{part}.npy", mode="w+", dtype=np.uint8, shape=shape
+        )
+    else:
+        scans = np.empty(shape, np.uint8)
+    digests = _read_into(scans, rows["path"].tolist(), recipe)
+    return Part(scans, labels.to_numpy(np.int64), rows["subject"].to_numpy(str), digests)
+
+
+def read_scans(paths: Sequence[str], recipe: Recipe) -> NDArray[np.uint8]:
+    """Read files at a recipe's size, as `Part.scans`.
+
+    Raises:
+        CohortError: A file cannot be opened.
+        ScanError: A file cannot be read.
+    """
+    scans = np.empty((len(paths), *input_shape(recipe)), np.uint8)
+    _read_into(scans, paths, recipe)
+    return scans
+
+
+def _read_into(scans: NDArray[np.uint8], paths: Sequence[str], recipe: Recipe) -> tuple[str, ...]:
+    """Fill an array with the scans of the files, and return the files' SHA-256 sums."""
+    digests: list[str] = []
+    read_one = _read_slice if recipe.depth is None else _read_volume
+    chunk = CHUNK if recipe.depth is None else 4
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(paths), chunk):
+            read = list(pool.map(read_one, paths[start : start + chunk]))
+            fitted = fit_size(recipe, [grey for grey, _ in read])
+            scans[start : start + len(read)] = np.rint(np.clip(fitted, 0, 255, out=fitted), out=fitted)
+            digests.extend(digest for _, digest in read)
+    return tuple(digests)
+
+
+def fingerprint(parts: list[Part]) -> str:
+    """Return the SHA-256 of what the data are, whatever the files are called: contents and labels, sorted."""
+    lines = sorted(
+        f"{digest} {label}" for part in parts for digest, label in zip(part.digests, part.labels.tolist(), strict=True)
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def volume_as_seen(voxels: NDArray) -> NDArray[np.float32]:
+    """Turn a volume along RAS+ (X × Y × Z) as 3D networks see it: slices from below, rows from back to front, columns
+    from the patient's right to left; grey stretched to [0, 255] unless it is bytes already.
+    """
+    turned = np.ascontiguousarray(voxels.transpose(2, 1, 0)[:, :, ::-1], np.float32)
+    if turned.min() >= 0 and 1 < turned.max() <= 255:
+        return turned
+    low, high = float(turned.min()), float(turned.max())
+    return (turned - low) * np.float32(255 / max(high - low, 1e-12))
+
+
+def _read_slice(path: str) -> tuple[NDArray[np.float32], str]:
+    data = _bytes_of(path)
+    return read_slice({Path(path).name: data}).grey(), hashlib.sha256(data).hexdigest()
+
+
+def _read_volume(path: str) -> tuple[NDArray[np.float32], str]:
+    data = _bytes_of(path)
+    scan = read_scan({Path(path).name: data})
+    if not scan.is_volume:
+        raise CohortError(f"{path} is a picture; this recipe reads volumes.")
+    return volume_as_seen(scan.voxels), hashlib.sha256(data).hexdigest()
+
+
+def _bytes_of(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise CohortError(f"{path} is in the split table but cannot be opened: {error.strerror}.") from error

@@ -1,0 +1,1 @@
+"""Start weights and trained weights: read, checked, assigned, written."""

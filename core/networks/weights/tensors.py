@@ -1,0 +1,214 @@
+"""Weights as data: safetensors in and out, and the start weights of a recipe."""
+
+import contextlib
+import hashlib
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from core.errors import WeightsError
+from core.files import replacing
+from core.networks.architectures.backbones import BACKBONES
+from core.networks.architectures.network import Network
+from core.networks.weights.quantised import start_from_quantised
+
+UNNAMED = re.compile(r"(conv2d|batch_normalization|normalization|dense)(?:_\d+)?")
+Tensors = Mapping[str, NDArray[np.generic]]
+
+
+def names_of(variables: Iterable[keras.Variable]) -> list[str]:
+    """Return names such as "conv1_conv/kernel" for Keras variables, the same in every process.
+
+    Keras numbers the layers that its applications leave unnamed (all of InceptionV3's) through the whole process; here
+    they are numbered from 0 within the network, in its order.
+
+    Raises:
+        WeightsError: Two variables have the same name.
+    """
+    numbers: dict[str, dict[str, int]] = {}
+    names = []
+    for variable in variables:
+        layer, _, rest = variable.path.partition("/")
+        unnamed = UNNAMED.fullmatch(layer)
+        if unnamed:
+            kind = numbers.setdefault(unnamed[1], {})
+            layer = f"{unnamed[1]}_{kind.setdefault(layer, len(kind))}"
+        names.append(f"{layer}/{rest}")
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise WeightsError(f"two variables are called {twice[0]}.")
+    return names
+
+
+def tensors_of(variables: Iterable[keras.Variable]) -> dict[str, NDArray[np.generic]]:
+    """Return the values of Keras variables by their names."""
+    listed = list(variables)
+    return {
+        name: keras.ops.convert_to_numpy(variable)
+        for name, variable in zip(names_of(listed), listed, strict=True)
+    }  # fmt: skip
+
+
+def assign(variables: Iterable[keras.Variable], tensors: Tensors, source: str) -> None:
+    """Put tensors into Keras variables of the same names, all of them or none.
+
+    Raises:
+        WeightsError: A tensor is missing, has another shape, or holds values that are no numbers.
+    """
+    wanted = list(variables)
+    names = names_of(wanted)
+    for name, variable in zip(names, wanted, strict=True):
+        value = tensors.get(name)
+        if value is None:
+            raise WeightsError(f"{source} does not fit this network: it has no tensor {name}.")
+        if tuple(value.shape) != tuple(variable.shape):
+            raise WeightsError(
+                f"{source} does not fit this network: {name} has shape {tuple(value.shape)}, "
+                f"expected {tuple(variable.shape)}."
+            )
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise WeightsError(f"{source} is damaged: {name} holds values that are no numbers.")
+    for name, variable in zip(names, wanted, strict=True):
+        variable.assign(tensors[name].astype(variable.dtype))
+
+
+def save_tensors(path: Path, tensors: Tensors, *, note: str = "") -> None:
+    """Write tensors as safetensors; a kill at any moment leaves the old file or the new one, never a half."""
+    contiguous = {name: np.asarray(value, order="C") for name, value in tensors.items()}
+    with replacing(path) as unfinished:
+        save_file(contiguous, unfinished, metadata={"note": note})
+        unfinished.chmod(0o644)  # safetensors writes files that only their owner can read
+
+
+def load_tensors(path: Path) -> dict[str, NDArray[np.generic]]:
+    """Read a safetensors file.
+
+    Raises:
+        WeightsError: There is no such file, or it is damaged.
+    """
+    try:
+        tensors: dict[str, NDArray[np.generic]] = load_file(path)
+    except FileNotFoundError as error:
+        raise WeightsError(f"there is no weights file {path}.") from error
+    except (OSError, SafetensorError, ValueError) as error:
+        raise WeightsError(f"{path.name} is damaged or no safetensors file.") from error
+    return tensors
+
+
+def set_start_weights(network: Network, file: Path | None, scans: NDArray) -> str:
+    """Give a fresh network the start its recipe asks for.
+
+    Args:
+        network: As `build_network` made it; from "scratch" it stays so.
+        file: Start weights on disk, for "imagenet" too when there is no network: a Keras `.h5` file of the backbone
+            without its classifier, a `.safetensors` file of one of our bundles (its head is not used) or, for
+            ResNet18, of timm, or for MobileNetV2 the `.tflite` file of `core.networks.weights.quantised`.
+        scans: N × height × width × 1 of the scans that will be trained on, from which a quantised file's BatchNorms
+            get their statistics.
+
+    Returns:
+        What the network started from, in words, with the file's SHA-256 where there is a file.
+
+    Raises:
+        WeightsError: The weights cannot be had, or do not fit.
+    """
+    start = network.recipe.start
+    if file is not None:
+        _load_backbone(network, file, scans)
+        _keep_neutral(network.features)
+        return f"{file.name} (SHA-256 {hashlib.sha256(file.read_bytes()).hexdigest()})"
+    if start == "file":
+        raise WeightsError("this recipe starts from a file; give it with --weights FILE.")
+    if start == "imagenet":
+        _download_imagenet(network)
+        _keep_neutral(network.features)
+        return "ImageNet (downloaded by Keras)"
+    return f"random weights, seed {network.recipe.seed}"
+
+
+def weights_hash(network: Network) -> str:
+    """Return the SHA-256 of a network's backbone."""
+    digest = hashlib.sha256()
+    for name, value in tensors_of(network.features.weights).items():
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()
+
+
+def from_torch_layout(tensors: Tensors) -> dict[str, NDArray[np.generic]]:
+    """Rename and turn the tensors of a torchvision or timm ResNet into ours; its classifier is left out.
+
+    Args:
+        tensors: Such as "layer1.0.conv1.weight", out × in × height × width.
+
+    Returns:
+        Such as "layer1_0_conv1/kernel", height × width × in × out.
+    """
+    kinds = {"bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+    ours = {}
+    for name, value in tensors.items():
+        *path, kind = name.split(".")
+        if path[0] == "fc" or kind == "num_batches_tracked":
+            continue
+        if kind == "weight":
+            kind = "kernel" if value.ndim > 1 else "gamma"
+        turned = np.ascontiguousarray(value.transpose(2, 3, 1, 0)) if value.ndim == 4 else value
+        ours[f"{'_'.join(path)}/{kinds.get(kind, kind)}"] = turned
+    return ours
+
+
+def _load_backbone(network: Network, file: Path, scans: NDArray) -> None:
+    if file.suffix == ".tflite":
+        start_from_quantised(network.features, file, scans)
+        return
+    if file.suffix == ".safetensors":
+        tensors = load_tensors(file)
+        assign(
+            network.features.weights, from_torch_layout(tensors) if "conv1.weight" in tensors else tensors, file.name
+        )
+        return
+    if file.suffix != ".h5":
+        raise WeightsError(f"{file.name} is no .h5 (Keras), .safetensors or .tflite; models as objects are not opened.")
+    if not file.is_file():
+        raise WeightsError(f"there is no weights file {file}.")
+    try:
+        network.features.load_weights(file)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise WeightsError(f"{file.name} does not fit {network.recipe.backbone}: {reason}") from error
+
+
+def _keep_neutral(features: keras.Model) -> None:
+    """Undo what EfficientNet's own normalisation got from a file: our preprocessing has done it already."""
+    for layer in features.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            for variable in layer.weights:
+                variable.assign(keras.ops.full_like(variable, float("variance" in variable.path)))
+            layer.finalize_state()
+
+
+def _download_imagenet(network: Network) -> None:
+    backbone = BACKBONES[network.recipe.backbone]
+    by_hand = (
+        f"Fetch {backbone.weights_file or 'such a file'} from its source by hand and give it with --weights FILE, "
+        'or set start = "scratch".'
+    )
+    if not backbone.application:
+        raise WeightsError(f"Keras has no ImageNet weights of {backbone.title}. {by_hand}")
+    application = getattr(keras.applications, backbone.application)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # where Keras announces the download; JSON goes to the other
+            trained = application(include_top=False, weights="imagenet", input_shape=(224, 224, 3))
+    except Exception as error:
+        if not isinstance(error, OSError) and "fetch failure" not in str(error):
+            raise
+        raise WeightsError(f"the ImageNet weights of {backbone.title} cannot be downloaded. {by_hand}") from error
+    assign(network.features.weights, tensors_of(trained.weights), "ImageNet weights")

@@ -1,0 +1,1 @@
+"""What was computed, said and drawn: plots, text, pictures, the model card and the evaluation report."""

@@ -1,0 +1,1 @@
+"""Pictures of scans with what a network saw in them."""

@@ -1,0 +1,1 @@
+"""Interactive plots; each draws what it is given."""

@@ -1,0 +1,1 @@
+"""DICOM: one object, its pixels, and series of many."""

@@ -1,0 +1,1 @@
+"""From a scan to standard space: template, affine registration, and how well it went."""

@@ -1,0 +1,179 @@
+"""Affine registration of a head scan to the template: many coarse starts, then mutual information, coarse to fine.
+
+Mattes et al., IEEE Transactions on Medical Imaging 22:120, 2003, as SimpleITK computes it. Only the template's brain
+and a narrow rim are compared, so that skull, scalp and neck of the scan play no part once the brain is found.
+"""
+
+import functools
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
+from skimage.filters import threshold_otsu
+
+from core.scans.registration.template import template
+
+Affine = NDArray[np.float64]
+RIM_MM = 4
+BINS = 48
+SEED = 1
+START_DEGREES = 20.0
+TRIED_FURTHER = 3  # of the coarse starts
+RELAXATION = 0.6
+HEAD_MM = 150.0  # below the crown begins the neck
+CROWN_TO_CENTRE_MM = 75.0
+
+
+@dataclass(frozen=True, eq=False)
+class Registration:
+    """Where the template lies in a scan.
+
+    Attributes:
+        to_scan: float64, 4 × 4, a point of the template (mm, RAS+) to the same anatomy in the scan (mm, RAS+).
+        similarity: Mutual information in nats; larger is more alike.
+    """
+
+    to_scan: Affine
+    similarity: float
+
+
+def register_to_template(voxels: NDArray[np.float32], affine: Affine) -> Registration:
+    """Find the affine that lays the template over a head scan.
+
+    Args:
+        voxels: float32, X × Y × Z, a T1 scan of a head or of its brain alone.
+        affine: float64, 4 × 4, voxel index to mm, RAS+; its axes at right angles.
+
+    Returns:
+        The registration; how far to believe it is judged elsewhere.
+    """
+    fixed, mask = _template_images()
+    moving = _image(_clipped(voxels), affine)
+    small, smaller = _shrunk(moving, 2.0), _shrunk(moving, 4.0)
+    starts = [_climb(fixed, mask, smaller, start, COARSE) for start in _starts(voxels, affine)]
+    best = sorted(starts, key=lambda found: found[1], reverse=True)[:TRIED_FURTHER]
+    middling = [_climb(fixed, mask, small, start, MIDDLING) for start, _ in best]
+    winner, _ = max(middling, key=lambda found: found[1])
+    full = sitk.AffineTransform(3)
+    full.SetCenter(winner.GetCenter())
+    full.SetMatrix(winner.GetMatrix())
+    full.SetTranslation(winner.GetTranslation())
+    full, similarity = _climb(fixed, mask, moving, full, FINE)
+    return Registration(_matrix(full), similarity)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """How one climb is done: shrinking and smoothing (voxels, mm) a level, iterations, share of voxels looked at."""
+
+    shrink: tuple[int, ...]
+    smooth_mm: tuple[float, ...]
+    iterations: int
+    share: float
+    step_mm: float
+    finest_step_mm: float
+
+
+COARSE = _Stage((8,), (6.0,), 40, 1.0, 8.0, 0.2)
+MIDDLING = _Stage((4,), (3.0,), 60, 1.0, 2.0, 0.05)
+FINE = _Stage((4, 2), (2.0, 1.0), 120, 0.5, 1.0, 0.005)
+
+
+def _climb(
+    fixed: sitk.Image, mask: sitk.Image, moving: sitk.Image, start: sitk.Transform, stage: _Stage
+) -> tuple[sitk.Transform, float]:
+    method = sitk.ImageRegistrationMethod()
+    method.SetMetricAsMattesMutualInformation(BINS)
+    method.SetMetricFixedMask(mask)
+    if stage.share < 1:
+        method.SetMetricSamplingStrategy(method.REGULAR)
+        method.SetMetricSamplingPercentage(stage.share, SEED)
+    method.SetInterpolator(sitk.sitkLinear)
+    method.SetShrinkFactorsPerLevel(stage.shrink)
+    method.SetSmoothingSigmasPerLevel(stage.smooth_mm)
+    method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
+    method.SetOptimizerAsRegularStepGradientDescent(
+        stage.step_mm, stage.finest_step_mm, stage.iterations, relaxationFactor=RELAXATION
+    )
+    method.SetOptimizerScalesFromPhysicalShift()
+    transform = type(start)(start)
+    method.SetInitialTransform(transform, inPlace=True)
+    try:
+        method.Execute(fixed, moving)
+    except RuntimeError:  # the two images do not overlap enough from here
+        return start, -np.inf
+    return transform, -float(method.GetMetricValue())
+
+
+@functools.cache
+def _template_images() -> tuple[sitk.Image, sitk.Image]:
+    ready = template()
+    rim = binary_dilation(ready.mask, iterations=RIM_MM)
+    return _image(ready.brain, ready.affine), _image(rim.astype(np.uint8), ready.affine)
+
+
+def _image(voxels: NDArray[np.generic], affine: Affine) -> sitk.Image:
+    """Hand a volume to SimpleITK with RAS+ taken for its world; both images are, so the result is in RAS+ too."""
+    image = sitk.GetImageFromArray(np.ascontiguousarray(voxels.transpose(2, 1, 0)))
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    image.SetSpacing(spacing.tolist())
+    image.SetOrigin(affine[:3, 3].tolist())
+    image.SetDirection((affine[:3, :3] / spacing).ravel().tolist())
+    return image
+
+
+def _shrunk(image: sitk.Image, millimetres: float) -> sitk.Image:
+    """Average voxels to about this size; what a coarse stage cannot see need not be smoothed at every climb."""
+    factors = [max(1, round(millimetres / spacing)) for spacing in image.GetSpacing()]
+    return sitk.BinShrink(image, factors)
+
+
+def _starts(voxels: NDArray[np.float32], affine: Affine) -> list[sitk.Transform]:
+    """Place the template at the scan's centre of mass and below its crown, each in several rotations."""
+    step = [max(1, side // 64) for side in voxels.shape]
+    small = voxels[:: step[0], :: step[1], :: step[2]]
+    head = np.argwhere(small > threshold_otsu(small)) * step
+    points = head @ affine[:3, :3].T + affine[:3, 3]
+    centre_of_mass = points.mean(axis=0)
+    crown = np.percentile(points[:, 2], 99.8)
+    upper = points[points[:, 2] > crown - HEAD_MM]
+    below_crown = np.array([*upper.mean(axis=0)[:2], crown - CROWN_TO_CENTRE_MM])
+    centre = _centre_of_brain()
+    starts: list[sitk.Transform] = []
+    for target, turn in itertools.product((centre_of_mass, below_crown), _turns()):
+        start = sitk.Similarity3DTransform()
+        start.SetCenter(centre.tolist())
+        start.SetTranslation((target - centre).tolist())
+        start.SetRotation(*turn)
+        starts.append(start)
+    return starts
+
+
+def _turns() -> list[tuple[tuple[float, float, float], float]]:
+    """Return no rotation, and one to either side about each axis: (axis, radians)."""
+    axes = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    angle = np.deg2rad(START_DEGREES)
+    return [(axes[0], 0.0), *((axis, sign * angle) for axis in axes for sign in (1.0, -1.0))]
+
+
+def _centre_of_brain() -> NDArray[np.float64]:
+    ready = template()
+    middle = np.argwhere(ready.mask).mean(axis=0)
+    return np.asarray(ready.affine[:3, :3] @ middle + ready.affine[:3, 3], np.float64)
+
+
+def _clipped(voxels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Cut off the few brightest voxels (vessels, fat), which would take most of the histogram's bins."""
+    return np.minimum(voxels, np.percentile(voxels[::3, ::3, ::3], 99.5)).astype(np.float32)
+
+
+def _matrix(transform: sitk.AffineTransform) -> Affine:
+    matrix = np.array(transform.GetMatrix()).reshape(3, 3)
+    centre, translation = np.array(transform.GetCenter()), np.array(transform.GetTranslation())
+    result = np.eye(4)
+    result[:3, :3] = matrix
+    result[:3, 3] = translation + centre - matrix @ centre
+    return result

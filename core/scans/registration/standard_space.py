@@ -1,0 +1,271 @@
+"""From a T1 head scan to the space in which the networks were trained, with a verdict on how well that went.
+
+The way: affine registration to the ICBM template → the published ICBM-to-Talairach matrix → a grid of 176 × 208 × 176
+voxels of 1 mm → the template's brain mask → N4 bias correction → the greys of the training slices.
+
+N4: Tustison et al., IEEE Transactions on Medical Imaging 29:1310, 2010. Greys: piecewise linear matching of percentiles
+(Nyúl and Udupa, Magnetic Resonance in Medicine 42:1072, 1999).
+"""
+
+import functools
+from dataclasses import dataclass, replace
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from scipy.ndimage import affine_transform, binary_dilation
+
+from core.errors import NoHead, ScanError
+from core.scans.registration.affine import register_to_template
+from core.scans.registration.quality import Quality, judge, similarity_to_template
+from core.scans.registration.template import ICBM_TO_TALAIRACH, template
+from core.scans.scan import Scan
+
+SHAPE = (176, 208, 176)
+# The anterior commissure in the training slices, found by registering 40 healthy people's slices to the template in
+# Talairach space: 86 columns from the patient's right, 120 rows from the back; they lie 3 mm below to 28 mm above it.
+ORIGIN_MM = (-89.0, -120.0, -74.0)
+AFFINE = np.array([[1.0, 0, 0, ORIGIN_MM[0]], [0, 1.0, 0, ORIGIN_MM[1]], [0, 0, 1.0, ORIGIN_MM[2]], [0, 0, 0, 1.0]])
+MASK_RIM = 2  # voxels; the training slices' mask is that much wider than the template's (overlap 0.94)
+GREYS_BETWEEN_MM = (-3.0, 28.0)  # where the training slices lie, and so where greys are compared
+PERCENTILES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
+# Mean and standard deviation over the 200 people of the Alzheimer set (benchmarks/standard_space.py prints them).
+TRAINING_GREYS = (21.5, 37.6, 52.2, 81.5, 107.1, 128.7, 148.1, 168.1, 188.6, 206.4, 220.4, 227.6, 238.0)
+GREYS_SPREAD = (2.4, 8.2, 14.9, 18.3, 15.9, 12.8, 12.0, 13.0, 13.6, 12.1, 8.9, 7.2, 5.3)
+SAME_GREYS = 3.0  # standard deviations within which greys already are those of the training slices
+BIAS_SHRINK, BIAS_ITERATIONS = 4, (30, 20, 10)
+GRID_TOLERANCE_MM = 1.0
+ALREADY_ALIKE = 0.25  # correlation with the template; the 200 people's slices have 0.34 to 0.70
+FLIPS = {"": (1, 1, 1), "front and back": (1, -1, 1), "top and bottom": (1, 1, -1), "both": (1, -1, -1)}
+Affine = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class StandardHead:
+    """A head in standard space.
+
+    Attributes:
+        scan: The brain, 176 × 208 × 176 along RAS+ in Talairach mm, greys in [0, 255] as the training slices have them.
+        before: The scan laid over the same grid by its own position alone: the picture before registration.
+        unmasked: The registered scan with everything around the brain: the picture after it.
+        to_scan: float64, 4 × 4, Talairach mm to the mm of the scan as it came.
+        registered: Whether it had to be registered; False when it was in this space already.
+        quality: How well it lies there.
+    """
+
+    scan: Scan
+    before: NDArray[np.float32]
+    unmasked: NDArray[np.float32]
+    to_scan: Affine
+    registered: bool
+    quality: Quality
+
+
+def to_standard_space(scan: Scan, *, bias_correction: bool = True) -> StandardHead:
+    """Bring a T1 head scan into standard space.
+
+    Args:
+        scan: A volume of a head, or of a brain alone, in any position.
+        bias_correction: Whether a smooth change of brightness is taken out; never of a scan already in this space.
+
+    Returns:
+        The head, its verdict among its qualities: look at `quality.verdict` before believing anything.
+
+    Raises:
+        ScanError: The scan is no volume.
+    """
+    if not scan.is_volume or scan.affine is None:
+        raise ScanError("one slice cannot be brought into standard space; give the whole volume.")
+    placed = _already_there(scan)
+    registered = placed is None
+    if placed is None:
+        found = register_to_template(*_right_angled(scan.voxels, scan.affine))
+        placed = replace(_unflipped(scan), to_scan=found.to_scan @ np.linalg.inv(ICBM_TO_TALAIRACH))
+    moved = resampled(placed.voxels, np.linalg.inv(placed.affine) @ placed.to_scan @ AFFINE)
+    quality = judge(placed.voxels, placed.affine, placed.to_scan @ ICBM_TO_TALAIRACH, registered=registered)
+    brain = np.where(brain_mask(), moved, np.float32(0)) if registered else moved
+    if bias_correction and registered and quality.verdict != "failed":
+        brain = _without_bias(brain)
+    grey = matched_greys(brain)
+    head = Scan(
+        voxels=grey,
+        window=(0.0, 255.0),
+        name=scan.name,
+        source=scan.source,
+        spacing_mm=(1.0, 1.0, 1.0),
+        orientation="RAS",
+        modality=scan.modality,
+        affine=AFFINE,
+        warnings=(*scan.warnings, *placed.notes, *quality.sentences),
+    )
+    before = resampled(scan.voxels, np.linalg.inv(scan.affine) @ _centred_on(scan) @ AFFINE)
+    return StandardHead(head, before, moved, placed.to_scan, registered, quality)
+
+
+def axial_slices(head: StandardHead, heights_mm: NDArray[np.float64]) -> list[Scan]:
+    """Cut the axial slices that a network knows: back of the head at the top, the patient's right at the left.
+
+    Args:
+        head: A head in standard space.
+        heights_mm: Heights above the commissures, in Talairach mm; the nearest whole slice is taken.
+
+    Returns:
+        One scan a height, 208 × 176 pixels of 1 mm, greys in [0, 255].
+
+    Raises:
+        NoHead: The head did not come to lie in this space.
+    """
+    if head.quality.verdict == "failed":
+        raise NoHead(head.quality.sentences[0])
+    slices = []
+    for height in heights_mm:
+        index = round(float(height) - ORIGIN_MM[2])
+        slices.append(
+            Scan(
+                voxels=np.ascontiguousarray(head.scan.voxels[::-1, :, index].T),
+                window=(0.0, 255.0),
+                name=f"{head.scan.name}-z{round(float(height)):+03d}",
+                source=f"{head.scan.source}, in standard space",
+                spacing_mm=(1.0, 1.0),
+                orientation="AL",
+                modality=head.scan.modality,
+            )
+        )
+    return slices
+
+
+@functools.cache
+def brain_mask() -> NDArray[np.bool_]:
+    """Return the template's brain mask on the standard grid, a rim wider; bool, 176 × 208 × 176."""
+    ready = template()
+    index = np.linalg.inv(ready.affine) @ np.linalg.inv(ICBM_TO_TALAIRACH) @ AFFINE
+    return np.asarray(binary_dilation(resampled(ready.mask.astype(np.float32), index) > 0.5, iterations=MASK_RIM))
+
+
+def resampled(voxels: NDArray[np.float32], index: Affine, shape: tuple[int, int, int] = SHAPE) -> NDArray[np.float32]:
+    """Resample a volume linearly; 0 outside.
+
+    Args:
+        voxels: float32, X × Y × Z.
+        index: float64, 4 × 4, from the new grid's index to that of `voxels`.
+        shape: Of the new grid.
+    """
+    return np.asarray(affine_transform(voxels, index[:3, :3], index[:3, 3], output_shape=shape, order=1), np.float32)
+
+
+def greys_of(brain: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the percentiles of a brain on the standard grid by which greys are matched; NaN without a brain."""
+    low, high = (round(height - ORIGIN_MM[2]) for height in GREYS_BETWEEN_MM)
+    part = brain[..., low : high + 1]
+    inside = part[brain_mask()[..., low : high + 1] & (part > 0)]
+    if inside.size == 0:
+        return np.full(len(PERCENTILES), np.nan)
+    return np.asarray(np.percentile(inside, PERCENTILES), np.float64)
+
+
+def matched_greys(brain: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a brain with the greys of the training slices; unchanged where it has them already."""
+    landmarks = greys_of(brain)
+    wanted = np.array(TRAINING_GREYS)
+    if np.isnan(landmarks).any():
+        return np.zeros_like(brain)
+    if (np.abs(landmarks - wanted) <= SAME_GREYS * np.array(GREYS_SPREAD)).all():
+        return np.clip(brain, 0, 255)
+    rising = np.maximum.accumulate(landmarks + np.arange(len(landmarks)) * 1e-6 * max(abs(landmarks[-1]), 1e-6))
+    slope = (wanted[-1] - wanted[-2]) / (rising[-1] - rising[-2])
+    top = rising[-1] + (255 - wanted[-1]) / slope
+    curve = np.interp(brain, [0, *rising, max(top, rising[-1] * (1 + 1e-6))], [0, *wanted, 255])
+    return np.where(brain > 0, np.clip(curve, 0, 255), 0).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """A scan's voxels with their affine, where they lie in standard space, and what was noticed on the way."""
+
+    voxels: NDArray[np.float32]
+    affine: Affine
+    to_scan: Affine
+    notes: tuple[str, ...] = ()
+
+
+def _unflipped(scan: Scan) -> _Placed:
+    assert scan.affine is not None  # noqa: S101 - asked for at the door
+    return _Placed(scan.voxels, scan.affine, np.eye(4))
+
+
+def _already_there(scan: Scan) -> _Placed | None:
+    """Recognise a brain that lies on the standard grid, at any resolution and with however few slices."""
+    assert scan.affine is not None  # noqa: S101 - asked for at the door
+    if not _is_brain_only(scan.voxels):
+        return None
+    candidates = []
+    if _spans_grid(scan.voxels.shape, scan.affine):
+        candidates.append(_Placed(scan.voxels, scan.affine, np.eye(4)))
+    elif scan.voxels.shape == SHAPE and np.allclose(scan.spacing_mm or (), 1.0, atol=0.01):
+        for name, flip in FLIPS.items():
+            note = (f"The file has {name} of the head the wrong way round; it was turned.",) if name else ()
+            turned = np.ascontiguousarray(scan.voxels[tuple(slice(None, None, step) for step in flip)])
+            candidates.append(_Placed(turned, AFFINE, np.eye(4), note))
+    similarities = [similarity_to_template(item.voxels, item.affine, ICBM_TO_TALAIRACH) for item in candidates]
+    if not candidates or max(similarities) < ALREADY_ALIKE:
+        return None
+    return candidates[int(np.argmax(similarities))]
+
+
+def _spans_grid(shape: tuple[int, ...], affine: Affine) -> bool:
+    """Tell whether a volume's edges are those of the standard grid from left to right and from back to front."""
+    if not np.allclose(affine[:3, :3], np.diag(np.diag(affine[:3, :3])), atol=1e-3):
+        return False
+    steps = np.diag(affine)[:3]
+    first, last = affine[:3, 3] - steps / 2, affine[:3, 3] + steps * (np.array(shape) - 0.5)
+    grid_first, grid_last = np.array(ORIGIN_MM) - 0.5, np.array(ORIGIN_MM) + np.array(SHAPE) - 0.5
+    across = np.abs([first - grid_first, last - grid_last])[:, :2].max() < GRID_TOLERANCE_MM
+    return bool(across and first[2] >= grid_first[2] - 1 and last[2] <= grid_last[2] + 1)
+
+
+def _is_brain_only(voxels: NDArray[np.float32]) -> bool:
+    """Tell a skull-stripped scan: what surrounds the brain has one value, not the noise of air."""
+    sample = voxels[::2, ::2, ::2]
+    return bool((sample == sample.flat[0]).mean() > 0.3)
+
+
+def _right_angled(voxels: NDArray[np.float32], affine: Affine) -> tuple[NDArray[np.float32], Affine]:
+    """Return a volume whose axes are at right angles, resampling it where a tilted gantry has sheared it."""
+    spacing: NDArray[np.float64] = np.linalg.norm(affine[:3, :3], axis=0).astype(np.float64)
+    directions = affine[:3, :3] / spacing
+    if np.abs(directions.T @ directions - np.eye(3)).max() < 1e-3:
+        return voxels, affine
+    corners = np.array(np.meshgrid(*[(0, side - 1) for side in voxels.shape], indexing="ij")).reshape(3, -1)
+    points = affine[:3, :3] @ corners + affine[:3, 3:]
+    straight = np.diag([*spacing, 1.0])
+    straight[:3, 3] = points.min(axis=1)
+    sides = np.ceil((points.max(axis=1) - points.min(axis=1)) / spacing).astype(int) + 1
+    shape = (int(sides[0]), int(sides[1]), int(sides[2]))
+    index = np.asarray(np.linalg.inv(affine) @ straight, np.float64)
+    return resampled(voxels, index, shape), np.asarray(straight, np.float64)
+
+
+def _centred_on(scan: Scan) -> Affine:
+    """Return the shift that lays a scan's middle over the grid's: all that the picture before registration gets."""
+    assert scan.affine is not None  # noqa: S101 - asked for at the door
+    middle = scan.affine[:3, :3] @ ((np.array(scan.voxels.shape) - 1) / 2) + scan.affine[:3, 3]
+    shift = np.eye(4)
+    shift[:3, 3] = middle - (np.array(ORIGIN_MM) + (np.array(SHAPE) - 1) / 2)
+    return shift
+
+
+def _without_bias(brain: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Divide by the smooth field that N4 finds on a coarse copy of the brain."""
+    mask = brain_mask() & (brain > 0)
+    if not mask.any():
+        return brain
+    image, inside = _itk(brain), _itk(mask.astype(np.uint8))
+    engine = sitk.N4BiasFieldCorrectionImageFilter()
+    engine.SetMaximumNumberOfIterations(list(BIAS_ITERATIONS))
+    engine.Execute(sitk.Shrink(image, [BIAS_SHRINK] * 3), sitk.Shrink(inside, [BIAS_SHRINK] * 3))
+    field = sitk.GetArrayFromImage(engine.GetLogBiasFieldAsImage(image)).transpose(2, 1, 0)
+    return np.where(brain > 0, brain / np.exp(field), 0).astype(np.float32)
+
+
+def _itk(voxels: NDArray[np.generic]) -> sitk.Image:
+    return sitk.GetImageFromArray(np.ascontiguousarray(voxels.transpose(2, 1, 0)))

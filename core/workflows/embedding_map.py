@@ -1,0 +1,130 @@
+"""What the page about data shows: audits, galleries, splits, and the embeddings of a cohort in the plane."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+
+from core.cohorts import audit_folder
+from core.cohorts.audit import Audit
+from core.errors import ScanError, StageLensError
+from core.networks.recipe import Oversampling
+from core.scans import read_scan_file
+from core.training.imbalance import oversample
+from core.workflows.predict import predictor_of
+
+MOST_EMBEDDED = 1_200  # scans in the plane; more are sampled
+SIDE = 32  # of the pixels that stand for embeddings where no model is chosen
+SPLIT_TITLES = {
+    "person": "By person: nobody is in two parts (honest)",
+    "slice": "By slice, at random (as most publications)",
+    "folder": "As the folders came (train and test)",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingMap:
+    """Embeddings in the plane, real ones first.
+
+    Attributes:
+        places: float32, N × 2.
+        labels: N class names.
+        invented: bool, N.
+        before: Scans by class.
+        after: Embeddings by class, invented ones included.
+        sampled: Of how many scans these are a sample; None if they are all.
+    """
+
+    places: NDArray[np.float32]
+    labels: NDArray[np.str_]
+    invented: NDArray[np.bool_]
+    before: dict[str, int]
+    after: dict[str, int]
+    sampled: int | None
+
+
+def audited(folder: str) -> Audit:
+    """Audit a folder.
+
+    Raises:
+        CohortError: It is no cohort of slices.
+    """
+    return audit_folder(Path(folder).expanduser())
+
+
+def gallery(table: pd.DataFrame, *, per_class: int, seed: int = 0) -> dict[str, list[NDArray[np.uint8]]]:
+    """Return some pictures of each class, uint8, H × W; people differ where they are known."""
+    shown: dict[str, list[NDArray[np.uint8]]] = {}
+    for label, rows in table.groupby("label", sort=False):
+        mixed = rows.sample(frac=1, random_state=seed)
+        if (mixed["subject"] != "").all():
+            mixed = mixed.drop_duplicates("subject")
+        shown[str(label)] = [read_scan_file(path).picture() for path in mixed["path"].head(per_class)]
+    return shown
+
+
+def map_embeddings(
+    table: pd.DataFrame,
+    classes: tuple[str, ...],
+    model: str | None,
+    oversampling: Oversampling,
+    *,
+    umap: bool,
+    seed: int,
+) -> EmbeddingMap:
+    """Embed a cohort, invent embeddings for its rare classes, and lay all of them into the plane.
+
+    Args:
+        table: An audit's or a split's table.
+        classes: Its classes in their order.
+        model: Whose embeddings; None for pixels at 32 × 32.
+        oversampling: How embeddings are invented.
+        umap: Whether UMAP (McInnes et al. 2018) lays them out, or PCA.
+        seed: Of sampling, inventing and laying out.
+
+    Raises:
+        StageLensError: A class has too few scans, or the model is of another kind.
+    """
+    chosen = table
+    if len(table) > MOST_EMBEDDED:
+        chosen = table.groupby("label", group_keys=False).sample(frac=MOST_EMBEDDED / len(table), random_state=seed)
+    features = _embedded(chosen["path"].tolist(), model)
+    labels = chosen["label"].map({name: place for place, name in enumerate(classes)}).to_numpy(np.int64)
+    target = oversampling.target
+    if target is not None:
+        target = max(1, round(target * len(chosen) / len(table)))
+    how = Oversampling(oversampling.method, target, oversampling.neighbours)
+    everything, all_labels = oversample(how, features, labels, seed)
+    names = np.array(classes)[all_labels]
+    invented = np.arange(len(names)) >= len(labels)
+    places = _in_the_plane(everything, umap=umap, seed=seed)
+    before = {name: int((labels == place).sum()) for place, name in enumerate(classes)}
+    after = {name: int((all_labels == place).sum()) for place, name in enumerate(classes)}
+    return EmbeddingMap(places, names, invented, before, after, len(table) if len(chosen) < len(table) else None)
+
+
+def _embedded(paths: list[str], model: str | None) -> NDArray[np.float32]:
+    greys = []
+    for path in paths:
+        try:
+            greys.append(read_scan_file(path).grey())
+        except ScanError as error:
+            raise StageLensError(str(error)) from error
+    if model is None:
+        small = [cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).ravel() / 255 for grey in greys]
+        return np.stack(small).astype(np.float32)
+    return predictor_of(model).embeddings(greys)
+
+
+def _in_the_plane(features: NDArray[np.float32], *, umap: bool, seed: int) -> NDArray[np.float32]:
+    if not umap or len(features) < 5:
+        return np.asarray(PCA(2, random_state=seed).fit_transform(features), np.float32)
+    from umap import UMAP
+
+    neighbours = min(15, len(features) - 1)
+    laid = UMAP(n_components=2, n_neighbors=neighbours, random_state=seed, n_jobs=1).fit_transform(features)
+    return np.asarray(laid, np.float32)

@@ -1,0 +1,177 @@
+"""Explaining one scan in depth: the heatmap with the checks that cost more, and certificates of whole bundles."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.errors import StageLensError
+from core.explain import Explanation, explain, explainer
+from core.explain.attribution import ask
+from core.explain.checks.faithfulness import Faithfulness, agreement, faithfulness
+from core.explain.checks.randomisation import Cascade, cascade, certify
+from core.explain.checks.sanity_report import Certificate, write_certificate
+from core.explain.checks.stability import Stability, stability
+from core.explain.explanation import Asked
+from core.explain.reading import Reading
+from core.explain.targets import class_places
+from core.networks.inference.predictor import Predictor
+from core.scans import Scan, read_scan_file
+from core.workflows.library import SAMPLES
+
+SAMPLE_HEIGHTS = (0, 8, 16, 24)
+COPIES = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A heatmap with the costly checks that were asked for.
+
+    Attributes:
+        reading: The scan with its heatmaps.
+        stability: Of the strongest slice; None if not asked for.
+        faithfulness: Of it.
+        cascade: Of it: the sanity check layer by layer.
+        others: Heatmaps of the same slice and class by other methods.
+    """
+
+    reading: Reading
+    stability: Stability | None = None
+    faithfulness: Faithfulness | None = None
+    cascade: Cascade | None = None
+    others: tuple[Explanation, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what the checks found as plain values for JSON."""
+        explanation = self.reading.explanation
+        found: dict[str, Any] = {}
+        if self.stability is not None:
+            found["stability"] = self.stability.as_dict()
+        if self.faithfulness is not None:
+            found["faithfulness"] = self.faithfulness.as_dict()
+        if self.cascade is not None:
+            found["cascade"] = self.cascade.as_dict()
+        if self.others:
+            found["others"] = [other.as_dict() for other in self.others]
+            found["agreement"] = agreement([explanation, *self.others])
+        return found
+
+
+def study(
+    reading: Reading,
+    predictor: Predictor,
+    *,
+    checks: Sequence[str] = (),
+    compare: Sequence[str] = (),
+    settings: dict[str, Any] | None = None,
+    height_mm: float | None = None,
+    copies: int = COPIES,
+) -> Study:
+    """Make costly checks of a reading's heatmap; of a volume, of its strongest slice.
+
+    Args:
+        reading: A scan with its heatmaps.
+        predictor: The network.
+        checks: Any of "stability", "faithfulness" and "cascade".
+        compare: Names of further methods for the same slice and class.
+        settings: Of the method, as the heatmap was made.
+        height_mm: Height of an image, where it is known.
+        copies: Changed copies of each kind, for stability.
+
+    Returns:
+        The reading with the doubts that came up added to its heatmap's.
+
+    Raises:
+        StageLensError: The network reads whole volumes; these checks are of slices.
+    """
+    if not checks and not compare:
+        return Study(reading)
+    if predictor.network.recipe.depth is not None:
+        raise StageLensError("stability, faithfulness and comparisons are for networks of slices.")
+    scan, explanation = reading.slices[reading.strongest], reading.explanation
+    heights = reading.prediction.heights_mm
+    height = heights[reading.strongest] if heights else height_mm
+    name, method, chosen = explanation.class_name, explanation.method, settings or {}
+    stable = faithful = steps = None
+    asked = asked_of(predictor, scan, name, height)
+    if "stability" in checks:
+        stable = stability(predictor, scan, name, method, copies=copies, settings=chosen, original=asked)
+    if "faithfulness" in checks:
+        faithful = faithfulness(asked, explanation)
+    if "cascade" in checks:
+        steps = cascade(predictor, [scan], method, heights_mm=[height], **chosen)
+    others = tuple(explain(predictor, [scan], [name], one, heights_mm=[height])[0] for one in compare if one != method)
+    return Study(with_doubts(reading, stable, faithful), stable, faithful, steps, others)
+
+
+def asked_of(predictor: Predictor, scan: Scan, class_name: str, height_mm: float | None = None) -> Asked:
+    """Run the pass of an image that costly checks share."""
+    wanted = class_places(predictor.network.recipe, [class_name])
+    return ask(predictor, predictor.fitted([scan.grey()]), wanted, heights_mm=[height_mm])
+
+
+def with_doubts(reading: Reading, stable: Stability | None, faithful: Faithfulness | None) -> Reading:
+    """Return a reading whose strongest heatmap carries the doubts of costly checks too."""
+    doubts = list(reading.explanation.doubts)
+    if stable is not None and not stable.holds:
+        doubts.append(stable.verdict[0].lower() + stable.verdict[1:])
+    if faithful is not None:
+        doubts += faithful.doubts
+    explanations = list(reading.explanations)
+    explanations[reading.strongest] = replace(reading.explanation, doubts=tuple(dict.fromkeys(doubts)))
+    return replace(reading, explanations=tuple(explanations))
+
+
+def certify_bundle(
+    predictor: Predictor, *, methods: Sequence[str] = (), say: Callable[[str], None] = lambda sentence: None
+) -> tuple[Certificate, Path]:
+    """Run the randomisation check for a bundle on the sample scans, and keep the outcome beside its card.
+
+    Args:
+        predictor: The loaded bundle.
+        methods: Names; none for all.
+        say: Told a sentence a method.
+
+    Raises:
+        StageLensError: The network reads whole volumes, or a method is not known.
+    """
+    for name in methods:
+        explainer(name)
+    if predictor.network.recipe.depth is not None:
+        raise StageLensError("certificates are made for networks of slices.")
+    scans, heights = sample_slices()
+    what = f"{len(scans)} synthetic slices of the ICBM average brain"
+    certificate = certify(predictor, scans, methods=methods, what=what, heights_mm=heights, say=say)
+    return certificate, write_certificate(predictor.bundle.folder, certificate)
+
+
+def sample_slices() -> tuple[list[Scan], list[float]]:
+    """Return the sample slices that are most and least changed, with their heights in mm."""
+    scans, heights = [], []
+    for kind in ("template", "marked"):
+        for height in SAMPLE_HEIGHTS:
+            scans.append(read_scan_file(SAMPLES / f"icbm_{kind}_z{height:02d}.png"))
+            heights.append(float(height))
+    return scans, heights
+
+
+def path_frames(
+    predictor: Predictor, scan: Scan, class_name: str, places: Sequence[float]
+) -> tuple[list[np.ndarray], list[float]]:
+    """Return images along the path from black to a scan, and the class's logit at each.
+
+    Args:
+        predictor: The network.
+        scan: An image.
+        class_name: Whose logit.
+        places: In [0, 1].
+
+    Returns:
+        float32 images of the network's size, and logits.
+    """
+    (fitted,) = predictor.fitted([scan.grey()])
+    place = int(class_places(predictor.network.recipe, [class_name])[0])
+    images = np.stack([fitted * np.float32(at) for at in places])
+    return [image[..., 0] for image in images], predictor.logits_of(images)[:, place].tolist()

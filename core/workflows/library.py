@@ -1,0 +1,50 @@
+"""What lies ready: shipped models and sample scans. Loads no network."""
+
+from pathlib import Path
+
+from core.errors import BundleError
+from core.files import PROJECT
+from core.networks.card import bundle_names, open_bundle
+
+SAMPLES = PROJECT / "sample_scans"
+
+
+def card_titles() -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Return title and classes of every readable bundle, by name."""
+    titles = {}
+    for name in bundle_names():
+        try:
+            bundle = open_bundle(name)
+        except BundleError:
+            continue  # the Models page says what is wrong with it
+        titles[name] = (str(bundle.card["title"]), bundle.recipe.classes)
+    return titles
+
+
+def default_model() -> str:
+    """Return the name of the default bundle, or of the first where none is set."""
+    try:
+        return open_bundle().name
+    except BundleError:
+        return bundle_names()[0]
+
+
+def reads_volumes(name: str) -> bool:
+    """Tell whether a bundle's network reads volumes slice by slice."""
+    return open_bundle(name).recipe.slices is not None
+
+
+def sample_scans() -> dict[str, Path]:
+    """Return the sample scans by what they show, such as "ICBM average brain, 16 mm above the commissures"."""
+    found = {}
+    for path in sorted(SAMPLES.glob("icbm_*")):
+        what, _, height = path.name.split(".")[0].removeprefix("icbm_").partition("_z")
+        kind = "ICBM average brain" if what in {"template", "volume"} else f"Synthetic, {what} loss of brain"
+        found[f"{kind}, {int(height)} mm above the commissures" if height else f"{kind}, tilted volume (NIfTI)"] = path
+    return dict(sorted(found.items(), key=lambda item: item[1].suffix == ".png"))
+
+
+def sample_heights(path: Path) -> float | None:
+    """Return the height in mm that a sample slice's name tells."""
+    _, _, height = path.name.split(".")[0].partition("_z")
+    return float(height) if height else None

@@ -1,0 +1,137 @@
+"""From a folder of scans to a trained, evaluated and explained network in one go that can be resumed."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from core.cohorts.audit import audit_folder
+from core.cohorts.cohort import holds_volumes
+from core.cohorts.preprocess import SLICES, preprocess
+from core.cohorts.split import WAYS, best_way, read_split
+from core.cohorts.volumes import volume_table
+from core.errors import CohortError, StageLensError
+from core.evaluation.evaluation import evaluate_bundle
+from core.files import write_json, write_table
+from core.networks.card import Bundle, open_bundle
+from core.networks.recipe import Recipe
+from core.reporting.pictures.overlays import save_pictures
+from core.runs.folder import BUNDLE_FOLDER, FIGURES_FILE
+from core.scans import read_scan_file
+from core.training.phases import Step
+from core.workflows.predict import predictor_of, read_scans
+from core.workflows.reported_run import run_reported
+from core.workflows.train import Request
+
+PREPARED, SPLIT, RUN, EXPLANATIONS, EVALUATION = "preprocessed", "split.csv", "run", "explanations", "evaluation.json"
+
+
+@dataclass(frozen=True, eq=False)
+class FullRun:
+    """What to do, from scans to explanations.
+
+    Attributes:
+        recipe: What to train.
+        folder: Slices or volumes in any layout.
+        out: Folder of everything that is made; what is there already is not made again.
+        by: person, slice, folder, or auto: by person wherever people are found.
+        weights: Start weights on disk.
+        seed: Of the split.
+    """
+
+    recipe: Recipe
+    folder: Path
+    out: Path
+    by: str = "auto"
+    weights: Path | None = None
+    seed: int = 1
+
+
+def full_run(
+    wanted: FullRun, *, step: Step = lambda *_: None, say: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
+    """Preprocess, split, train, evaluate and explain; each only if it is not done yet.
+
+    Returns:
+        Plain values: the folder, the card's figures, and the pictures, one scan a class of the test part.
+
+    Raises:
+        StageLensError: As raised by the rooms below.
+    """
+    wanted.out.mkdir(parents=True, exist_ok=True)
+    split = wanted.out / SPLIT
+    if not split.exists():
+        table = _table(wanted, say)
+        made = WAYS[wanted.by if wanted.by != "auto" else best_way(table)](table, seed=wanted.seed)
+        write_table(split, made)
+        say(
+            f"split by {made['by'].iloc[0]}: "
+            + ", ".join(f"{n} {part}" for part, n in made["part"].value_counts().items())
+        )
+    run = wanted.out / RUN
+    if (run / FIGURES_FILE).exists():
+        card = json.loads((run / FIGURES_FILE).read_text(encoding="utf-8"))
+        return {"out": str(wanted.out), "card": card, "pictures": []}
+    if not (run / BUNDLE_FOLDER / "card.json").exists():
+        request = Request(wanted.recipe, split, run, wanted.weights, resume=(run / "run.json").exists())
+        outcome = run_reported(request, step=step, say=say)
+        if outcome.bundle is None:
+            return {"out": str(wanted.out), "card": outcome.card, "pictures": []}
+    bundle = open_bundle(run / BUNDLE_FOLDER)
+    table = read_split(split)
+    evaluation = wanted.out / EVALUATION
+    if not evaluation.exists():
+        say("evaluating")
+        part = "test" if "test" in set(table["part"]) else "val"
+        write_json(evaluation, evaluate_bundle(bundle, table, part=part))
+    return {"out": str(wanted.out), "card": bundle.card, "pictures": _explained(wanted, bundle, table, say)}
+
+
+def _table(wanted: FullRun, say: Callable[[str], None]) -> pd.DataFrame:
+    """Bring volumes into standard space if that is not done, and list what the recipe can be trained on."""
+    folder, volumes = wanted.folder, wanted.recipe.depth is not None
+    prepared = (folder / "manifest.csv").exists()
+    if holds_volumes(folder) and not prepared:
+        folder = wanted.out / PREPARED
+        say("bringing the volumes into standard space")
+        made = preprocess(
+            wanted.folder,
+            folder,
+            slices=None if volumes else SLICES,
+            say=lambda done, of, sentence: say(f"{done} of {of}: {sentence}"),
+        )
+        if made.manifest.empty:
+            raise CohortError(f"no volume of {wanted.folder} came to lie in standard space.")
+    if volumes:
+        return volume_table(folder)
+    say("auditing")
+    return audit_folder(folder).table
+
+
+def _explained(wanted: FullRun, bundle: Bundle, table: pd.DataFrame, say: Callable[[str], None]) -> list[str]:
+    """Explain the first scan of each class of the test part, unless its pictures are there."""
+    if wanted.recipe.depth is not None:
+        return []
+    folder = wanted.out / EXPLANATIONS
+    done = folder / "done.json"
+    if done.exists():
+        pictures: list[str] = json.loads(done.read_text(encoding="utf-8"))
+        return pictures
+    say("explaining one scan a class")
+    tested = table[table["part"] == "test"] if "test" in set(table["part"]) else table
+    written = []
+    for label, rows in tested.groupby("label"):
+        scan = read_scan_file(rows["path"].iloc[0])
+        try:
+            (reading,) = read_scans([scan], predictor_of(bundle.folder))
+            files = save_pictures(reading, folder / str(label).replace(" ", "_"), opacity=0.5)
+        except StageLensError as error:  # a network hardly trained may have no evidence to show
+            say(f"{label}: {error}")
+            continue
+        written += [str(path) for path in files.values()]
+    folder.mkdir(exist_ok=True)
+    write_json(done, written)
+    return written

@@ -1,0 +1,83 @@
+"""Why 98.6 % is not 98.6 %: the leak of a random split, measured on the person's own folder."""
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from core.errors import StageLensError
+from core.networks.recipe import read_recipe
+from core.reporting.plots.leakage import leak_bars
+from core.workflows.embedding_map import audited
+from core.workflows.leakage import BASELINE, FOLDS, lay_bare
+from pages import within_frame
+
+LESSON = """
+Nearly every published accuracy on the public Alzheimer set lies between 95 and 99 %. The set has 6,400 slices of
+**200 people**, 32 of each, and these systems split the *slices* at random: the test shows the network other slices of
+the very people it was trained on. Neighbouring slices of one head are all but copies, so it is enough to recognise
+*who* it is.
+
+No network is needed to see it. Here the **nearest training picture**, at 32 × 32 pixels, lends its class to each test
+picture, and is measured in four ways.
+"""
+READING = """
+- **Slices split at random** is the published protocol. Most test pictures have a near copy among the training
+  pictures.
+- **People split** asks what a doctor asks: is it right on somebody it has never seen?
+- **Classes drawn by lot** is the proof. Every person gets a class from a hat, so disease cannot be learned at all.
+  Where slices are split at random the figure stays where it was: it has been measuring who is who.
+- **The dotted line** is what always answering the largest class achieves. Bars are 95 % intervals over people.
+
+A figure by slice is neither right nor wrong: it answers another question. StageLens splits by person unless it is told
+otherwise, and puts both figures side by side.
+"""
+
+
+@st.cache_data(max_entries=5, show_spinner=False)
+def measure(folder: str, changed: float) -> dict[str, Any]:
+    """Measure a folder once for everybody; anew when it has changed."""
+    del changed  # part of the key
+    return lay_bare(audited(folder).table, read_recipe(BASELINE)).as_dict()
+
+
+def show(values: dict[str, Any]) -> None:
+    """Show the bars and how to read them."""
+    by_slice, by_person = (values[name]["accuracy"] for name in ("by_slice", "by_person"))
+    st.subheader(f"{by_slice:.1%} is {by_person:.1%} on people never seen", anchor=False)
+    st.plotly_chart(leak_bars(values), width="stretch", config={"displayModeBar": False}, key="leak")
+    counted = f"{values['slices']:,} slices of {values['people']:,} people"
+    st.caption(f"{values['recipe']}. {counted}; {FOLDS} folds, every slice tested once.")
+    st.markdown(READING)
+
+
+def main() -> None:
+    """Run the page."""
+    within_frame("pages/leak.py")
+    st.title("Why 98.6 % is not 98.6 %", anchor=False)
+    st.markdown(LESSON)
+    with st.form("folder", border=False):
+        typed = st.text_input(
+            "Folder of class folders with several slices of each person",
+            placeholder="/data/alzheimer_mri",
+            help="The folder is read where the dashboard runs; nothing is copied. People are found by the audit.",
+        )
+        asked = st.form_submit_button("Measure", type="primary", icon=":material/straighten:")
+    if not asked and "leak folder" not in st.session_state:
+        return
+    if asked:
+        st.session_state["leak folder"] = typed.strip()
+    folder = Path(st.session_state["leak folder"]).expanduser()
+    if not st.session_state["leak folder"]:
+        st.info("Give a folder: one folder of slices a class.", icon=":material/folder_open:")
+        return
+    try:
+        with st.spinner("Finding the people, and comparing every picture with every other …"):
+            values = measure(str(folder), folder.stat().st_mtime if folder.exists() else 0.0)
+    except StageLensError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    show(values)
+
+
+main()

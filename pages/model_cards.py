@@ -1,0 +1,82 @@
+"""Models: the card of every network, with its figures on unseen people beside the published way of counting."""
+
+from typing import Any
+
+import streamlit as st
+
+from core.errors import StageLensError
+from core.networks.card import Bundle, bundle_names, open_bundle
+from core.reporting.model_card import card_page, model_card
+from core.reporting.plots.evaluation import confusion_plot
+from core.reporting.tables import doubt_tiles, figures_table
+from pages import within_frame
+
+WAYS = {
+    "by_person": "Unseen people, each counted once",
+    "by_slice": "Unseen people, every slice counted",
+    "published": "Published protocol, every slice counted",
+}
+
+
+def show_card(bundle: Bundle) -> None:
+    """Show one card."""
+    card = bundle.card
+    st.header(card["title"], anchor=False)
+    st.caption(f"`{card['name']}` · trained {card['date']} · {card['intended_use']}")
+    st.dataframe(figures_table(card), width="stretch", hide_index=True)
+    if card["published_protocol"]:
+        st.info(
+            "The last column is how most published figures on these images are made. There the test shows the network "
+            "other slices of the very people it was trained on: it measures recognition of people, not of disease.",
+            icon=":material/compare_arrows:",
+        )
+    for warning in (card.get("confounders") or {}).get("warnings", ()):
+        st.warning(warning[:1].upper() + warning[1:], icon=":material/warning:")
+    ways = {key: figures for key, figures in ways_of_counting(card).items() if figures is not None}
+    as_share = st.toggle("Confusion matrices in per cent of each row", key=f"share {card['name']}")
+    for column, (key, figures) in zip(st.columns(len(ways)), ways.items(), strict=True):
+        with column:
+            st.markdown(f"**{WAYS[key]}**")
+            plot = confusion_plot(figures, as_share=as_share)
+            st.plotly_chart(plot, width="stretch", config={"displayModeBar": False}, key=f"{card['name']} {key}")
+            for note in figures["notes"]:
+                st.caption(note)
+    st.subheader("What it cannot do", anchor=False)
+    st.markdown("\n".join(f"- {limit}" for limit in card["limits"]))
+    tiles = doubt_tiles(card)
+    if tiles:
+        st.subheader("How far to believe it", anchor=False)
+        for column, (title, value, help_) in zip(st.columns(len(tiles)), tiles, strict=True):
+            column.metric(title, value, help=help_, border=True)
+    text = model_card(bundle)
+    with st.expander("The whole model card"):
+        st.markdown(text.partition("\n\n")[2].replace("\n## ", "\n#### ").removeprefix("## "))
+    with st.container(horizontal=True):
+        for suffix, data, kind in (("md", text, "text/markdown"), ("html", card_page(bundle), "text/html")):
+            name = f"{card['name']}_card.{suffix}"
+            st.download_button(f"Model card (.{suffix})", data, name, kind, key=name, on_click="ignore")
+
+
+def ways_of_counting(card: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures of a card by way of counting."""
+    published = card["published_protocol"] or {}
+    return {"by_person": card["by_person"], "by_slice": card["by_slice"], "published": published.get("by_slice")}
+
+
+def main() -> None:
+    """Run the page."""
+    within_frame("pages/models.py")
+    st.title("Models", anchor=False)
+    names = bundle_names()
+    if not names:
+        st.info("There is no model in the models folder yet; `stagelens train` makes one.")
+    for name in names:
+        try:
+            bundle = open_bundle(name)
+        except StageLensError as error:
+            st.error(str(error), icon=":material/error:")
+            continue
+        show_card(bundle)
+
+
+main()

@@ -1,0 +1,218 @@
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import typer
+
+from core.__main__ import app, main
+from core.cohorts.synthetic.ood_images import foreign_pictures
+from core.networks.card import bundle_names
+
+from ..conftest import CLASSES, ROOT, SAMPLES
+from ..scans import pictures
+
+SCAN = str(SAMPLES / "icbm_template_z08.png")
+
+
+class Shell:
+    """Runs the command line in this process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.monkeypatch, self.capsys = monkeypatch, capsys
+
+    def __call__(self, *arguments: str | Path) -> tuple[int, str, str]:
+        """Return exit status, standard output, standard error."""
+        self.monkeypatch.setattr(sys, "argv", ["stagelens", *map(str, arguments)])
+        status = 0
+        try:
+            main()
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        out, err = self.capsys.readouterr()
+        return status, out, err
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(monkeypatch, capsys)
+
+
+def test_predict_gives_probabilities_by_class_for_machines(shell: Shell, models: Path) -> None:
+    status, out, _ = shell("predict", SCAN, SAMPLES / "icbm_marked_z24.png", "--model", "tiny", "--json")
+    answers = json.loads(out)
+    assert status == 0
+    assert [answer["scan"] for answer in answers] == [SCAN, str(SAMPLES / "icbm_marked_z24.png")]
+    for answer in answers:
+        assert answer["model"] == "tiny"
+        assert tuple(answer["probabilities"]) == CLASSES
+        assert sum(answer["probabilities"].values()) == pytest.approx(1)
+
+
+def test_predict_reads_well_and_takes_the_default_model(shell: Shell, models: Path) -> None:
+    status, out, _ = shell("predict", SCAN)
+    assert status == 0
+    assert re.search(r"Very Mild Demented +\d+\.\d%", out)
+    assert "Not a medical device" in out
+
+
+@pytest.mark.skipif(not bundle_names(), reason="no model in models/")
+def test_a_foreign_picture_gets_no_answer_unless_asked_for(shell: Shell, tmp_path: Path) -> None:
+    photograph = foreign_pictures([np.zeros((8, 8))])["photographs"][0].clip(0, 255).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "photograph.png"), photograph)
+    status, out, _ = shell("predict", tmp_path / "photograph.png")
+    assert status == 0
+    assert "does not look like what the network was trained on" in out
+    assert not any(re.search(rf"{name} +\d+\.\d%", out) for name in CLASSES)
+    _, out, _ = shell("predict", tmp_path / "photograph.png", "--json")
+    (answer,) = json.loads(out)
+    assert (answer["refused"], answer["answer"], answer["probabilities"]) == (True, None, None)
+    status, out, err = shell("explain", tmp_path / "photograph.png", "--out", tmp_path / "out")
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "does not look like what the network was trained on" in err
+    assert not (tmp_path / "out").exists()
+    _, out, _ = shell("predict", tmp_path / "photograph.png", "--nevertheless")
+    assert all(re.search(rf"{name} +\d+\.\d%", out) for name in CLASSES)
+
+
+def test_one_bad_scan_of_two_is_named_and_the_other_read(shell: Shell, models: Path, tmp_path: Path) -> None:
+    (tmp_path / "page.jpg").write_bytes(b"<html></html>")
+    status, out, err = shell("predict", tmp_path / "page.jpg", SCAN, "--json")
+    assert status == 1
+    assert [answer["scan"] for answer in json.loads(out)] == [SCAN]
+    assert re.fullmatch(r"stagelens: page\.jpg: an HTML page; accepted are DICOM, PNG, .*\n", err)
+
+
+@pytest.mark.parametrize("name", pictures.broken())
+@pytest.mark.parametrize("verb", ["predict", "explain"])
+def test_a_broken_picture_is_one_line_and_status_1(
+    shell: Shell, models: Path, tmp_path: Path, name: str, verb: str
+) -> None:
+    path = tmp_path / "scan.jpg"
+    path.write_bytes(pictures.broken()[name])
+    more = ["--out", tmp_path / "out"] if verb == "explain" else []
+    status, out, err = shell(verb, path, *more)
+    assert (status, out) == (1, "")
+    assert re.fullmatch(r"stagelens: scan\.jpg.*\n", err)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_of_many_pages_asks_for_one(shell: Shell, models: Path, tmp_path: Path) -> None:
+    (tmp_path / "stack.tif").write_bytes(pictures.PAGES_201)
+    status, _, err = shell("predict", tmp_path / "stack.tif")
+    assert status == 1
+    assert "201 pages" in err
+    assert "--page" in err
+    assert shell("predict", tmp_path / "stack.tif", "--page", "7")[0] == 0
+
+
+def test_a_doubtful_picture_is_read_with_a_note(shell: Shell, models: Path, tmp_path: Path) -> None:
+    (tmp_path / "black.png").write_bytes(pictures.ALL_BLACK)
+    status, out, _ = shell("predict", tmp_path / "black.png")
+    assert status == 0
+    assert "Note: Every pixel has the same value" in out
+
+
+def test_explain_leaves_pictures_named_by_content(shell: Shell, models: Path, tmp_path: Path) -> None:
+    status, out, _ = shell("explain", SCAN, "--out", tmp_path / "o", "--class", "mild demented", "--json")
+    answer = json.loads(out)
+    assert status == 0
+    assert (answer["method"], answer["class"], answer["settings"]["layer"]) == ("grad-cam", "Mild Demented", "out_relu")
+    heatmap = np.load(answer["files"]["heatmap"])
+    assert heatmap.shape == tuple(answer["cells"])
+    assert heatmap.max() == pytest.approx(answer["peak"])
+    assert all(Path(path).exists() and "icbm" not in path for path in answer["files"].values())
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("predict SCAN --model huge", "there is no model huge; known are tiny."),
+        ("explain SCAN --out OUT --class Severe", "'Severe' is no class"),
+        ("explain SCAN --out OUT --method tea", "there is no method 'tea'"),
+        ("audit OUT", "there is no folder"),
+        ("train nothing --split OUT --out OUT", "there is no recipe nothing"),
+        ("train s1_resnet50 --split OUT --out OUT", "is not a split table"),
+        ("evaluate tiny --split OUT", "is not a split table"),
+        ("export tiny --format pickle --out OUT", "known are keras, onnx"),
+    ],
+)
+def test_work_that_fails_is_one_line_and_status_1(
+    shell: Shell, models: Path, tmp_path: Path, line: str, said: str
+) -> None:
+    status, out, err = shell(*line.replace("SCAN", SCAN).replace("OUT", str(tmp_path / "o")).split())
+    assert (status, out) == (1, "")
+    assert err.startswith("stagelens: ")
+    assert err.count("\n") == 1
+    assert said in err
+
+
+@pytest.mark.parametrize(
+    "line", ["predict", "explain SCAN", "nonsense", "split X --by chance", "predict SCAN --page 0"]
+)
+def test_bad_usage_is_status_2(shell: Shell, line: str) -> None:
+    status, out, err = shell(*line.replace("SCAN", SCAN).split())
+    assert (status, out) == (2, "")
+    assert "Usage" in err
+
+
+def test_audit_and_split_write_their_tables(shell: Shell, heads: Path, tmp_path: Path) -> None:
+    status, out, _ = shell("audit", heads, "--table", tmp_path / "t.csv")
+    assert status == 0
+    assert "240 images" in out
+    assert "20 people, 12 slices each: 8 Non Demented" in out
+    assert "No byte-identical copies." in out
+    assert (tmp_path / "t.csv").read_text().startswith("path,label,subject,slice")
+    status, out, _ = shell("split", heads, "--out", tmp_path / "s.csv", "--json")
+    assert json.loads(out)["by"] == "person"
+    status, out, _ = shell("split", heads, "--by", "slice", "--out", tmp_path / "s.csv")
+    assert status == 0
+    assert "WARNING: 20 of 20 people have slices in more than one part" in out
+
+
+def test_leak_lays_bare_what_a_split_by_slice_is_worth(shell: Shell, heads: Path, tmp_path: Path) -> None:
+    status, out, _ = shell("leak", heads, "--plot", tmp_path / "leak.html", "--json")
+    found = json.loads(out)
+    assert status == 0
+    assert found["by_slice"]["accuracy"] > found["by_person"]["accuracy"] + 0.3
+    assert set(found["shuffled_labels"]) == {"accuracy", "interval", "split", "classes_by_lot", "title"}
+    assert "Classes drawn by lot" in (tmp_path / "leak.html").read_text(encoding="utf-8")
+    words = shell("leak", heads)[1]
+    assert "On people never seen the same recipe is right in" in words
+    status, _, error = shell("leak", heads, "--recipe", "s1_resnet50")
+    assert (status, error.count("\n")) == (1, 1)
+    assert "give a folder for its runs with --out" in error
+
+
+def test_a_part_that_a_run_does_not_have_is_refused_and_not_ignored(shell: Shell, tmp_path: Path) -> None:
+    status, _, error = shell("evaluate", tmp_path, "--part", "val")
+    assert status == 2
+    assert "a run is evaluated on its test part" in " ".join(error.replace("│", " ").split())
+
+
+def test_audit_for_machines(shell: Shell, heads: Path) -> None:
+    findings = json.loads(shell("audit", heads, "--json")[1])
+    assert (findings["images"], findings["people"], findings["slices_per_person"]) == (240, 20, [12])
+
+
+def test_models_and_recipes_are_listed(shell: Shell, models: Path) -> None:
+    assert [card["name"] for card in json.loads(shell("models", "--json")[1])] == ["tiny"]
+    assert "accuracy" in shell("models")[1]
+    assert "s1_resnet50" in shell("recipes")[1]
+
+
+def test_every_command_is_in_the_readme_and_every_option_there_exists(shell: Shell) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^stagelens (.+?)(?:  +#.*)?$", readme, flags=re.MULTILINE)
+    verbs = set(typer.main.get_command(app).commands)
+    assert {line.split()[0] for line in lines} == verbs
+    for line in lines:
+        verb, *words = shlex.split(line)
+        help_text = shell(verb, "--help")[1]
+        for word in words:
+            if word.startswith("--"):
+                assert word in help_text, f"{verb} has no {word}"

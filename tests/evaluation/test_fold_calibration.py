@@ -1,0 +1,60 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import softmax
+
+from core.cohorts.tasks import ALZHEIMER
+from core.evaluation.fold_calibration import calibration_of, sets_of
+from core.reporting.text.evaluation import calibration_words, sets_words
+
+from ..conftest import tiny_recipe
+
+
+def fold(seed: int, *, too_sure: float, people: int = 150) -> pd.DataFrame:
+    """What a fold keeps of people whose stages are drawn from a network's probabilities, before it grew too sure."""
+    rng = np.random.default_rng(seed)
+    logits = 1.5 * rng.normal(size=(people, 4))
+    stage = (rng.random((people, 1)) > softmax(logits, axis=1).cumsum(axis=1)).sum(axis=1)
+    table = pd.DataFrame({"label": np.repeat(np.array(ALZHEIMER.classes)[stage], 3),
+                          "subject": np.repeat([f"P{seed}_{person}" for person in range(people)], 3),
+                          "part": np.repeat(np.where(np.arange(people) % 2, "val", "test"), 3)})  # fmt: skip
+    for place, name in enumerate(ALZHEIMER.classes):
+        table[f"logit {name}"] = np.repeat(too_sure * logits[:, place], 3)
+    return table
+
+
+def test_each_fold_is_calibrated_on_its_own_validation_people() -> None:
+    folds = [fold(seed, too_sure=sure) for seed, sure in enumerate((3.0, 1.0, 3.0))]
+    found = calibration_of(folds, tiny_recipe())
+    assert found is not None
+    for unit in ("by_slice", "by_person"):
+        one = found[unit]
+        assert (one["fitted_on_people"], one["measured_on_people"]) == (225, 225)
+        assert one["temperature"]["temperatures"] == pytest.approx([3, 1, 3], rel=0.35)
+        assert one["temperature"]["error"] < one["as_is"]["error"] - 0.05
+        assert one["temperature"]["log_loss"] < one["as_is"]["log_loss"]
+        assert one["vector"]["log_loss"] < one["as_is"]["log_loss"]
+        low, high = one["as_is"]["interval"]
+        assert low < one["as_is"]["error"] < high
+        assert sum(bin_["n"] for bin_ in one["as_is"]["reliability"]) == (675 if unit == "by_slice" else 225)
+    words = calibration_words(found)
+    assert "fitted on 225 validation people, measured on 225 test people" in words
+    assert "temperature 3" in words or "temperature 2" in words
+
+
+def test_without_validation_people_nothing_is_calibrated() -> None:
+    table = fold(0, too_sure=1.0)
+    assert calibration_of([table[table["part"] == "test"]], tiny_recipe()) is None
+    assert calibration_of([table.assign(subject="")], tiny_recipe()) is None
+    assert sets_of([table[table["part"] == "test"]], tiny_recipe(), coverage=0.9) is None
+
+
+def test_sets_of_people_keep_their_promise_over_the_folds() -> None:
+    found = sets_of([fold(seed, too_sure=2.0) for seed in range(10)], tiny_recipe(), coverage=0.9)
+    assert found is not None
+    low, high = found["interval"]
+    assert low - 0.01 <= 0.9 <= high + 0.01
+    assert low < found["coverage"] < high
+    assert 1 < found["size"] < 4
+    assert all(0.8 < share <= 1 for share in found["by_class"].values())
+    assert "promised 90%" in sets_words(found)

@@ -1,0 +1,142 @@
+"""Folds, full runs, records and the doctor: what the command line does in one go."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.cohorts import audit_folder
+from core.errors import TrainingError
+from core.networks.recipe import Augmentation, Classic, Phase, read_recipe
+from core.runs.backends import BackendReport, backends, in_backend
+from core.workflows import doctor
+from core.workflows.cross_validate import CrossValidation, cross_validate
+from core.workflows.pipeline import FullRun, full_run
+from core.workflows.reported_run import RunRecords, run_reported
+from core.workflows.train import Request
+
+from ..conftest import tiny_recipe
+from ..training.cohorts import write_cohort
+
+NEAREST = tiny_recipe(phases=(), backbone="pixels", height=32, width=32, classic=Classic("nearest_neighbours"))
+
+
+def test_folds_are_runs_of_their_own_and_sum_up_to_everybody(heads: Path, tmp_path: Path) -> None:
+    table = audit_folder(heads).table
+    request = Request(NEAREST, Path("unused.csv"), tmp_path / "cv")
+    one = cross_validate(request, table, CrossValidation(2, fold="repeat1_fold2"))
+    assert one["finished"] == ["repeat1_fold2"]
+    said: list[str] = []
+    summary = cross_validate(request, table, CrossValidation(2, 2), say=said.append)
+    assert len([line for line in said if " of 2 x 2" in line]) == 3  # one was finished before
+    assert summary["finished"] == summary["wanted"]
+    for repeat in summary["repeats"]:
+        assert repeat["by_person"]["n"] == table["subject"].nunique()
+        assert repeat["by_slice"]["n"] == len(table)
+    accuracies = [
+        json.loads((tmp_path / "cv" / name / "figures.json").read_text())["by_person"]["accuracy"]
+        for name in summary["wanted"]
+    ]
+    assert summary["per_fold"]["accuracy"]["mean"] == pytest.approx(np.mean(accuracies))
+    assert summary["per_fold"]["accuracy"]["sd"] == pytest.approx(np.std(accuracies, ddof=1))
+    assert len(summary["impaired"][0]["thresholds"]) == 2
+    assert json.loads((tmp_path / "cv" / "folds.json").read_text()) == summary
+    with pytest.raises(TrainingError, match="there is no fold repeat9_fold1"):
+        cross_validate(request, table, CrossValidation(2, fold="repeat9_fold1"))
+
+
+def test_a_full_run_goes_from_a_folder_to_pictures_and_does_nothing_twice(heads: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(backbone="resnet18", phases=(Phase("all", 1e-3, 1, 1),))
+    wanted = FullRun(recipe, heads, tmp_path / "out")
+    made = full_run(wanted)
+    assert made["card"]["split"]["by"] == "person"
+    assert made["pictures"]
+    assert all(Path(path).is_file() for path in made["pictures"])
+    evaluation = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert evaluation["by_person"] == made["card"]["by_person"]
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert full_run(wanted) == made
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()} == times
+
+
+def test_a_full_run_of_a_baseline_has_figures_and_no_pictures(heads: Path, tmp_path: Path) -> None:
+    made = full_run(FullRun(NEAREST, heads, tmp_path / "out", by="slice"))
+    assert made["card"]["by_slice"]["accuracy"] > 0.9
+    assert "people have slices in more than one part" in made["card"]["split"]["tearing"]
+    assert made["pictures"] == []
+    assert full_run(FullRun(NEAREST, heads, tmp_path / "out", by="slice"))["card"] == made["card"]
+
+
+def test_every_run_keeps_recipe_environment_curves_and_predictions(tmp_path: Path) -> None:
+    write_cohort(tmp_path)
+    recipe = tiny_recipe(phases=(Phase("head", 1e-3, 2, 2),), augmentation=Augmentation(flip_horizontal=True))
+    request = Request(recipe, tmp_path / "alzheimer_slices.csv", tmp_path / "run")
+    outcome = run_reported(request)
+    run = tmp_path / "run"
+    assert read_recipe(run / "recipe.toml") == recipe
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["packages"]["keras"]
+    assert environment["backend"] == "tensorflow"
+    assert "Validation" in (run / "learning_curves.html").read_text()
+    assert (run / "plotly.min.js").exists()
+    predictions = pd.read_csv(run / "predictions.csv")
+    assert predictions["part"].value_counts().to_dict() == {"train": 12, "val": 4, "test": 4}
+    assert outcome.card is not None
+    assert outcome.card["device"] == environment["device"]
+
+
+def test_runs_are_tracked_with_mlflow_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mlflow = pytest.importorskip("mlflow", reason="MLflow is not installed; see requirements-backends.txt")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "run").mkdir()
+    row = {
+        "epoch": 1,
+        "accuracy": 0.5,
+        "loss": 1.0,
+        "val_accuracy": 0.4,
+        "val_loss": 1.2,
+        "learning_rate": 1e-3,
+        "seconds": 1,
+    }
+    pd.DataFrame([row]).to_csv(tmp_path / "run" / "phase1_log.csv", index=False)
+    for _ in range(2):  # the second goes on with the same MLflow run
+        with RunRecords(Request(tiny_recipe(), Path("unused"), tmp_path / "run")) as records:
+            records.record(1, row)
+    client = mlflow.MlflowClient(tracking_uri=(tmp_path / "run" / "mlruns").as_uri())
+    found = client.search_runs([client.get_experiment_by_name("stagelens").experiment_id])
+    assert len(found) == 1
+    assert found[0].data.metrics["val_loss"] == 1.2
+    assert found[0].data.params["backbone"] == "tiny"
+
+
+def test_a_failing_component_comes_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> str:
+        raise RuntimeError("no luck\nat all")
+
+    tries = [doctor.Check("one", lambda: "fine", "never said"), doctor.Check("two", broken, "try again")]
+    monkeypatch.setattr(doctor, "checks", lambda: tries)
+    assert list(doctor.examine()) == [
+        doctor.Finding("one", True, "fine"),
+        doctor.Finding("two", False, "no luck at all", "try again"),
+    ]
+
+
+def test_the_doctor_finds_this_machine_well() -> None:
+    ill = [finding for finding in doctor.examine() if not finding.well]
+    assert not ill
+
+
+def test_a_backend_that_does_not_load_is_a_finding_not_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("it broke")
+
+    monkeypatch.setattr("core.runs.backends.in_backend", refuse)
+    found = {report.name: report for report in backends()}
+    assert found["tensorflow"] == BackendReport("tensorflow", True, True, trouble="it broke")
+    monkeypatch.undo()
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        in_backend("tensorflow", "1 / 0")
+    with pytest.raises(RuntimeError, match="no answer within 1 s"):
+        in_backend("tensorflow", "import time; time.sleep(9)", wait=1)
