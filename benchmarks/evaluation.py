@@ -18,16 +18,16 @@ from scipy.special import softmax
 from sklearn import metrics
 
 from core.cohorts.tasks import ALZHEIMER
-from core.evaluation.confounder_analysis import People
+from core.evaluation.confounder_analysis import Subjects
 from core.evaluation.evaluation import evaluate
-from core.evaluation.metrics import REPLICATES, figures_by_person, figures_by_slice
-from core.evaluation.predictions import Answers
+from core.evaluation.metrics import REPLICATES, slice_metrics, subject_metrics
+from core.evaluation.predictions import Predictions
 from core.networks.recipe import read_recipe
 
 PEOPLE, SLICES, ROUNDS, PEER_REPLICATES = 200, 32, 3, 5
 
 
-def an_evaluation() -> tuple[Answers, People]:
+def an_evaluation() -> tuple[Predictions, Subjects]:
     """Invent what a network said of the Alzheimer set's people, all tested, with as many for validation."""
     rng, tables = np.random.default_rng(0), []
     for part in ("val", "test"):
@@ -37,13 +37,13 @@ def an_evaluation() -> tuple[Answers, People]:
                               "label": np.array(ALZHEIMER.classes)[stage], "subject": subjects, "part": part,
                               "slice": np.tile(np.arange(SLICES), PEOPLE)})  # fmt: skip
         logits = np.eye(4)[stage] + rng.normal(size=(len(stage), 4))
-        for place, name in enumerate(ALZHEIMER.classes):
-            table[f"logit {name}"] = logits[:, place]
+        for index, name in enumerate(ALZHEIMER.classes):
+            table[f"logit {name}"] = logits[:, index]
         tables.append(table)
     together = pd.concat(tables, ignore_index=True)
     ages = together.drop_duplicates("subject")[["subject"]].assign(age=lambda rows: rng.uniform(40, 95, len(rows)))
-    people = People(ages.rename(columns={"subject": "person"}).reset_index(drop=True))
-    return Answers("benchmark", "benchmark", read_recipe("s1_resnet50"), "test", [together]), people
+    people = Subjects(ages.rename(columns={"subject": "person"}).reset_index(drop=True))
+    return Predictions("benchmark", "benchmark", read_recipe("s1_resnet50"), "test", [together]), people
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -54,29 +54,29 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def by_scikit_learn(labels: np.ndarray, scores: np.ndarray, people: np.ndarray, replicates: int) -> None:
-    """Measure what `figures_by_slice` measures in a loop over resamples of people."""
+    """Measure what `slice_metrics` measures in a loop over resamples of people."""
     rng, rows = np.random.default_rng(0), [np.flatnonzero(people == person) for person in range(PEOPLE)]
     for _ in range(replicates):
         drawn = np.concatenate([rows[person] for person in rng.integers(0, PEOPLE, PEOPLE)])
-        truth, chances = labels[drawn], scores[drawn]
-        said = chances.argmax(axis=1)
+        truth, probabilities = labels[drawn], scores[drawn]
+        said = probabilities.argmax(axis=1)
         metrics.accuracy_score(truth, said)
         metrics.balanced_accuracy_score(truth, said)
         metrics.precision_recall_fscore_support(truth, said, zero_division=0)
         metrics.multilabel_confusion_matrix(truth, said)
         metrics.cohen_kappa_score(truth, said, weights="quadratic")
-        metrics.log_loss(truth, chances, labels=range(4))
-        for place in range(4):
-            if len(set(truth == place)) == 2:
-                metrics.roc_auc_score(truth == place, chances[:, place])
-        metrics.roc_auc_score(truth > 0, 1 - chances[:, 0])
+        metrics.log_loss(truth, probabilities, labels=range(4))
+        for index in range(4):
+            if len(set(truth == index)) == 2:
+                metrics.roc_auc_score(truth == index, probabilities[:, index])
+        metrics.roc_auc_score(truth > 0, 1 - probabilities[:, 0])
 
 
 def main() -> None:
     """Measure and print."""
-    answers, people = an_evaluation()
-    rows = answers.asked
-    labels = rows["label"].map({name: place for place, name in enumerate(ALZHEIMER.classes)}).to_numpy()
+    predictions, people = an_evaluation()
+    rows = predictions.asked
+    labels = rows["label"].map({name: index for index, name in enumerate(ALZHEIMER.classes)}).to_numpy()
     logits = rows[[f"logit {name}" for name in ALZHEIMER.classes]].to_numpy()
     subjects = rows["subject"].to_numpy(str)
     numbers = np.unique(subjects, return_inverse=True)[1]
@@ -88,9 +88,9 @@ def main() -> None:
             labels.sum()
 
     works: dict[str, Callable[[], object]] = {
-        "everything, as `stagelens evaluate --people`": lambda: evaluate(answers, people),
-        "figures by slice": lambda: figures_by_slice(labels, logits, subjects, ALZHEIMER.classes, ordered=True),
-        "figures by person": lambda: figures_by_person(labels, logits, subjects, ALZHEIMER.classes, ordered=True),
+        "everything, as `stagelens evaluate --people`": lambda: evaluate(predictions, people),
+        "figures by slice": lambda: slice_metrics(labels, logits, subjects, ALZHEIMER.classes, ordered=True),
+        "figures by person": lambda: subject_metrics(labels, logits, subjects, ALZHEIMER.classes, ordered=True),
         "floor: every label and score read once a resample": floor,
         f"scikit-learn, figures by slice, {PEER_REPLICATES} resamples": lambda: by_scikit_learn(
             labels, scores, numbers, PEER_REPLICATES

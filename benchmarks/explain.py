@@ -107,9 +107,9 @@ class Bench:
         self.predictor = Predictor(Bundle(Path("nowhere"), recipe, {"name": "benchmark"}), self.network)
         self.keras = Predictor(self.predictor.bundle, self.network, engine="keras")
         rng = np.random.default_rng(0)
-        self.greys = [rng.uniform(0, 255, (SIDE, SIDE)).astype(np.float32) for _ in range(max(BATCHES))]
-        self.scans = [Scan(grey, (0.0, 255.0), f"scan-{n}", "noise") for n, grey in enumerate(self.greys)]
-        self.fitted = self.predictor.fitted(self.greys)
+        self.intensities = [rng.uniform(0, 255, (SIDE, SIDE)).astype(np.float32) for _ in range(max(BATCHES))]
+        self.scans = [Scan(grey, (0.0, 255.0), f"scan-{n}", "noise") for n, grey in enumerate(self.intensities)]
+        self.inputs = self.predictor.inputs(self.intensities)
         weights = scratch / "weights.npz"
         np.savez(weights, **{v.path.removeprefix("head/"): np.asarray(v) for v in self.network.whole.weights})
         self.peers = {name: Peer(name, weights) for name, package in PEERS.items() if importlib.util.find_spec(package)}
@@ -124,7 +124,7 @@ class Bench:
 
     def forward(self, batch: int) -> Callable[[], float]:
         """Return the bare forward pass of the default engine, fitted scans in memory."""
-        return timed(lambda: self.predictor.logits_of(self.fitted[:batch]))
+        return timed(lambda: self.predictor.logits_of(self.inputs[:batch]))
 
     def peer(self, library: str, work: str, batch: int) -> dict[str, Callable[[], float]]:
         """Return a peer's piece of work, if it is installed."""
@@ -158,7 +158,7 @@ def engines(bench: Bench) -> None:
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
     _, openvino = compile_body(bench.network, engine="openvino")
     for batch in BATCHES:
-        given = bench.fitted[:batch]
+        given = bench.inputs[:batch]
         constant = tf.constant(given)
         medians = interleaved({
             f"default engine ({bench.predictor.engine})": bench.forward(batch),
@@ -177,7 +177,7 @@ def cams(bench: Bench) -> None:
     from core.explain.attribution import ask
 
     def every_class(batch: int) -> None:
-        asked = ask(bench.predictor, bench.fitted[:batch], np.full(batch, -1))
+        asked = ask(bench.predictor, bench.inputs[:batch], np.full(batch, -1))
         kernel = np.asarray(bench.network.head.get_layer("logits").kernel)
         np.maximum(np.einsum("nhwk,kc->nchw", asked.feature_maps, kernel, optimize=True) / 49, 0)
 
@@ -204,11 +204,11 @@ def stability_part(bench: Bench) -> None:
     from core.explain.checks.stability import stability
 
     scan, copies = bench.scans[0], 10
-    original = ask(bench.predictor, bench.fitted[:1], np.array([CLASS]))
+    original = ask(bench.predictor, bench.inputs[:1], np.array([CLASS]))
 
     def ten_forward() -> None:
-        for place in range(copies):
-            bench.predictor.logits_of(bench.fitted[place : place + 1])
+        for index in range(copies):
+            bench.predictor.logits_of(bench.inputs[index : index + 1])
 
     medians = interleaved({
         "ten forward passes, one by one": timed(ten_forward),
@@ -226,7 +226,7 @@ def gradients(bench: Bench) -> None:
     classes = np.full(16, CLASS)
     contestants = {
         "forward and gradient, bare, 16 at once, a point": timed(
-            lambda: bench.predictor.input_gradient(bench.fitted, classes)
+            lambda: bench.predictor.input_gradient(bench.inputs, classes)
         ),
     }
     bare = interleaved(contestants, bench.rounds, per=16)
@@ -256,7 +256,7 @@ def masks(bench: Bench) -> None:
     from core.explain.methods.occlusion import patches
 
     count = len(patches((SIDE, SIDE), 0.2, 0.5)[0])
-    every = np.repeat(bench.fitted, 8, axis=0)  # 128 scans
+    every = np.repeat(bench.inputs, 8, axis=0)  # 128 scans
 
     def bare(passes: int) -> Callable[[], float]:
         return timed(lambda: bench.predictor.logits_of(every[:passes]))
@@ -276,21 +276,25 @@ def masks(bench: Bench) -> None:
 
 def adaptive(bench: Bench, scans: int) -> None:
     """How many points the adaptive rule needs for a completeness error below 1 %, on the shipped bundle."""
-    from core.cohorts.synthetic.cohort import known_slices
-    from core.explain import explain_greys
+    from core.cohorts.synthetic.cohort import synthetic_slices
+    from core.explain import explain_arrays
     from core.networks.card import open_bundle
     from core.networks.inference.predictor import load_predictor
 
     predictor = load_predictor(open_bundle())
-    greys = [one.grey.astype(np.float32) for one in known_slices("ventricles", -(-scans // 4))][:scans]
-    found = explain_greys(predictor, greys, [None] * len(greys), "integrated-gradients", points=512)
+    intensities = [one.grey.astype(np.float32) for one in synthetic_slices("ventricles", -(-scans // 4))][:scans]
+    found = explain_arrays(predictor, intensities, [None] * len(intensities), "integrated-gradients", points=512)
     points = np.array([one.checks["points"] for one in found])
     errors = np.array([one.checks["completeness_error"] for one in found], float)
-    print(f"\nAdaptive Integrated Gradients, {predictor.bundle.name}, {len(greys)} synthetic slices, error below 1 %")
+    print(
+        f"\nAdaptive Integrated Gradients, {predictor.bundle.name}, {len(intensities)} synthetic slices, error below 1 %"
+    )
     quantiles = np.percentile(points, [0, 25, 50, 75, 90, 100]).round().astype(int)
     print("  points: least {}, quarter {}, median {}, three quarters {}, 90 % {}, most {}".format(*quantiles))
     print(f"  complete: {(errors < 0.01).sum()} of {len(errors)}; worst error {np.nanmax(errors):.2%}")
-    fixed = explain_greys(predictor, greys[:10], [None] * 10, "integrated-gradients", rule="gauss-legendre", points=50)
+    fixed = explain_arrays(
+        predictor, intensities[:10], [None] * 10, "integrated-gradients", rule="gauss-legendre", points=50
+    )
     print("  Gauss–Legendre with 50 points, first ten scans: median error "
           f"{np.median([one.checks['completeness_error'] for one in fixed]):.2%}")  # fmt: skip
 
@@ -300,7 +304,7 @@ def memory() -> None:
     script = """
 import sys, numpy as np
 from pathlib import Path
-from core.explain import explain_greys
+from core.explain import explain_arrays
 from core.networks.card import Bundle
 from core.networks.architectures.network import build_network
 from core.networks.inference.predictor import Predictor
@@ -312,7 +316,7 @@ recipe = Recipe("m", "m", "alzheimer", backbone, side, side, (Phase("head", 1e-3
 predictor = Predictor(Bundle(Path("x"), recipe, {"name": "m"}), build_network(recipe))
 shape = (side, side) if depth is None else (depth, side, side)
 grey = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
-explain_greys(predictor, [grey], [None], method, heights_mm=[12.0], **settings)
+explain_arrays(predictor, [grey], [None], method, heights_mm=[12.0], **settings)
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(int(peak.split()[1]) // 1024)
 """

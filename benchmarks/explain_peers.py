@@ -153,9 +153,9 @@ def in_keras(weights: dict[str, np.ndarray]) -> Callable[[str, int], object]:
         given = rng.uniform(-120, 135, (batch, SIDE, SIDE, 3)).astype(np.float32)
         if work == "integrated-gradients loop":  # as on keras.io: eager, a point at a time
             total = np.zeros_like(given)
-            for share in np.linspace(0, 1, POINTS):
+            for fraction in np.linspace(0, 1, POINTS):
                 with tf.GradientTape() as tape:
-                    at = tf.constant(given * share, tf.float32)
+                    at = tf.constant(given * fraction, tf.float32)
                     tape.watch(at)
                     score = network(at, training=False)[:, CLASS]
                 total += tape.gradient(score, at).numpy()

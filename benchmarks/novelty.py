@@ -21,33 +21,33 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 from core.cohorts import read_split
-from core.cohorts.synthetic.ood_images import foreign_pictures
-from core.evaluation.ood import REFUSED, learn_familiar, limit_of
+from core.cohorts.synthetic.ood_images import ood_images
+from core.evaluation.ood import REJECTED, fit_ood_model, ood_limit
 from core.networks.card import open_bundle
 from core.networks.inference.predictor import Predictor, load_predictor
 from core.networks.ood import signatures
-from core.networks.subset import load_part
+from core.networks.subset import load_subset
 from core.scans import read_scan
 
-CHUNK, KNOWN, TUMOURS = 64, 2048, 600
+CHUNK, SYNTHETIC, TUMOURS = 64, 2048, 600
 Floats = NDArray[np.float32]
-Way = Callable[[Floats], Floats]  # feature maps to scores
+Scheme = Callable[[Floats], Floats]  # feature maps to scores
 
 
-def feature_maps(predictor: Predictor, fitted: Floats) -> Floats:
+def feature_maps(predictor: Predictor, inputs: Floats) -> Floats:
     """Return N × h × w × channels."""
-    starts = range(0, len(fitted), CHUNK)
-    given = [np.ascontiguousarray(fitted[start : start + CHUNK], np.float32) for start in starts]
+    starts = range(0, len(inputs), CHUNK)
+    given = [np.ascontiguousarray(inputs[start : start + CHUNK], np.float32) for start in starts]
     return np.concatenate([predictor.features_and_logits(one)[0] for one in given])
 
 
-def ways_of(known: Floats) -> dict[str, Way]:
+def ways_of(known: Floats) -> dict[str, Scheme]:
     """Learn every way on the feature maps of training scans."""
     pooled = known.mean(axis=(1, 2))
     few = PCA(64, random_state=0).fit(pooled)
     near, spread = NearestNeighbors(n_neighbors=1).fit(pooled), LedoitWolf().fit(few.transform(pooled))
     flat = PCA(64, random_state=0).fit(pooled)
-    familiar = learn_familiar(signatures(known), np.zeros(len(known), np.int64))
+    ood_model = fit_ood_model(signatures(known), np.zeros(len(known), np.int64))
 
     def off_plane(maps: Floats) -> Floats:
         embedded = maps.mean(axis=(1, 2))
@@ -57,19 +57,19 @@ def ways_of(known: Floats) -> dict[str, Way]:
         "nearest embedding": lambda maps: near.kneighbors(maps.mean(axis=(1, 2)))[0][:, 0],
         "Mahalanobis, 64 axes": lambda maps: spread.mahalanobis(few.transform(maps.mean(axis=(1, 2)))),
         "off the embeddings' plane": off_plane,
-        "off the maps' plane (ours)": lambda maps: familiar.scores(maps)[0],
+        "off the maps' plane (ours)": lambda maps: ood_model.scores(maps)[0],
     }
 
 
 def pictures(data: Path, scans: NDArray) -> dict[str, list[Floats]]:
     """Return foreign pictures by kind."""
-    found = foreign_pictures(list(scans[:: max(1, len(scans) // 50), ..., 0]))
+    found = ood_images(list(scans[:: max(1, len(scans) // 50), ..., 0]))
     paths = sorted((data / "brain_tumor_mri").glob("*/*/*.jpg"))
     if not paths:
         print(f"the brain-tumour set is not in {data}: left out")
         return found
     drawn = np.random.default_rng(0).choice(len(paths), TUMOURS, replace=False)
-    chosen = [paths[place] for place in drawn]
+    chosen = [paths[index] for index in drawn]
     return {**found, "tumours": [read_scan({one.name: one.read_bytes()}).grey() for one in chosen]}
 
 
@@ -81,31 +81,31 @@ def main() -> None:
     asked.add_argument("--model")
     given = asked.parse_args()
     predictor, split = load_predictor(open_bundle(given.model)), read_split(given.split)
-    parts = {name: load_part(split, name, predictor.network.recipe).scans for name in ("train", "val", "test")}
-    every = -(-len(parts["train"]) // KNOWN)
-    ways = ways_of(feature_maps(predictor, parts["train"][::every]))
+    parts = {name: load_subset(split, name, predictor.network.recipe).scans for name in ("train", "val", "test")}
+    every = -(-len(parts["train"]) // SYNTHETIC)
+    schemes = ways_of(feature_maps(predictor, parts["train"][::every]))
     unseen = {name: feature_maps(predictor, parts[name]) for name in ("val", "test")}
-    kinds = {kind: predictor.fitted(greys) for kind, greys in pictures(given.data, parts["test"]).items()}
-    foreign = {kind: feature_maps(predictor, fitted) for kind, fitted in kinds.items()}
-    print(f"share refused, at limits that refuse {REFUSED:.0%} of the scans of validation people")
+    kinds = {kind: predictor.inputs(intensities) for kind, intensities in pictures(given.data, parts["test"]).items()}
+    ood_rejection = {kind: feature_maps(predictor, inputs) for kind, inputs in kinds.items()}
+    print(f"share refused, at limits that refuse {REJECTED:.0%} of the scans of validation people")
     print(f"  {'':<26}{'unseen':>8}{'mean':>8}  " + "".join(f"{kind[:14]:>15}" for kind in kinds))
-    refused: dict[str, Floats] = {}
-    for name, way in ways.items():
-        limit = limit_of(way(unseen["val"]))
-        refused = {kind: way(maps) > limit for kind, maps in foreign.items()}
-        _print(name, way(unseen["test"]) > limit, refused)
-    scores = ways["off the maps' plane (ours)"]
-    over = {kind: scores(feature_maps(predictor, fitted[:, ::-1])) for kind, fitted in kinds.items()}
+    rejected: dict[str, Floats] = {}
+    for name, scheme in schemes.items():
+        limit = ood_limit(scheme(unseen["val"]))
+        rejected = {kind: scheme(maps) > limit for kind, maps in ood_rejection.items()}
+        _print(name, scheme(unseen["test"]) > limit, rejected)
+    scores = schemes["off the maps' plane (ours)"]
+    over = {kind: scores(feature_maps(predictor, inputs[:, ::-1])) for kind, inputs in kinds.items()}
     turned = scores(feature_maps(predictor, parts["test"][:, ::-1]))
     own = scores(unseen["test"])
-    both = {kind: refused[kind] | (over[kind] < scores(foreign[kind])) for kind in kinds}
-    _print("ours, and turned over", (own > limit_of(scores(unseen["val"]))) | (turned < own), both)
+    both = {kind: rejected[kind] | (over[kind] < scores(ood_rejection[kind])) for kind in kinds}
+    _print("ours, and turned over", (own > ood_limit(scores(unseen["val"]))) | (turned < own), both)
 
 
-def _print(name: str, unseen: NDArray, refused: dict[str, NDArray]) -> None:
-    shares = [float(one.mean()) for one in refused.values()]
-    cells = "".join(f"{share:>15.1%}" for share in shares)
-    print(f"  {name:<26}{unseen.mean():>8.1%}{np.mean(shares):>8.1%}  {cells}", flush=True)
+def _print(name: str, unseen: NDArray, rejected: dict[str, NDArray]) -> None:
+    fractions = [float(one.mean()) for one in rejected.values()]
+    cells = "".join(f"{fraction:>15.1%}" for fraction in fractions)
+    print(f"  {name:<26}{unseen.mean():>8.1%}{np.mean(fractions):>8.1%}  {cells}", flush=True)
 
 
 if __name__ == "__main__":

@@ -70,22 +70,22 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
         for name, path in files_in(Path(folder)).items():
-            ways: dict[str, Callable[[Path], object]] = {
+            schemes: dict[str, Callable[[Path], object]] = {
                 "ours": lambda at: read_scan_file(at).voxels,
                 "plain": with_pydicom if path.is_dir() else with_nibabel,
             }
             if path.suffix in {".nii", ".hdr"}:
-                ways["mapped"] = mapped
-            seconds: dict[str, list[float]] = {way: [] for way in ways}
-            for read in ways.values():
+                schemes["mapped"] = mapped
+            seconds: dict[str, list[float]] = {scheme: [] for scheme in schemes}
+            for read in schemes.values():
                 read(path)  # once, unmeasured
             for _ in range(rounds):
-                for way, read in ways.items():
+                for scheme, read in schemes.items():
                     start = time.perf_counter()
                     read(path)
-                    seconds[way].append(time.perf_counter() - start)
-            middle = {way: 1000 * statistics.median(taken) for way, taken in seconds.items()}
-            line = "   ".join(f"{way} {taken:5.0f} ms" for way, taken in middle.items())
+                    seconds[scheme].append(time.perf_counter() - start)
+            middle = {scheme: 1000 * statistics.median(taken) for scheme, taken in seconds.items()}
+            line = "   ".join(f"{scheme} {taken:5.0f} ms" for scheme, taken in middle.items())
             print(f"{name:<20} ratio {middle['ours'] / middle['plain']:.2f}   {line}")
 
 

@@ -19,7 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the heads are those of the tests
 
 from core.scans import Scan, read_scan_file
-from core.scans.registration.standard_space import AFFINE, SHAPE, greys_of, resampled, to_standard_space
+from core.scans.registration.standard_space import AFFINE, SHAPE, intensities_of, resampled, to_standard_space
 from core.scans.registration.template import ICBM_TO_TALAIRACH
 from tests.scans import heads
 
@@ -47,12 +47,12 @@ def cases(count: int) -> None:
         )
 
 
-def greys(folder: Path) -> None:
+def intensities(folder: Path) -> None:
     """Print mean and spread of the greys of people's volumes."""
     found = []
     for path in sorted(folder.rglob("*.nii.gz")):
         scan = read_scan_file(path)
-        found.append(greys_of(resampled(scan.voxels, np.linalg.inv(scan.affine) @ AFFINE, SHAPE)))
+        found.append(intensities_of(resampled(scan.voxels, np.linalg.inv(scan.affine) @ AFFINE, SHAPE)))
     print("mean  ", tuple(np.round(np.mean(found, axis=0), 1).tolist()))
     print("spread", tuple(np.round(np.std(found, axis=0), 1).tolist()))
 
@@ -63,8 +63,8 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=20)
     parser.add_argument("--greys", type=Path, help="folder written by `stagelens volumes` from the 176 x 208 copy")
     options = parser.parse_args()
-    if options.greys:
-        greys(options.greys)
+    if options.intensities:
+        intensities(options.intensities)
     else:
         cases(options.cases)
 

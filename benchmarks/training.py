@@ -36,9 +36,9 @@ from core.networks.architectures.network import Network, build_network
 from core.networks.backend import backend_name, compile_for_training, compile_forward, compile_model
 from core.networks.devices import accelerated, device_title
 from core.networks.recipe import Augmentation, Phase, Recipe
-from core.networks.subset import Part
+from core.networks.subset import Subset
 from core.training.embeddings import EmbeddingStore
-from core.training.phases import Material, Run, _epoch, run_phase
+from core.training.phases import PhaseData, Run, _epoch, run_phase
 
 S1 = Augmentation(rotation_degrees=15, shift=0.1, flip_horizontal=True, flip_vertical=True)
 CLASSES = ("Non_Demented", "Very_Mild_Demented", "Mild_Demented", "Moderate_Demented")
@@ -52,7 +52,7 @@ def recipe_of(side: int, phase: Phase, augmentation: Augmentation) -> Recipe:
                   augmentation=augmentation, batch_size=BATCH)  # fmt: skip
 
 
-def part_of(count: int, side: int, seed: int) -> Part:
+def part_of(count: int, side: int, seed: int) -> Subset:
     """Invent scans whose brightness and texture tell their class."""
     random = np.random.default_rng(seed)
     labels = np.arange(count) % 4
@@ -60,7 +60,7 @@ def part_of(count: int, side: int, seed: int) -> Part:
     scans = np.stack([cv2.resize(one, (side, side), interpolation=cv2.INTER_CUBIC) for one in coarse])
     bytes_of = np.clip(scans, 0, 255).astype(np.uint8)[..., None]
     names = np.array([f"P{number}" for number in range(count)])
-    return Part(bytes_of, labels.astype(np.int64), names, tuple(f"{seed}-{number}" for number in range(count)))
+    return Subset(bytes_of, labels.astype(np.int64), names, tuple(f"{seed}-{number}" for number in range(count)))
 
 
 def lively(network: Network) -> None:
@@ -85,7 +85,7 @@ def embeddings(side: int) -> None:
         head = [np.asarray(variable) for variable in through.head.weights]
         frozen, forward = Path(scratch) / "frozen", compile_forward(through)
         frozen.mkdir()
-        material = Material(through.whole, forward, lambda _: (train.scans, train.labels), (val.scans, val.labels))
+        material = PhaseData(through.whole, forward, lambda _: (train.scans, train.labels), (val.scans, val.labels))
         began = time.perf_counter()
         run_phase(Run(frozen, through, nothing, nothing), phase, 1, material, None)
         slow = time.perf_counter() - began
@@ -105,7 +105,7 @@ def embeddings(side: int) -> None:
         store = EmbeddingStore(stored, through)
         given, of_val = store.get(train), store.get(val)
         classifier = through.classifier
-        on_embeddings = Material(
+        on_embeddings = PhaseData(
             classifier, compile_model(classifier), lambda _: (given, train.labels), (of_val, val.labels)
         )
         run_phase(Run(stored, through, nothing, watch), phase, 1, on_embeddings, None)
@@ -114,9 +114,9 @@ def embeddings(side: int) -> None:
           f"{f'after {reached[0]:.1f} s' if reached else ''}: {words}")  # fmt: skip
 
 
-def without_validation(network: Network, train: Part) -> Material:
+def without_validation(network: Network, train: Subset) -> PhaseData:
     """Return the whole network with its training scans; validation is one scan that is not looked at."""
-    return Material(
+    return PhaseData(
         network.whole,
         lambda given: np.zeros((len(given), 4), np.float32),
         lambda _: (train.scans, train.labels),
@@ -262,7 +262,7 @@ def gpu(rounds: int) -> None:
         print(f"5. {name} ({backend_name()}, {device_title()}): {len(train.labels) / taken:.0f} images/s")
 
 
-def plain_torch(train: Part) -> Callable[[], None]:
+def plain_torch(train: Subset) -> Callable[[], None]:
     """Return an epoch of torchvision's ResNet50 in bfloat16, data on the GPU already, no augmentation."""
     import torch
     import torchvision

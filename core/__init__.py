@@ -4,7 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from core.cohorts import audit_folder, preprocess, read_split, split_by_person, split_by_slice
+    from core.cohorts import audit_folder, preprocess, read_split, split_by_slice, split_by_subject
     from core.errors import StageLensError
     from core.evaluation.evaluation import evaluate_bundle
     from core.networks.card import Bundle, bundle_names, open_bundle
@@ -27,7 +27,7 @@ _HOMES = {
     "audit_folder": "core.cohorts",
     "preprocess": "core.cohorts",
     "read_split": "core.cohorts",
-    "split_by_person": "core.cohorts",
+    "split_by_subject": "core.cohorts",
     "split_by_slice": "core.cohorts",
     "Recipe": "core.networks.recipe",
     "read_recipe": "core.networks.recipe",
@@ -74,8 +74,8 @@ __all__ = [
     "read_scans",
     "read_split",
     "run_reported",
-    "split_by_person",
     "split_by_slice",
+    "split_by_subject",
     "to_standard_space",
     "train_bundle",
 ]

@@ -9,11 +9,13 @@ import typer
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from core.cli import cohorts, evaluation, explanation, machine, prediction, training
-from core.cli.shared import complain
+from core.cli.aliases import renamed
+from core.cli.shared import Verbs, complain
 from core.errors import StageLensError
 
 app = typer.Typer(
     name="stagelens",
+    cls=Verbs,
     help="Reads brain-MRI scans, classifies and explains them, and says how far to believe it. "
     "For research and education; not a medical device.",
     no_args_is_help=True,
@@ -27,8 +29,11 @@ for theme in (cohorts, training, evaluation, prediction, explanation, machine):
 
 def main() -> None:
     """Run the command line: exit status 0, 1 when the work failed, 2 for bad usage; errors are one line."""
+    arguments, changed = renamed(sys.argv[1:])
+    for sentence in changed:
+        print(f"stagelens: {sentence}", file=sys.stderr)
     try:
-        app()
+        app(arguments)
     except StageLensError as error:
         complain(error)
         sys.exit(1)

@@ -10,7 +10,7 @@ StageLensError
 ├── BundleError          a trained network on disk that is incomplete, damaged or unknown
 ├── TrainingError        a run that cannot start or go on
 │   └── Stopped          a run that somebody asked to stop; it can be resumed
-├── Unfamiliar           a scan unlike those a network was trained on, where an answer was asked for
+├── OutOfDistribution    a scan unlike those a network was trained on, where an answer was asked for
 └── EmptyHeatmap         an explanation without any positive evidence, where one had to be drawn
 
 Pages and the command line catch the root and show its sentence, which is always one line.
@@ -65,7 +65,7 @@ class Stopped(TrainingError):
     """Somebody asked a run to stop."""
 
 
-class Unfamiliar(StageLensError):
+class OutOfDistribution(StageLensError):
     """The scan does not look like what the network was trained on, so that its answer means nothing."""
 
 

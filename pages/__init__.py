@@ -7,7 +7,7 @@ Until the front page has been visited once, a server takes every `pages/*.py` fo
 import streamlit as st
 
 from core.networks.inference.prediction import Prediction
-from core.reporting.text.predictions import foreign_words
+from core.reporting.text.predictions import ood_text
 
 FRAMED, WANTED = "framed", "wanted page"
 FRAME = "streamlit_app.py"
@@ -24,14 +24,14 @@ def within_frame(page: str) -> None:
         st.switch_page(FRAME)
 
 
-def is_familiar(prediction: Prediction, key: str) -> bool:
+def is_in_distribution(prediction: Prediction, key: str) -> bool:
     """Say so where a scan is foreign to the network, before any stage, and let the person decide to look all the same.
 
     Args:
         prediction: What the network says of the scan.
         key: Of the switch, different for each scan on a page.
     """
-    if prediction.novelty is None or not prediction.refused:
+    if prediction.ood is None or not prediction.rejected:
         return True
-    st.error(foreign_words(prediction.novelty.as_dict()), icon=":material/block:")
-    return bool(st.toggle("Show the answer nevertheless", key=f"foreign {key}"))
+    st.error(ood_text(prediction.ood.as_dict()), icon=":material/block:")
+    return bool(st.toggle("Show anyway (not validated for this image)", key=f"ood {key}"))

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from core.cohorts.audit import Audit
-from core.cohorts.split import WAYS
+from core.cohorts.split import SPLITTERS
 from core.cohorts.split_summary import describe_split
 from core.cohorts.upload import unpack_cohort
 from core.errors import StageLensError
@@ -14,7 +14,7 @@ from core.explain import png_bytes
 from core.files import write_table
 from core.networks.recipe import Oversampling
 from core.reporting.plots.cohorts import class_balance, embedding_map
-from core.reporting.text.cohorts import audit_words, split_words
+from core.reporting.text.cohorts import audit_text, split_text
 from core.runs.folder import workspace
 from core.workflows.embedding_map import SPLIT_TITLES, audited, gallery, map_embeddings
 from core.workflows.library import card_titles
@@ -78,33 +78,33 @@ def show_audit(found: Audit) -> None:
                 st.caption(label)
                 st.image([png_bytes(picture) for picture in shown[label]], width=96)
     with st.expander("What the audit found", icon=":material/fact_check:", expanded=True):
-        st.code(audit_words(facts), language=None, wrap_lines=True)
+        st.code(audit_text(facts), language=None, wrap_lines=True)
     if found.people_known:
         with st.expander("People", icon=":material/groups:"):
-            per_person = found.table.groupby("subject").agg(Class=("label", "first"), Slices=("path", "size"))
-            st.dataframe(per_person.rename_axis("Person"), width="stretch", height=240)
+            per_subject = found.table.groupby("subject").agg(Class=("label", "first"), Slices=("path", "size"))
+            st.dataframe(per_subject.rename_axis("Person"), width="stretch", height=240)
 
 
 def show_split(found: Audit, folder: Path) -> None:
     """Split the folder and write the table that trainings use."""
     st.subheader("Split", anchor=False)
-    ways = {key: title for key, title in SPLIT_TITLES.items() if key != "folder" or _has_parts(found.table)}
+    schemes = {key: title for key, title in SPLIT_TITLES.items() if key != "folder" or _has_parts(found.table)}
     by = st.radio(
-        "Who trains, who tests?", list(ways), format_func=ways.__getitem__, index=0 if found.people_known else 1
+        "Who trains, who tests?", list(schemes), format_func=schemes.__getitem__, index=0 if found.people_known else 1
     )
     columns = st.columns([1, 3])
     seed = int(columns[0].number_input("Seed", 0, 2**31 - 1, 1))
     name = columns[1].text_input("Name of the split", f"{_plain(folder.name)}_{by}_{seed}")
     try:
-        split = WAYS[by](found.table, seed=seed)
+        split = SPLITTERS[by](found.table, seed=seed)
     except StageLensError as error:
         st.error(str(error), icon=":material/error:")
         return
     described = describe_split(split)
-    st.code(split_words({**described, "tearing": None}), language=None)
-    if described["tearing"]:
-        st.warning(described["tearing"], icon=":material/warning:")
-    if by == "person" and not found.people_known:
+    st.code(split_text({**described, "subject_overlap": None}), language=None)
+    if described["subject_overlap"]:
+        st.warning(described["subject_overlap"], icon=":material/warning:")
+    if by == "subject" and not found.people_known:
         st.warning(
             "People cannot be told apart here; near copies are kept together instead.", icon=":material/warning:"
         )
@@ -146,7 +146,7 @@ def show_balance(found: Audit) -> None:
         )
     bars = class_balance({"Before": drawn.before, f"After {method}": drawn.after})
     st.plotly_chart(bars, width="stretch", config=NO_BAR, key="balance")
-    dots = embedding_map(drawn.places, drawn.labels, drawn.invented, found.task.classes)
+    dots = embedding_map(drawn.points, drawn.labels, drawn.synthetic, found.task.classes)
     st.plotly_chart(dots, width="stretch", config=NO_BAR, key="map")
 
 

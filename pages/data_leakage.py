@@ -7,9 +7,9 @@ import streamlit as st
 
 from core.errors import StageLensError
 from core.networks.recipe import read_recipe
-from core.reporting.plots.leakage import leak_bars
+from core.reporting.plots.leakage import leakage_bars
 from core.workflows.embedding_map import audited
-from core.workflows.leakage import BASELINE, FOLDS, lay_bare
+from core.workflows.leakage import BASELINE, FOLDS, measure_leakage
 from pages import within_frame
 
 LESSON = """
@@ -38,14 +38,14 @@ otherwise, and puts both figures side by side.
 def measure(folder: str, changed: float) -> dict[str, Any]:
     """Measure a folder once for everybody; anew when it has changed."""
     del changed  # part of the key
-    return lay_bare(audited(folder).table, read_recipe(BASELINE)).as_dict()
+    return measure_leakage(audited(folder).table, read_recipe(BASELINE)).as_dict()
 
 
 def show(values: dict[str, Any]) -> None:
     """Show the bars and how to read them."""
-    by_slice, by_person = (values[name]["accuracy"] for name in ("by_slice", "by_person"))
-    st.subheader(f"{by_slice:.1%} is {by_person:.1%} on people never seen", anchor=False)
-    st.plotly_chart(leak_bars(values), width="stretch", config={"displayModeBar": False}, key="leak")
+    by_slice, by_subject = (values[name]["accuracy"] for name in ("by_slice", "by_subject"))
+    st.subheader(f"{by_slice:.1%} is {by_subject:.1%} on people never seen", anchor=False)
+    st.plotly_chart(leakage_bars(values), width="stretch", config={"displayModeBar": False}, key="leak")
     counted = f"{values['slices']:,} slices of {values['people']:,} people"
     st.caption(f"{values['recipe']}. {counted}; {FOLDS} folds, every slice tested once.")
     st.markdown(READING)

@@ -11,25 +11,25 @@ import streamlit as st
 from core.errors import EmptyHeatmap, StageLensError
 from core.explain import Explanation, difference, explain, explainer, explainers, heatmap_legend, png_bytes
 from core.explain.checks.faithfulness import faithfulness
-from core.explain.checks.randomisation import cascade
+from core.explain.checks.randomisation import cascading_randomisation
 from core.explain.checks.stability import stability
 from core.explain.explanation import Explainer
 from core.explain.overlay import COLOURS
 from core.reporting.pictures.overlays import drawn_map
 from core.reporting.plots.heatmaps import (
     agreement_table,
-    cascade_curve,
+    cascading_randomisation_curve,
     faithfulness_curves,
-    heatmap_figure,
+    heatmap_plot,
     path_curve,
     stability_bars,
 )
-from core.reporting.text.predictions import belief_words
+from core.reporting.text.predictions import belief_text
 from core.scans import Scan, read_scan
 from core.workflows.explain import asked_of, path_frames
 from core.workflows.library import card_titles, default_model, sample_heights, sample_scans
 from core.workflows.predict import layers_of_model, predictor_of
-from pages import is_familiar, within_frame
+from pages import is_in_distribution, within_frame
 
 FIRST_METHODS = ("grad-cam", "integrated-gradients", "occlusion")
 REMEMBERED, MOST_REMEMBERED = "explanations", 60
@@ -81,9 +81,9 @@ def show_map(scan: Scan, found: Explanation, key: str, *, kind: str, colours: st
     record = explainer(found.method)
     st.markdown(f"**{record.title}**  \nfor {found.class_name}")
     wanted = True
-    if found.doubts:
-        st.warning("**Explanation unreliable.** " + " ".join(_sentence(doubt) for doubt in found.doubts))
-        wanted = st.toggle("Show it nevertheless", key=f"nevertheless {key}")
+    if found.failed_checks:
+        st.warning("**Explanation unreliable.** " + " ".join(_sentence(warning) for warning in found.failed_checks))
+        wanted = st.toggle("Show the map anyway", key=f"anyway {key}")
     try:
         picture = drawn_map(scan, found, kind=kind, colours=colours) if wanted else scan.picture()
         st.image(png_bytes(picture), width="stretch")
@@ -161,15 +161,15 @@ def show_layers(scan: Scan, model: str, name: str, height: float | None) -> None
 
 def show_path(scan: Scan, model: str, name: str, height: float | None) -> None:
     """Move along the path of Integrated Gradients."""
-    places = np.linspace(0, 1, FRAMES)
+    alphas = np.linspace(0, 1, FRAMES)
     images, logits = remembered(("path", scan.name, model, name), lambda: path_frames(
-        predictor_of(model), scan, name, places.tolist()))  # fmt: skip
+        predictor_of(model), scan, name, alphas.tolist()))  # fmt: skip
     at = st.slider("Along the path from black to the scan", 0, FRAMES - 1, FRAMES // 2, format="%d / 10")
     picture, curve = st.columns([1, 2])
     picture.image(
-        png_bytes(images[at].round().astype(np.uint8)), caption=f"{places[at]:.0%} of the scan", width="stretch"
+        png_bytes(images[at].round().astype(np.uint8)), caption=f"{alphas[at]:.0%} of the scan", width="stretch"
     )
-    curve.plotly_chart(path_curve(places.tolist(), logits, name, at), width="stretch", config=NO_BAR)
+    curve.plotly_chart(path_curve(alphas.tolist(), logits, name, at), width="stretch", config=NO_BAR)
     found = map_of(scan, model, name, "integrated-gradients", height)
     checks = found.checks
     error = "not defined" if checks["completeness_error"] is None else f"{checks['completeness_error']:.2%}"
@@ -220,9 +220,9 @@ def show_sanity(scan: Scan, model: str, name: str, method: str, height: float | 
         if st.button("Make the network forget, layer by layer"):
             st.session_state[f"cascade {method}"] = True
         if st.session_state.get(f"cascade {method}"):
-            steps = remembered(("cascade", scan.name, model, method), lambda: cascade(
+            steps = remembered(("cascading-randomisation", scan.name, model, method), lambda: cascading_randomisation(
                 predictor_of(model), [scan], method, heights_mm=[height]))  # fmt: skip
-            st.plotly_chart(cascade_curve(steps), width="stretch", config=NO_BAR)
+            st.plotly_chart(cascading_randomisation_curve(steps), width="stretch", config=NO_BAR)
         st.caption(
             "Layers get random weights from the answer downwards; the map should lose its likeness to the trained "
             "one. Passing "
@@ -237,8 +237,8 @@ def show_sanity(scan: Scan, model: str, name: str, method: str, height: float | 
             found = remembered(("faithful", scan.name, model, name, method), lambda: faithfulness(
                 asked_of(predictor_of(model), scan, name, height), made))  # fmt: skip
             st.plotly_chart(faithfulness_curves(found), width="stretch", config=NO_BAR)
-            for doubt in found.doubts:
-                st.warning(f"Explanation unreliable: {doubt}")
+            for warning in found.failed_checks:
+                st.warning(f"Explanation unreliable: {warning}")
         st.caption(
             "The strongest places are blackened first, or brought into focus first; random places of the same "
             "coarseness stand "
@@ -266,7 +266,7 @@ def main() -> None:
     names = list(titles)
     model = row.selectbox("Network", names, names.index(default_model()), format_func=lambda name: titles[name][0])
     (prediction,) = predictor_of(model).predict([scan])
-    if not is_familiar(prediction, f"{scan.name} {model}"):
+    if not is_in_distribution(prediction, f"{scan.name} {model}"):
         return
     known = list(titles[model][1])
     classes = row.multiselect("Classes", known, [prediction.answer], key=f"classes {scan.name} {model}")
@@ -277,9 +277,9 @@ def main() -> None:
     if not classes or not methods:
         st.info("Choose at least one class and one method.")
         return
-    said = prediction.as_dict(nevertheless=True)
+    said = prediction.as_dict(force=True)
     st.caption(
-        f"The network says {prediction.answer} ({said['probabilities'][prediction.answer]:.0%}). {belief_words(said)}"
+        f"The network says {prediction.answer} ({said['probabilities'][prediction.answer]:.0%}). {belief_text(said)}"
     )
     maps, layers, path, noise, sanity, exact = st.tabs(
         ["Side by side", "Layers", "The path", "Noise", "Sanity check", "Values"]
@@ -298,7 +298,7 @@ def main() -> None:
             show_sanity(scan, model, classes[0], first, height)
         with exact:
             found = map_of(scan, model, classes[0], first, height)
-            st.plotly_chart(heatmap_figure(scan.picture(), found), width="stretch")
+            st.plotly_chart(heatmap_plot(scan.picture(), found), width="stretch")
             st.caption(
                 f"{found.shows} Point at a place to read its value; the values have the unit of the method, not of "
                 f"truth. *{explainer(first).source}.*"

@@ -8,11 +8,11 @@ from core.errors import StageLensError
 from core.networks.card import Bundle, bundle_names, open_bundle
 from core.reporting.model_card import card_page, model_card
 from core.reporting.plots.evaluation import confusion_plot
-from core.reporting.tables import doubt_tiles, figures_table
+from core.reporting.tables import metrics_table, uncertainty_tiles
 from pages import within_frame
 
-WAYS = {
-    "by_person": "Unseen people, each counted once",
+SPLITTERS = {
+    "by_subject": "Unseen people, each counted once",
     "by_slice": "Unseen people, every slice counted",
     "published": "Published protocol, every slice counted",
 }
@@ -23,7 +23,7 @@ def show_card(bundle: Bundle) -> None:
     card = bundle.card
     st.header(card["title"], anchor=False)
     st.caption(f"`{card['name']}` · trained {card['date']} · {card['intended_use']}")
-    st.dataframe(figures_table(card), width="stretch", hide_index=True)
+    st.dataframe(metrics_table(card), width="stretch", hide_index=True)
     if card["published_protocol"]:
         st.info(
             "The last column is how most published figures on these images are made. There the test shows the network "
@@ -32,18 +32,18 @@ def show_card(bundle: Bundle) -> None:
         )
     for warning in (card.get("confounders") or {}).get("warnings", ()):
         st.warning(warning[:1].upper() + warning[1:], icon=":material/warning:")
-    ways = {key: figures for key, figures in ways_of_counting(card).items() if figures is not None}
-    as_share = st.toggle("Confusion matrices in per cent of each row", key=f"share {card['name']}")
-    for column, (key, figures) in zip(st.columns(len(ways)), ways.items(), strict=True):
+    schemes = {key: metrics for key, metrics in units(card).items() if metrics is not None}
+    as_fraction = st.toggle("Confusion matrices in per cent of each row", key=f"share {card['name']}")
+    for column, (key, metrics) in zip(st.columns(len(schemes)), schemes.items(), strict=True):
         with column:
-            st.markdown(f"**{WAYS[key]}**")
-            plot = confusion_plot(figures, as_share=as_share)
+            st.markdown(f"**{SPLITTERS[key]}**")
+            plot = confusion_plot(metrics, as_fraction=as_fraction)
             st.plotly_chart(plot, width="stretch", config={"displayModeBar": False}, key=f"{card['name']} {key}")
-            for note in figures["notes"]:
+            for note in metrics["notes"]:
                 st.caption(note)
     st.subheader("What it cannot do", anchor=False)
     st.markdown("\n".join(f"- {limit}" for limit in card["limits"]))
-    tiles = doubt_tiles(card)
+    tiles = uncertainty_tiles(card)
     if tiles:
         st.subheader("How far to believe it", anchor=False)
         for column, (title, value, help_) in zip(st.columns(len(tiles)), tiles, strict=True):
@@ -57,10 +57,10 @@ def show_card(bundle: Bundle) -> None:
             st.download_button(f"Model card (.{suffix})", data, name, kind, key=name, on_click="ignore")
 
 
-def ways_of_counting(card: dict[str, Any]) -> dict[str, Any]:
+def units(card: dict[str, Any]) -> dict[str, Any]:
     """Return the figures of a card by way of counting."""
     published = card["published_protocol"] or {}
-    return {"by_person": card["by_person"], "by_slice": card["by_slice"], "published": published.get("by_slice")}
+    return {"by_subject": card["by_subject"], "by_slice": card["by_slice"], "published": published.get("by_slice")}
 
 
 def main() -> None:

@@ -10,14 +10,14 @@ from core.explain.reading import Reading
 from core.reporting.pictures.overlays import heatmap_picture, registration_check, slice_picture
 from core.reporting.pictures.windowing import crosshair_picture, position_mm, window_limits, with_edge_letters
 from core.reporting.plots.probabilities import probability_bars, slice_curves
-from core.reporting.text.predictions import either, space_words
+from core.reporting.text.predictions import either, space_text
 from core.scans import Scan, read_scan, separate_scans
 from core.scans.planes import PLANES
 from core.scans.registration.standard_space import StandardHead
 from core.workflows.head_volumes import standard_head
 from core.workflows.library import card_titles, default_model, reads_volumes, sample_scans
 from core.workflows.predict import predictor_of, read_scans
-from pages import is_familiar, within_frame
+from pages import is_in_distribution, within_frame
 
 PREDICTED = "the predicted class"
 MOST_SCANS = 50
@@ -101,29 +101,29 @@ def show(label: str, reading: Reading, opacity: float) -> None:
         heading = st.empty()
         for warning in reading.warnings:
             st.warning(warning, icon=":material/warning:")
-        if not is_familiar(prediction, f"{label} {reading.scan.name}"):
+        if not is_in_distribution(prediction, f"{label} {reading.scan.name}"):
             heading.subheader(f"{label}: no answer", anchor=False)
             st.image(png_bytes(slice_picture(reading, 0)), caption=f"The scan ({reading.scan.source})", width=240)
             return
         heading.subheader(f"{label}: {prediction.answer}", anchor=False)
         if prediction.possible is not None and prediction.calibration is not None:
-            share = f"{prediction.calibration.coverage:.0%}"
+            fraction = f"{prediction.calibration.coverage:.0%}"
             st.markdown(
                 f"Not ruled out: **{either(prediction.possible)}**",
-                help=f"A promise kept for {share} of people the network has not seen.",
+                help=f"A promise kept for {fraction} of people the network has not seen.",
             )
-        place = _chosen_slice(label, reading)
-        explanation = reading.explanations[place]
+        index = _chosen_slice(label, reading)
+        explanation = reading.explanations[index]
         plain, heat, bars = st.columns([1, 1, 1.4], gap="medium")
-        picture, caption = slice_picture(reading, place), f"The scan ({reading.scan.source})"
+        picture, caption = slice_picture(reading, index), f"The scan ({reading.scan.source})"
         if reading.head is not None:
             picture, caption = with_edge_letters(picture, "axial"), f"What the network saw ({reading.scan.source})"
         plain.image(png_bytes(picture), caption=caption, width="stretch")
         drawn = None
         with heat:
-            if worth_showing(explanation, f"{label} {place}"):
+            if worth_showing(explanation, f"{label} {index}"):
                 try:
-                    drawn = png_bytes(heatmap_picture(reading, place, opacity=opacity))
+                    drawn = png_bytes(heatmap_picture(reading, index, opacity=opacity))
                     title = explainer(explanation.method).title
                     st.image(drawn, caption=f"{title} for {explanation.class_name}", width="stretch")
                     legend = png_bytes(heatmap_legend())
@@ -144,22 +144,22 @@ def show(label: str, reading: Reading, opacity: float) -> None:
                 st.download_button(
                     "Download picture",
                     drawn,
-                    f"{reading.slices[place].name}.png",
+                    f"{reading.slices[index].name}.png",
                     "image/png",
                     icon=":material/download:",
                     key=f"get {label}",
                     on_click="ignore",
                 )
         if reading.head is not None:
-            show_volume(label, reading, reading.head, place)
+            show_volume(label, reading, reading.head, index)
 
 
 def worth_showing(explanation: Explanation, key: str) -> bool:
     """Say so where a check failed, and let the person decide whether to look all the same."""
-    if not explanation.doubts:
+    if not explanation.failed_checks:
         return True
-    st.warning("**Explanation unreliable.** " + " ".join(one[0].upper() + one[1:] for one in explanation.doubts))
-    return bool(st.toggle("Show it nevertheless", key=f"nevertheless {key}"))
+    st.warning("**Explanation unreliable.** " + " ".join(one[0].upper() + one[1:] for one in explanation.failed_checks))
+    return bool(st.toggle("Show the map anyway", key=f"anyway {key}"))
 
 
 def _chosen_slice(label: str, reading: Reading) -> int:
@@ -177,14 +177,14 @@ def _chosen_slice(label: str, reading: Reading) -> int:
     return heights.index(height)
 
 
-def show_volume(label: str, reading: Reading, head: StandardHead, place: int) -> None:
+def show_volume(label: str, reading: Reading, head: StandardHead, index: int) -> None:
     """Show what only a volume has: the answer along the slices, the head in three planes, and the registration."""
     prediction = reading.prediction
     if prediction.slice_logits is not None:
-        curves = slice_curves(prediction.heights_mm, prediction.slice_probabilities, prediction.classes, place)
+        curves = slice_curves(prediction.heights_mm, prediction.slice_probabilities, prediction.classes, index)
         st.plotly_chart(curves, width="stretch", config={"displayModeBar": False}, key=f"curves {label}")
     values = reading.as_dict()
-    said = space_words(values["standard_space"], values.get("slices", []))
+    said = space_text(values["standard_space"], values.get("slices", []))
     st.caption(f"{said[0].upper()}{said[1:]}.")
     planes, check = st.tabs(["Head in three planes", "Registration check"])
     with planes:

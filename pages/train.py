@@ -10,7 +10,7 @@ from core.networks.card import models_folder
 from core.networks.recipe import Recipe, read_recipe, recipe_names, with_settings
 from core.reporting.plots.training import learning_curves, runs_curves
 from core.reporting.tables import runs_table
-from core.reporting.text.evaluation import figures_words
+from core.reporting.text.evaluation import metrics_text
 from core.runs import jobs
 from core.runs.folder import BUNDLE_FOLDER, card_of_run, read_logs, workspace, write_recipe
 from pages import within_frame
@@ -112,10 +112,10 @@ def watch(folder: Path) -> None:
     if status.live and status.batches:
         st.progress(min(status.batch / status.batches, 1.0), f"batch {status.batch} of {status.batches}")
     left = "" if status.seconds_left is None or not status.live else _minutes(status.seconds_left)
-    figures = {"Device": status.device or "–", "Time left, at most": left or "–"}
-    figures |= {name.capitalize(): f"{value:.3f}" for name, value in status.figures.items()}
+    metrics = {"Device": status.device or "–", "Time left, at most": left or "–"}
+    metrics |= {name.capitalize(): f"{value:.3f}" for name, value in status.metrics.items()}
     with st.container(horizontal=True, gap="large"):
-        for title, value in figures.items():
+        for title, value in metrics.items():
             st.metric(title, value, width="content")
     epochs = read_logs(folder)
     if len(epochs):
@@ -152,9 +152,9 @@ def promote(folder: Path) -> None:
     card = card_of_run(folder)
     if card is not None:
         with st.expander("Figures on the test part", icon=":material/monitoring:", expanded=True):
-            st.code(figures_words(card), language=None)
-            if card["split"]["tearing"]:
-                st.warning(card["split"]["tearing"], icon=":material/warning:")
+            st.code(metrics_text(card), language=None)
+            if card["split"]["subject_overlap"]:
+                st.warning(card["split"]["subject_overlap"], icon=":material/warning:")
     columns = st.columns([3, 1], vertical_alignment="bottom")
     name = columns[0].text_input("Name of the model", folder.name.lower(), key=f"model {folder.name}")
     if columns[1].button(
@@ -197,9 +197,9 @@ def main() -> None:
     st.subheader("Runs", anchor=False)
     names = list(runs)
     remembered = st.session_state.get("run")
-    place = names.index(remembered) if remembered in names else 0
+    index = names.index(remembered) if remembered in names else 0
     shown = st.selectbox(
-        "Run", names, place, format_func=lambda name: f"{name} ({runs[name].state})", label_visibility="collapsed"
+        "Run", names, index, format_func=lambda name: f"{name} ({runs[name].state})", label_visibility="collapsed"
     )
     with st.container(border=True):
         watch(workspace("runs") / shown)

@@ -17,7 +17,7 @@ from scipy.ndimage import affine_transform, map_coordinates
 
 from core.cohorts.synthetic.cohort import displaced
 from core.scans.registration.atlas import average_brain
-from core.scans.registration.standard_space import ORIGIN_MM, matched_greys
+from core.scans.registration.standard_space import ORIGIN_MM, matched_intensities
 from core.scans.registration.template import template
 
 HERE = Path(__file__).parent
@@ -50,7 +50,7 @@ def main() -> None:
     """Write the scans beside this file."""
     brain = average_brain()
     for name, (ventricle_mm, cortex_mm) in VARIANTS.items():
-        grey = matched_greys(deformed(brain, ventricle_mm, cortex_mm) if ventricle_mm else brain)
+        grey = matched_intensities(deformed(brain, ventricle_mm, cortex_mm) if ventricle_mm else brain)
         for height in HEIGHTS:
             picture = grey[::-1, :, round(height - ORIGIN_MM[2])].T
             cv2.imwrite(str(HERE / f"icbm_{name}_z{height:02d}.png"), picture.round().astype(np.uint8))

@@ -91,7 +91,7 @@ def write_heads(folder: Path, people_by_class: dict[str, int], *, slices: int = 
 
 
 @pytest.fixture(scope="session")
-def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def slice_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cohort of 20 invented people with 12 slices each, in the spelling of one of the Kaggle copies."""
     folder = tmp_path_factory.mktemp("cohort") / "heads"
     write_heads(
@@ -106,19 +106,19 @@ def write_tiny_bundle(folder: Path, recipe: Recipe) -> Bundle:
     from core.networks.bundle import write_bundle
     from core.networks.weights.tensors import tensors_of
 
-    figures = {
-        "unit": "person", "n": 40, "people": 40, "accuracy": 0.5, "balanced_accuracy": 0.4, "auc": 0.6,
+    metrics = {
+        "unit": "subject", "n": 40, "people": 40, "accuracy": 0.5, "balanced_accuracy": 0.4, "auc": 0.6,
         "intervals": {"accuracy": [0.4, 0.6], "balanced_accuracy": [0.3, 0.5], "auc": [0.5, 0.7]},
         "confusion": (10 * np.eye(4, dtype=int)).tolist(), "classes": list(CLASSES), "notes": ["Moderate: few."],
         "recall_by_class": {}, "auc_by_class": {},
     }  # fmt: skip
-    split = {"by": "person", "seed": 1, "hash": "0", "images": {}, "people": None, "tearing": None}
+    split = {"by": "subject", "seed": 1, "hash": "0", "images": {}, "people": None, "subject_overlap": None}
     best = {"epoch": 1, "val_accuracy": 0.5, "val_loss": 1.0}
     card = {
         "format": FORMAT, "name": recipe.name, "title": recipe.title, "task": recipe.task, "start": "random weights",
         "classes": list(recipe.classes), "recipe": recipe_values(recipe), "data_fingerprint": "0", "split": split,
-        "by_slice": {**figures, "unit": "slice"}, "by_person": figures, "date": "2026-01-01", "versions": {},
-        "published_protocol": {"split": {**split, "by": "slice"}, "by_slice": figures, "by_person": figures},
+        "by_slice": {**metrics, "unit": "slice"}, "by_subject": metrics, "date": "2026-01-01", "versions": {},
+        "published_protocol": {"split": {**split, "by": "slice"}, "by_slice": metrics, "by_subject": metrics},
         "intended_use": "Tests.", "limits": ["Knows nothing."],
         "training": [{"phase": 1, "trains": "all", "epochs": 1, "best": best}],
     }  # fmt: skip

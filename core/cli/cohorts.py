@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from core.cli.shared import AsJson, Seed, show, writable
+from core.cli.shared import DATA, AsJson, Seed, show, writable
 from core.files import write_table
 
 commands = typer.Typer()
 
 
-@commands.command()
+@commands.command(rich_help_panel=DATA)
 def audit(
     folder: Annotated[Path, typer.Argument(help="Folder of class folders, or of train and test folders of them.")],
     table: Annotated[Path | None, typer.Option(help="Write path, label, subject, slice … as CSV.")] = None,
@@ -21,17 +21,17 @@ def audit(
 ) -> None:
     """Find unreadable files, copies, and the people behind the slices."""
     from core.cohorts import audit_folder
-    from core.reporting.text.cohorts import audit_words
+    from core.reporting.text.cohorts import audit_text
 
     found = audit_folder(folder)
     if table is not None:
         writable(table)
         write_table(table, found.table)
     findings = found.as_dict()
-    show(findings, as_json, audit_words(findings, every_group=every))
+    show(findings, as_json, audit_text(findings, every_group=every))
 
 
-@commands.command()
+@commands.command(rich_help_panel=DATA)
 def download(
     name: Annotated[str, typer.Argument(help="alzheimer or tumour.")],
     out: Annotated[Path | None, typer.Option(help="Folder to put the set into; data/NAME if left out.")] = None,
@@ -39,14 +39,14 @@ def download(
 ) -> None:
     """Fetch a public set through your own Kaggle login, and count it."""
     from core.cohorts.download import download as fetch
-    from core.reporting.text.cohorts import download_words
+    from core.reporting.text.cohorts import download_text
 
     got = fetch(name, out or Path("data") / name)
     values = {"folder": str(got.folder), "counts": got.counts, "expected": got.expected, "as_known": got.as_known}
-    show(values, as_json, download_words(values))
+    show(values, as_json, download_text(values))
 
 
-@commands.command()
+@commands.command(rich_help_panel=DATA)
 def preprocess(
     folder: Annotated[Path, typer.Argument(help="OASIS-1, BIDS, NIfTI with a table, or class folders of volumes.")],
     out: Annotated[Path, typer.Option(help="Folder for the slices or cubes; a stopped run goes on where it was.")],
@@ -57,7 +57,7 @@ def preprocess(
 ) -> None:
     """Bring the volumes of a cohort into standard space and write what networks train on."""
     from core.cohorts.preprocess import preprocess as run
-    from core.reporting.text.cohorts import preprocess_words
+    from core.reporting.text.cohorts import preprocess_text
 
     def say(done: int, of: int, sentence: str) -> None:
         print(f"{done} of {of}  {sentence}", file=sys.stderr)
@@ -73,10 +73,10 @@ def preprocess(
         "resumed": made.resumed,
         "left_out": made.left_out.to_dict("records"),
     }
-    show(values, as_json, preprocess_words(values))
+    show(values, as_json, preprocess_text(values))
 
 
-@commands.command()
+@commands.command(rich_help_panel=DATA)
 def volumes(
     folder: Annotated[Path, typer.Argument(help="Slices of the Alzheimer set.")],
     out: Annotated[Path, typer.Option(help="Folder for the volumes.")],
@@ -90,11 +90,11 @@ def volumes(
     show(values, as_json, f"{len(made)} volumes in {out}")
 
 
-@commands.command()
+@commands.command(rich_help_panel=DATA)
 def split(
     folder: Annotated[Path, typer.Argument(help="Folder of scans, as for audit.")],
     by: Annotated[
-        str, typer.Option(help="person, slice, folder (as they came), or auto: by person wherever people are found.")
+        str, typer.Option(help="subject, slice, folder (as they came), or auto: by subject wherever people are found.")
     ] = "auto",
     out: Annotated[Path, typer.Option(help="The table to write.")] = Path("split.csv"),
     folders: Annotated[Path | None, typer.Option(help="Also copy the files into train, val and test folders.")] = None,
@@ -102,17 +102,17 @@ def split(
     as_json: AsJson = False,
 ) -> None:
     """Decide who trains, who validates and who tests, and write it down."""
-    if by not in {"auto", "person", "slice", "folder"}:
-        raise typer.BadParameter(f"expected person, slice, folder or auto. Received: {by}", param_hint="--by")
+    if by not in {"auto", "subject", "slice", "folder"}:
+        raise typer.BadParameter(f"expected subject, slice, folder or auto. Received: {by}", param_hint="--by")
     from core.cohorts import (
         audit_folder,
         holds_volumes,
         volume_table,
         write_folders,
     )
-    from core.cohorts.split import WAYS, best_way
+    from core.cohorts.split import SPLITTERS, default_scheme
     from core.cohorts.split_summary import describe_split
-    from core.reporting.text.cohorts import split_words
+    from core.reporting.text.cohorts import split_text
 
     writable(out)
     if holds_volumes(folder):
@@ -121,19 +121,19 @@ def split(
     else:
         found = audit_folder(folder)
         table, known = found.table, found.people_known
-    way = best_way(table) if by == "auto" else by
-    parts = WAYS[way](table, seed=seed)
+    scheme = default_scheme(table) if by == "auto" else by
+    parts = SPLITTERS[scheme](table, seed=seed)
     if folders is not None:
         write_folders(parts, folders)
     write_table(out, parts)
     described = describe_split(parts)
-    if by == "person" and not known:
+    if by == "subject" and not known:
         described["note"] = "People cannot be told apart here; near copies were kept together instead."
-    words = split_words(described) + (f"\n{described['note']}" if "note" in described else "")
+    words = split_text(described) + (f"\n{described['note']}" if "note" in described else "")
     show({"table": str(out), **described}, as_json, f"{words}\nwritten to {out}")
 
 
-@commands.command()
+@commands.command(rich_help_panel=DATA)
 def leak(
     folder: Annotated[Path, typer.Argument(help="Folder of slices, as for audit; people must be found in it.")],
     recipe: Annotated[
@@ -147,17 +147,17 @@ def leak(
     """Show what a random split of slices is worth: the same recipe on people never seen, and on classes by lot."""
     from core.cohorts import audit_folder
     from core.networks.recipe import read_recipe
-    from core.reporting.text.evaluation import leak_words
-    from core.workflows.leakage import lay_bare
+    from core.reporting.text.evaluation import leakage_text
+    from core.workflows.leakage import measure_leakage
 
     def say(sentence: str) -> None:
         print(sentence, file=sys.stderr)
 
     if plot is not None:
         writable(plot)
-    found = lay_bare(audit_folder(folder).table, read_recipe(recipe), out=out, seed=seed, say=say)
+    found = measure_leakage(audit_folder(folder).table, read_recipe(recipe), out=out, seed=seed, say=say)
     if plot is not None:
-        from core.reporting.plots.leakage import leak_bars
+        from core.reporting.plots.leakage import leakage_bars
 
-        leak_bars(found.as_dict()).write_html(plot, include_plotlyjs=True)
-    show(found.as_dict(), as_json, leak_words(found.as_dict()))
+        leakage_bars(found.as_dict()).write_html(plot, include_plotlyjs=True)
+    show(found.as_dict(), as_json, leakage_text(found.as_dict()))

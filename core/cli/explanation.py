@@ -6,16 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
-from core.cli.shared import AsJson, Model, Nevertheless, Page, show
-from core.cli.silenced import loading_quietly
-from core.errors import NoHead, StageLensError, Unfamiliar
+from core.cli.shared import EXPLAIN, AsJson, Force, Model, Page, show
+from core.cli.silenced import silenced_startup
+from core.errors import NoHead, OutOfDistribution, StageLensError
 
 commands = typer.Typer()
 
-CHECKS = ("stability", "faithfulness", "cascade")
+CHECKS = ("stability", "faithfulness", "cascading-randomisation")
 
 
-@commands.command()
+@commands.command(rich_help_panel=EXPLAIN)
 def explain(
     scan: Annotated[Path, typer.Argument(help="A picture, NIfTI, Analyze, DICOM or zip file, or a folder of them.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
@@ -36,7 +36,7 @@ def explain(
     height: Annotated[float | None, typer.Option(help="Of a picture, in mm above the commissures.")] = None,
     opacity: Annotated[float, typer.Option(min=0, max=1, help="Of the heatmap over the scan.")] = 0.5,
     page: Page = None,
-    nevertheless: Nevertheless = False,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Show where the evidence lies, with how far to believe it: overlay (PNG), raw heatmap (NPY, NIfTI of a volume)."""
@@ -48,10 +48,10 @@ def explain(
         raise StageLensError(f"there is no check {unknown[0]!r}; known are {', '.join(CHECKS)}.")
     chosen = read_settings(settings or [])
     read, opened = read_scan_file(scan, page=page), open_bundle(model)
-    with loading_quietly():
+    with silenced_startup():
         from core.explain import explainer
         from core.reporting.pictures.overlays import save_check, save_comparison, save_pictures
-        from core.reporting.text.predictions import foreign_words
+        from core.reporting.text.predictions import ood_text
         from core.workflows.explain import study
         from core.workflows.head_volumes import standard_head
         from core.workflows.predict import predictor_of, read_scans
@@ -64,10 +64,10 @@ def explain(
     except NoHead as error:
         check = save_check(standard_head(read), out)
         raise NoHead(f"{error} The picture before and after is {check}.") from error
-    if reading.prediction.refused and not nevertheless:
-        assert reading.prediction.novelty is not None  # noqa: S101 - it is what refuses
-        said = foreign_words(reading.prediction.novelty.as_dict())
-        raise Unfamiliar(f"{said} --nevertheless explains it all the same.")
+    if reading.prediction.rejected and not force:
+        assert reading.prediction.ood is not None  # noqa: S101 - it is what refuses
+        said = ood_text(reading.prediction.ood.as_dict())
+        raise OutOfDistribution(f"{said} --force explains it anyway.")
     found = study(reading, predictor, checks=checks or (), compare=compare or (), settings=chosen, height_mm=height)
     files = save_pictures(found.reading, out, opacity=opacity)
     if found.others:
@@ -75,7 +75,7 @@ def explain(
     explanation = found.reading.explanation
     answer = {
         "scan": str(scan),
-        **found.reading.as_dict(nevertheless=nevertheless),
+        **found.reading.as_dict(force=force),
         **explanation.as_dict(),
         "sentence": explanation.sentence,
         "does_not_show": explainer(method).hides,
@@ -88,17 +88,17 @@ def explain(
     if found.faithfulness is not None:
         deletion, insertion = found.faithfulness.deletion, found.faithfulness.insertion
         lines.append(
-            f"Deletion area {deletion.area:.3f} (random {deletion.random_areas.mean():.3f}), insertion area "
-            f"{insertion.area:.3f} (random {insertion.random_areas.mean():.3f})"
+            f"Deletion area {deletion.auc:.3f} (random {deletion.random_aucs.mean():.3f}), insertion area "
+            f"{insertion.auc:.3f} (random {insertion.random_aucs.mean():.3f})"
         )
     lines += [*(f"Note: {warning}" for warning in reading.warnings), *map(str, files.values())]
     show(answer, as_json, "\n".join(lines))
 
 
-@commands.command()
+@commands.command(rich_help_panel=EXPLAIN)
 def methods(as_json: AsJson = False) -> None:
     """List the explanation methods: what each shows, what it does not, what it costs, and its settings."""
-    with loading_quietly():
+    with silenced_startup():
         from core.explain import explainers
 
     found: list[dict[str, Any]] = [
@@ -121,31 +121,31 @@ def methods(as_json: AsJson = False) -> None:
     show(found, as_json, "\n".join(words))
 
 
-@commands.command()
-def certify(
+@commands.command("sanity-check", rich_help_panel=EXPLAIN)
+def sanity_check(
     bundle: Annotated[
         str | None, typer.Argument(help="Name or folder of a bundle; the default one if left out.")
     ] = None,
     method: Annotated[list[str] | None, typer.Option(help="Only this method; may be repeated.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check once which methods depend on a bundle's weights, and keep the certificate beside its card."""
+    """Check once which methods depend on a bundle's weights, and keep the report beside its card."""
     from core.networks.card import open_bundle
 
     opened = open_bundle(bundle)
-    with loading_quietly():
-        from core.workflows.explain import certify_bundle
+    with silenced_startup():
+        from core.workflows.explain import check_bundle
         from core.workflows.predict import predictor_of
 
     said = (lambda sentence: None) if as_json else (lambda sentence: print(sentence, flush=True))
-    certificate, path = certify_bundle(predictor_of(opened.folder), methods=method or (), say=said)
-    values = {name: one.as_dict() for name, one in certificate.methods.items()}
-    show({"weights": certificate.weights, "scans": certificate.scans, "methods": values, "file": str(path)}, as_json,
+    sanity_report, path = check_bundle(predictor_of(opened.folder), methods=method or (), say=said)
+    values = {name: one.as_dict() for name, one in sanity_report.methods.items()}
+    show({"weights": sanity_report.weights, "scans": sanity_report.scans, "methods": values, "file": str(path)}, as_json,
          f"written to {path}")  # fmt: skip
 
 
-@commands.command("known-answer")
-def known_answer(
+@commands.command("ground-truth", rich_help_panel=EXPLAIN)
+def ground_truth_benchmark(
     change: Annotated[str, typer.Argument(help="ventricles, cortex, hippocampus, surface or shortcut.")],
     out: Annotated[Path, typer.Option(help="New folder for the cohort, the run and the result.")],
     people: Annotated[int, typer.Option(min=10, help="Invented people; every other one is changed.")] = 80,
@@ -153,14 +153,14 @@ def known_answer(
     as_json: AsJson = False,
 ) -> None:
     """Change invented heads in a known place, train on them, and score every method against the truth."""
-    with loading_quietly():
-        from core.workflows.ground_truth import known_answer as run
+    with silenced_startup():
+        from core.workflows.ground_truth import ground_truth_benchmark as run
 
     said = (lambda sentence: None) if as_json else (lambda sentence: print(f"… {sentence}", flush=True))
     values = run(change, out, people=people, methods=method or (), say=said).as_dict()
     lines = [
         f"{values['title']}: accuracy {values['accuracy']:.3f} on unseen people; an even map would score "
-        f"{values['area']:.3f} everywhere",
+        f"{values['auc']:.3f} everywhere",
         f"{'method':<24}{'peak inside':>12}{'mass':>8}{'rank':>8}",
         *(f"{one['title']:<24}{one['pointing']:>12.2f}{one['mass']:>8.2f}{one['rank']:>8.2f}"
           for one in values["methods"]),

@@ -4,29 +4,29 @@ from dataclasses import asdict
 
 import typer
 
-from core.cli.shared import AsJson, show
+from core.cli.shared import MACHINE, AsJson, show
 
 commands = typer.Typer()
 
 
-@commands.command()
+@commands.command(rich_help_panel=MACHINE)
 def devices(as_json: AsJson = False) -> None:
     """Say what each backend found to compute with, and what will be used."""
-    from core.reporting.text.machine import devices_words
+    from core.reporting.text.machine import devices_text
     from core.runs.backends import backends
 
     reports = [asdict(report) for report in backends()]
-    show(reports, as_json, devices_words(reports))
+    show(reports, as_json, devices_text(reports))
 
 
-@commands.command()
+@commands.command(rich_help_panel=MACHINE)
 def doctor(as_json: AsJson = False) -> None:
     """Try every component on this machine, and say what to do about what fails."""
-    from core.cli.silenced import loading_quietly
+    from core.cli.silenced import silenced_startup
     from core.workflows.doctor import examine
 
     findings = []
-    with loading_quietly():
+    with silenced_startup():
         for finding in examine():
             findings.append(asdict(finding))
             if not as_json:

@@ -6,43 +6,46 @@ from typing import Annotated, Any
 import typer
 
 from core.cli.shared import (
+    EVALUATE,
+    MODELS,
+    READ,
     AgedFrom,
     AsJson,
     Coverage,
+    Force,
     Model,
-    Nevertheless,
     Page,
-    PeopleTable,
+    SubjectTable,
     UnknownAge,
     complain,
     show,
     writable,
 )
-from core.cli.silenced import loading_quietly
+from core.cli.silenced import silenced_startup
 from core.errors import ScanError, StageLensError
 from core.files import write_text
 
 commands = typer.Typer()
 
 
-@commands.command()
+@commands.command(rich_help_panel=READ)
 def predict(
     scans: Annotated[list[Path], typer.Argument(help="Pictures, NIfTI, Analyze, DICOM, zip; a folder is one upload.")],
     model: Model = None,
     page: Page = None,
-    nevertheless: Nevertheless = False,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Give each scan its probabilities; a volume is brought into the network's space first."""
     from core.networks.card import open_bundle
     from core.reporting.text import NOTICE
-    from core.reporting.text.predictions import reading_words
+    from core.reporting.text.predictions import prediction_text
 
     opened = open_bundle(model)
     read, failed = read_all(scans, page)
-    answers = []
+    predictions = []
     if read:
-        with loading_quietly():
+        with silenced_startup():
             from core.workflows.predict import predict_scans, predictor_of
 
         predictor = predictor_of(opened.folder)
@@ -53,23 +56,23 @@ def predict(
                 failed += 1
                 complain(type(error)(f"{shown}: {error}"))
             else:
-                answers.append({"scan": shown, **reading.as_dict(nevertheless=nevertheless)})
-    show(answers, as_json, "\n".join([*map(reading_words, answers), NOTICE]) if answers else "")
+                predictions.append({"scan": shown, **reading.as_dict(force=force)})
+    show(predictions, as_json, "\n".join([*map(prediction_text, predictions), NOTICE]) if predictions else "")
     raise typer.Exit(1 if failed else 0)
 
 
-@commands.command()
+@commands.command(rich_help_panel=MODELS)
 def models(as_json: AsJson = False) -> None:
     """List the models at hand."""
     from core.networks.card import bundle_names, open_bundle
-    from core.reporting.text.evaluation import figures_words
+    from core.reporting.text.evaluation import metrics_text
 
     bundles = [open_bundle(name) for name in bundle_names()]
-    words = [f"{bundle.name}: {bundle.card['title']}\n{figures_words(bundle.card)}" for bundle in bundles]
+    words = [f"{bundle.name}: {bundle.card['title']}\n{metrics_text(bundle.card)}" for bundle in bundles]
     show([{"name": bundle.name, **bundle.card} for bundle in bundles], as_json, "\n".join(words) or "no models")
 
 
-@commands.command()
+@commands.command(rich_help_panel=MODELS)
 def card(
     bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
     out: Annotated[Path | None, typer.Option(help="Write it as .md or .html instead of printing it.")] = None,
@@ -81,7 +84,7 @@ def card(
     if out is not None and out.suffix not in {".md", ".html"}:
         raise typer.BadParameter(f"expected a .md or .html file. Received: {out}", param_hint="--out")
     opened = open_bundle(bundle)
-    with loading_quietly():
+    with silenced_startup():
         from core.reporting.model_card import card_page, model_card
 
     if out is None:
@@ -92,32 +95,34 @@ def card(
     show({"file": str(out)}, as_json, f"written to {out}")
 
 
-@commands.command()
+@commands.command(rich_help_panel=EVALUATE)
 def calibrate(
     bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
     split: Annotated[Path, typer.Option(help="The table it was trained on.")],
     coverage: Coverage = 0.9,
-    people: PeopleTable = None,
+    people: SubjectTable = None,
     aged_from: AgedFrom = 60,
     unknown_age: UnknownAge = None,
     as_json: AsJson = False,
 ) -> None:
     """Learn anew from validation people how far to believe a bundle: probabilities, sets, foreign scans."""
     from core.cohorts import read_split
-    from core.evaluation.confounder_analysis import known_people
+    from core.evaluation.confounder_analysis import known_subjects
     from core.networks.card import open_bundle
-    from core.reporting.text.evaluation import doubt_words
+    from core.reporting.text.evaluation import uncertainty_text
 
-    known = known_people(people, aged_from=aged_from, unknown_age=unknown_age)
+    known = known_subjects(people, aged_from=aged_from, unknown_age=unknown_age)
     opened, table = open_bundle(bundle), read_split(split)
-    with loading_quietly():
+    with silenced_startup():
         from core.workflows.train import calibrate_bundle
 
     card = calibrate_bundle(opened, table, coverage=coverage, people=known).card
-    show({name: card[name] for name in ("calibration", "novelty", "confounders", "limits")}, as_json, doubt_words(card))
+    show(
+        {name: card[name] for name in ("calibration", "ood", "confounders", "limits")}, as_json, uncertainty_text(card)
+    )
 
 
-@commands.command()
+@commands.command(rich_help_panel=MODELS)
 def export(
     bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("export"),
@@ -128,7 +133,7 @@ def export(
     from core.networks.card import open_bundle
 
     opened = open_bundle(bundle)
-    with loading_quietly():
+    with silenced_startup():
         from core.workflows.export import FORMATS, export_bundle
 
     files = [str(path) for path in export_bundle(opened, out, formats or list(FORMATS))]

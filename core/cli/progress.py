@@ -16,7 +16,7 @@ class TrainingProgress:
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[metrics]}"),
         )
         self._progress = Progress(*columns, console=self._console)
         self._tasks: dict[str, TaskID] = {}
@@ -34,10 +34,10 @@ class TrainingProgress:
         """Print a sentence above the bar."""
         self._console.print(sentence, highlight=False)
 
-    def step(self, title: str, batch: int, n_batches: int, figures: dict[str, float]) -> None:
+    def step(self, title: str, batch: int, n_batches: int, metrics: dict[str, float]) -> None:
         """Move the bar of an epoch."""
         self._progress.start()  # not sooner: a run that cannot begin draws no bar
         if title not in self._tasks:
-            self._tasks[title] = self._progress.add_task(title, total=n_batches, figures="")
-        shown = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
-        self._progress.update(self._tasks[title], completed=batch, figures=shown)
+            self._tasks[title] = self._progress.add_task(title, total=n_batches, metrics="")
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items())
+        self._progress.update(self._tasks[title], completed=batch, metrics=shown)

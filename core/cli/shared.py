@@ -6,18 +6,38 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from core.errors import ChoiceNeeded, StageLensError
+
+READ, EXPLAIN, DATA, TRAIN = "Read scans", "Explain", "Data", "Train"
+EVALUATE, MODELS, MACHINE = "Evaluate", "Models", "This machine"
+GROUPS = (READ, EXPLAIN, DATA, TRAIN, EVALUATE, MODELS, MACHINE)  # of verbs, in the order of --help
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Model = Annotated[str | None, typer.Option(help="Name or folder of a model; the default one if left out.")]
 Page = Annotated[int | None, typer.Option(min=1, help="Page, volume or series where there are several, from 1.")]
-Nevertheless = Annotated[bool, typer.Option("--nevertheless", help="Answer though the scan is foreign to the network.")]
-PeopleTable = Annotated[Path | None, typer.Option(help="CSV of path or person with age, sex or site.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Answer anyway for a scan that is out of distribution; not validated for it.")
+]
+SubjectTable = Annotated[Path | None, typer.Option(help="CSV of path or person with age, sex or site.")]
 AgedFrom = Annotated[float, typer.Option(help="Least age of the part whose people are of an age.")]
 UnknownAge = Annotated[float | None, typer.Option(help="Taken for people without an age; else left out.")]
 Coverage = Annotated[float, typer.Option(min=0.5, max=0.99, help="Of the prediction sets.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same parts.")]
+
+
+class Verbs(TyperGroup):
+    """The verbs in groups, each with its help whole."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the groups of verbs; Typer brings a click of its own, so its types are not named here."""
+        verbs = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        for group in GROUPS:
+            own = [(name, verb.help or "") for name, verb in verbs.items()
+                   if isinstance(verb, TyperCommand) and verb.rich_help_panel == group]  # fmt: skip
+            with formatter.section(group):
+                formatter.write_dl(own)
 
 
 def writable(path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def loading_quietly() -> Iterator[None]:
+def silenced_startup() -> Iterator[None]:
     """Hold back standard error, the one of compiled libraries too; what was held is shown if loading fails."""
     sys.stderr.flush()
     kept = os.dup(2)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from core.cli.shared import AsJson, show
-from core.cli.silenced import loading_quietly
+from core.cli.shared import TRAIN, AsJson, show
+from core.cli.silenced import silenced_startup
 
 commands = typer.Typer()
 
@@ -16,7 +16,7 @@ Settings = Annotated[
 Weights = Annotated[Path | None, typer.Option(help="Start weights: Keras .h5, or .safetensors of a bundle or timm.")]
 
 
-@commands.command()
+@commands.command(rich_help_panel=TRAIN)
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a .toml file.")],
     split: Annotated[Path, typer.Option(help="Table written by split.")],
@@ -27,7 +27,7 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")] = False,
     settings: Settings = None,
-    piece: Annotated[
+    stage: Annotated[
         str | None, typer.Option(help="Only base, embed, balance or classify, of a recipe that ends on embeddings.")
     ] = None,
     embeddings: Annotated[Path | None, typer.Option(help="Folder of embeddings that several runs share.")] = None,
@@ -44,39 +44,39 @@ def train(
     from core.cli.progress import TrainingProgress
     from core.networks.recipe import read_recipe, with_settings
 
-    if piece not in {None, "base", "embed", "balance", "classify"}:
-        raise typer.BadParameter(f"expected base, embed, balance or classify. Received: {piece}", param_hint="--piece")
+    if stage not in {None, "base", "embed", "balance", "classify"}:
+        raise typer.BadParameter(f"expected base, embed, balance or classify. Received: {stage}", param_hint="--stage")
     read = with_settings(read_recipe(recipe), settings or [])
-    with loading_quietly():
-        from core.reporting.text.evaluation import figures_words, folds_words
+    with silenced_startup():
+        from core.reporting.text.evaluation import folds_text, metrics_text
         from core.workflows.cross_validate import CrossValidation, cross_validate
         from core.workflows.reported_run import run_reported
         from core.workflows.train import Request
 
-    request = Request(read, split, out, weights, resume, piece, embeddings, published)  # type: ignore[arg-type]
+    request = Request(read, split, out, weights, resume, stage, embeddings, published)  # type: ignore[arg-type]
     with TrainingProgress() as progress:
         if folds is not None:
             from core.cohorts import read_split
 
             how = CrossValidation(folds, repeats, seed, fold)
             summary = cross_validate(request, read_split(split), how, step=progress.step, say=progress.say)
-            show(summary, as_json, folds_words(summary))
+            show(summary, as_json, folds_text(summary))
             return
         outcome = run_reported(request, step=progress.step, say=progress.say)
     if outcome.card is None:
-        show({"run": str(out), "piece": piece}, as_json, f"{out}: {piece} is done")
+        show({"run": str(out), "stage": stage}, as_json, f"{out}: {stage} is done")
         return
-    place = str(outcome.bundle.folder if outcome.bundle is not None else outcome.folder)
-    show({"bundle": place, "card": outcome.card}, as_json, f"{figures_words(outcome.card)}\n{place}")
+    folder = str(outcome.bundle.folder if outcome.bundle is not None else outcome.folder)
+    show({"bundle": folder, "card": outcome.card}, as_json, f"{metrics_text(outcome.card)}\n{folder}")
 
 
-@commands.command()
+@commands.command(rich_help_panel=TRAIN)
 def full(
     recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a .toml file.")],
     folder: Annotated[Path, typer.Argument(help="Slices or volumes in any layout.")],
     out: Annotated[Path, typer.Option(help="Folder of everything that is made; what is there is not made again.")],
     by: Annotated[
-        str, typer.Option(help="person, slice, folder, or auto: by person wherever people are found.")
+        str, typer.Option(help="subject, slice, folder, or auto: by subject wherever people are found.")
     ] = "auto",
     weights: Weights = None,
     settings: Settings = None,
@@ -87,20 +87,20 @@ def full(
     from core.cli.progress import TrainingProgress
     from core.networks.recipe import read_recipe, with_settings
 
-    if by not in {"auto", "person", "slice", "folder"}:
-        raise typer.BadParameter(f"expected person, slice, folder or auto. Received: {by}", param_hint="--by")
+    if by not in {"auto", "subject", "slice", "folder"}:
+        raise typer.BadParameter(f"expected subject, slice, folder or auto. Received: {by}", param_hint="--by")
     read = with_settings(read_recipe(recipe), settings or [])
-    with loading_quietly():
-        from core.reporting.text.evaluation import figures_words
+    with silenced_startup():
+        from core.reporting.text.evaluation import metrics_text
         from core.workflows.pipeline import FullRun, full_run
 
     with TrainingProgress() as progress:
         made = full_run(FullRun(read, folder, out, by, weights, seed), step=progress.step, say=progress.say)
-    lines = [figures_words(made["card"]), *made["pictures"], made["out"]]
+    lines = [metrics_text(made["card"]), *made["pictures"], made["out"]]
     show(made, as_json, "\n".join(lines))
 
 
-@commands.command()
+@commands.command(rich_help_panel=TRAIN)
 def recipes(as_json: AsJson = False) -> None:
     """List the recipes that are shipped."""
     from core.networks.recipe import read_recipe, recipe_names, recipe_values

@@ -5,13 +5,13 @@ from core.cohorts.cohort import holds_volumes, index_folder, index_volumes
 from core.cohorts.download import download
 from core.cohorts.preprocess import preprocess, volumes_from_slices
 from core.cohorts.split import (
-    Tearing,
+    SubjectOverlap,
     read_split,
     split_by_folder,
-    split_by_person,
     split_by_slice,
+    split_by_subject,
     split_hash,
-    tearing,
+    subject_overlap,
     write_folders,
 )
 from core.cohorts.tasks import ALZHEIMER, TASKS, TUMOUR, Task, task_of
@@ -22,8 +22,8 @@ __all__ = [
     "TASKS",
     "TUMOUR",
     "Audit",
+    "SubjectOverlap",
     "Task",
-    "Tearing",
     "audit_folder",
     "download",
     "holds_volumes",
@@ -32,11 +32,11 @@ __all__ = [
     "preprocess",
     "read_split",
     "split_by_folder",
-    "split_by_person",
     "split_by_slice",
+    "split_by_subject",
     "split_hash",
+    "subject_overlap",
     "task_of",
-    "tearing",
     "volume_table",
     "volumes_from_slices",
     "write_folders",

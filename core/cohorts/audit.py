@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.cohorts.cohort import index_folder
-from core.cohorts.subjects import SIDE, People, find_people, near_copies
+from core.cohorts.subjects import SIDE, Subjects, find_subjects, near_copies
 from core.cohorts.tasks import Task
 from core.errors import CohortError, ScanError
 from core.scans import BACKGROUND, read_slice
@@ -35,7 +35,7 @@ class Audit:
     task: Task
     table: pd.DataFrame
     unreadable: pd.DataFrame
-    people: People
+    people: Subjects
     named: bool = False
 
     @property
@@ -59,7 +59,7 @@ class Audit:
         """Return the findings as plain values for JSON."""
         table, people, identical = self.table, self.people, self.identical()
         found = self.people_known
-        per_person = table.groupby("subject") if found else None
+        per_subject = table.groupby("subject") if found else None
         return {
             "task": self.task.name,
             "images": len(table),
@@ -68,10 +68,10 @@ class Audit:
             "people_found": found,
             "people_named": self.named,
             "people": int(table["subject"].nunique()) if found else None,
-            "people_by_class": _counts(per_person["label"].first(), self.task) if per_person is not None else None,
-            "slices_per_person": sorted(set(per_person.size().tolist())) if per_person is not None else None,
-            "people_with_several_labels": int((per_person["label"].nunique() > 1).sum())
-            if per_person is not None
+            "people_by_class": _counts(per_subject["label"].first(), self.task) if per_subject is not None else None,
+            "slices_per_subject": sorted(set(per_subject.size().tolist())) if per_subject is not None else None,
+            "people_with_several_labels": int((per_subject["label"].nunique() > 1).sum())
+            if per_subject is not None
             else None,
             "weakest_link": people.weakest_link if people.found else None,
             "strongest_other": people.strongest_other if people.found else None,
@@ -107,7 +107,7 @@ def audit_folder(folder: str | Path) -> Audit:
     table = index.loc[[not flag for flag in failed]].reset_index(drop=True)
     table["sha256"] = [digest for digest, _, _ in slices]
     descriptors = np.stack([descriptor for _, descriptor, _ in slices])
-    people = find_people(descriptors, np.array([area for _, _, area in slices], np.float32))
+    people = find_subjects(descriptors, np.array([auc for _, _, auc in slices], np.float32))
     named = bool((table["subject"] != "").all())
     if named:
         table["slice"] = table.groupby("subject")["height_mm"].rank(method="dense").fillna(0).astype(int)
@@ -137,7 +137,7 @@ def _read(path: str) -> tuple[str, NDArray[np.float32], float] | str:
 
 def _names(groups: NDArray[np.int64], table: pd.DataFrame, task: Task, letter: str) -> NDArray[np.str_]:
     """Name groups by class and content, so that the same images get the same names whatever the files are called."""
-    rank = table["label"].map({name: place for place, name in enumerate(task.classes)})
+    rank = table["label"].map({name: index for index, name in enumerate(task.classes)})
     keys = pd.DataFrame({"group": groups, "rank": rank, "sha256": table["sha256"]})
     firsts = keys.groupby("group").min().sort_values(["rank", "sha256"])
     digits = max(3, len(str(len(firsts))))

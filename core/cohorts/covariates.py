@@ -12,7 +12,7 @@ KEYS = ("path", "person", "subject")
 LEAST_PARTS = 2  # of a path that is compared: the folder and the name
 
 
-def read_people(path: str | Path) -> pd.DataFrame:
+def read_subjects(path: str | Path) -> pd.DataFrame:
     """Read a table of people.
 
     Args:
@@ -46,7 +46,7 @@ def covariates_of(people: pd.DataFrame, paths: Sequence[str], subjects: Sequence
     """Look up each scan in a table of people.
 
     Args:
-        people: As `read_people` gives it.
+        people: As `read_subjects` gives it.
         paths: N paths of scans; a table's path matches when it is how the scan's path ends, or when their last parts
             are the same and no other row has them.
         subjects: N names of people, for tables without paths.

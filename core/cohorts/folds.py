@@ -34,7 +34,7 @@ class Fold:
         return f"repeat{self.repeat}_fold{self.number}"
 
 
-def folds_by_person(table: pd.DataFrame, *, folds: int, repeats: int, seed: int) -> Iterator[Fold]:
+def folds_by_subject(table: pd.DataFrame, *, folds: int, repeats: int, seed: int) -> Iterator[Fold]:
     """Yield every fold; nobody is in two parts of one, and in each repeat everybody is tested once.
 
     Args:
@@ -57,7 +57,7 @@ def folds_by_person(table: pd.DataFrame, *, folds: int, repeats: int, seed: int)
             part[test] = "test"
             _, val = next(_cut(min(INNER, len(set(groups[rest]))), start + number, labels[rest], groups[rest]))
             part[rest[val]] = "val"
-            yield Fold(repeat, number, table.assign(part=part, by="person", seed=start)[list(COLUMNS)])
+            yield Fold(repeat, number, table.assign(part=part, by="subject", seed=start)[list(COLUMNS)])
 
 
 def _cut(folds: int, seed: int, labels: np.ndarray, groups: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -20,9 +20,9 @@ from core.errors import CohortError, ScanError
 from core.scans import read_scan_file
 from core.scans.registration.standard_space import (
     AFFINE,
-    GREYS_BETWEEN_MM,
     ORIGIN_MM,
     SHAPE,
+    TRAINED_HEIGHTS_MM,
     StandardHead,
     axial_slices,
     to_standard_space,
@@ -123,15 +123,17 @@ def volumes_from_slices(audit: Audit, out: str | Path) -> pd.DataFrame:
     _ready(out)
     rows = []
     for subject, group in audit.table.sort_values(["subject", "slice"]).groupby("subject"):
-        greys = [read_scan_file(path).picture() for path in group["path"]]
-        if len({grey.shape for grey in greys}) > 1:
+        intensities = [read_scan_file(path).picture() for path in group["path"]]
+        if len({grey.shape for grey in intensities}) > 1:
             raise CohortError(f"the slices of {subject} have several sizes.")
         label = str(group["label"].mode().iloc[0])
-        place = Path(_folder_name(label)) / f"{subject}.nii.gz"
-        (out / place).parent.mkdir(parents=True, exist_ok=True)
-        voxels, affine = stacked(np.stack(greys))
-        write_nifti(out / place, voxels, affine)
-        rows.append((place.as_posix(), label, subject, "", GREYS_BETWEEN_MM[0], f"{len(greys)} slices", "", np.nan))
+        relative = Path(_folder_name(label)) / f"{subject}.nii.gz"
+        (out / relative).parent.mkdir(parents=True, exist_ok=True)
+        voxels, affine = stacked(np.stack(intensities))
+        write_nifti(out / relative, voxels, affine)
+        rows.append(
+            (relative.as_posix(), label, subject, "", TRAINED_HEIGHTS_MM[0], f"{len(intensities)} slices", "", np.nan)
+        )
     manifest = pd.DataFrame(rows, columns=list(COLUMNS))
     write_manifest(out, manifest)
     return manifest
@@ -150,7 +152,7 @@ def stacked(slices: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.fl
     step = np.array([SHAPE[0] / columns, SHAPE[1] / rows, 1.0])
     affine = np.diag([*step, 1.0])
     affine[:2, 3] = np.array(ORIGIN_MM[:2]) - 0.5 + step[:2] / 2
-    affine[2, 3] = GREYS_BETWEEN_MM[0]
+    affine[2, 3] = TRAINED_HEIGHTS_MM[0]
     return np.ascontiguousarray(slices.transpose(2, 1, 0)[::-1]), affine
 
 
@@ -174,15 +176,15 @@ def _written(
     """Write the files of one volume; yield path, label, subject, session and height of each."""
     label, subject, session = (str(getattr(row, name)) for name in ("label", "subject", "session"))
     stem = "_".join(part for part in (subject or head.scan.name, session) if part)
-    place = Path(_folder_name(label))
-    (out / place).mkdir(parents=True, exist_ok=True)
+    relative = Path(_folder_name(label))
+    (out / relative).mkdir(parents=True, exist_ok=True)
     if slices is None:
-        write_nifti(out / place / f"{stem}.nii.gz", *cube_of(head))
-        yield (place / f"{stem}.nii.gz").as_posix(), label, subject, session, float("nan")
+        write_nifti(out / relative / f"{stem}.nii.gz", *cube_of(head))
+        yield (relative / f"{stem}.nii.gz").as_posix(), label, subject, session, float("nan")
         return
-    heights = np.linspace(*GREYS_BETWEEN_MM, slices).round()
+    heights = np.linspace(*TRAINED_HEIGHTS_MM, slices).round()
     for height, scan in zip(heights, axial_slices(head, heights), strict=True):
-        path = place / f"{stem}_z{round(float(height)):+03d}.png"
+        path = relative / f"{stem}_z{round(float(height)):+03d}.png"
         cv2.imwrite(str(out / path), scan.picture())
         yield path.as_posix(), label, subject, session, float(height)
 

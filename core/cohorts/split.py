@@ -27,31 +27,31 @@ COLUMNS = ("path", "label", "subject", "slice", "part", "by", "seed")
 
 
 @dataclass(frozen=True)
-class Tearing:
+class SubjectOverlap:
     """How badly a split tears people apart.
 
     Attributes:
         people: How many people there are.
-        torn: How many of them have slices in more than one part.
+        overlap: How many of them have slices in more than one part.
         test_slices: How many slices the test part has.
         seen: How many of those belong to a person who is also in the training part.
     """
 
     people: int
-    torn: int
+    overlap: int
     test_slices: int
     seen: int
 
     def sentence(self) -> str:
         """Say it in one line."""
         return (
-            f"{self.torn} of {self.people} people have slices in more than one part; {self.seen} of {self.test_slices} "
+            f"{self.overlap} of {self.people} people have slices in more than one part; {self.seen} of {self.test_slices} "
             f"test slices ({self.seen / max(self.test_slices, 1):.1%}) show a person the network was trained on. "
             "Figures from this split measure recognition of people, not of disease."
         )
 
 
-def split_by_person(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+def split_by_subject(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     """Split so that nobody is in two parts, keeping the classes' shares (scikit-learn's StratifiedGroupKFold).
 
     Args:
@@ -78,7 +78,7 @@ def split_by_person(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
             kept, taken = next(folds.split(rest, table["label"].to_numpy()[rest], groups[rest]))
         part[rest[taken]] = name
         rest = rest[kept]
-    return _as_split(table, part, "person", seed)
+    return _as_split(table, part, "subject", seed)
 
 
 def split_by_slice(table: pd.DataFrame, *, seed: int, folders: str | Path | None = None) -> pd.DataFrame:
@@ -132,12 +132,12 @@ def split_by_folder(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     return _as_split(table, part.to_numpy(object), "folder", seed)
 
 
-WAYS = {"person": split_by_person, "slice": split_by_slice, "folder": split_by_folder}
+SPLITTERS = {"subject": split_by_subject, "slice": split_by_slice, "folder": split_by_folder}
 
 
-def best_way(table: pd.DataFrame) -> str:
+def default_scheme(table: pd.DataFrame) -> str:
     """Return how to split a table if nobody says: by person wherever people are known."""
-    return "person" if (table["subject"] != "").all() else "slice"
+    return "subject" if (table["subject"] != "").all() else "slice"
 
 
 def write_folders(split: pd.DataFrame, folders: str | Path) -> None:
@@ -149,20 +149,20 @@ def write_folders(split: pd.DataFrame, folders: str | Path) -> None:
     target = _empty_target(folders)
     assert target is not None  # noqa: S101 - a folder was given
     for (part, label), rows in split.groupby(["part", "label"]):
-        place = target / str(part) / str(label)
-        place.mkdir(parents=True)
+        folder = target / str(part) / str(label)
+        folder.mkdir(parents=True)
         for path, name in zip(rows["path"], _unique_names(rows["path"]), strict=True):
-            shutil.copyfile(path, place / name)
+            shutil.copyfile(path, folder / name)
 
 
-def tearing(split: pd.DataFrame) -> Tearing | None:
+def subject_overlap(split: pd.DataFrame) -> SubjectOverlap | None:
     """Measure how a split tears people apart; None where people are not known."""
     if (split["subject"] == "").all():
         return None
     parts_of = split.groupby("subject")["part"].nunique()
     trained = set(split.loc[split["part"] == "train", "subject"])
     test = split.loc[split["part"] == "test", "subject"]
-    return Tearing(len(parts_of), int((parts_of > 1).sum()), len(test), int(test.isin(trained).sum()))
+    return SubjectOverlap(len(parts_of), int((parts_of > 1).sum()), len(test), int(test.isin(trained).sum()))
 
 
 def read_split(path: str | Path) -> pd.DataFrame:
@@ -183,7 +183,7 @@ def read_split(path: str | Path) -> pd.DataFrame:
     unknown = sorted(set(split["part"]) - set(PARTS))
     if unknown:
         raise CohortError(f"{path} names the part {unknown[0]!r}; parts are {', '.join(PARTS)}.")
-    return split
+    return split.assign(by=split["by"].replace("person", "subject"))  # as tables said before 0.2
 
 
 def split_hash(split: pd.DataFrame) -> str:

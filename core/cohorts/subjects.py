@@ -26,14 +26,14 @@ BLOCK = 1024
 NEIGHBOURS = 64
 MIN_SLICES = 8  # fewer slices than this carry no statistics
 MIN_GROUP = 3  # a person is at least so many slices; smaller pieces are copies or strays
-MIN_SHARE_IN_GROUPS = 0.9
+MIN_FRACTION_IN_GROUPS = 0.9
 MIN_CLEARNESS = 1.0
 CANDIDATES = 20
 NEAR_COPY = 0.999  # above what neighbouring 1 mm slices of one head reach (0.995 in OASIS-1)
 
 
 @dataclass(frozen=True, eq=False)
-class People:
+class Subjects:
     """What the images say about who is who.
 
     Attributes:
@@ -58,7 +58,7 @@ class People:
         return (self.weakest_link + self.strongest_other) / 2
 
 
-def find_people(descriptors: Floats, brain_area: Floats) -> People:
+def find_subjects(descriptors: Floats, brain_area: Floats) -> Subjects:
     """Group slices by person and order each person's slices.
 
     Args:
@@ -77,21 +77,21 @@ def find_people(descriptors: Floats, brain_area: Floats) -> People:
     if cut is None:
         return _not_found(n, 0.0)
     weakest, median = cut
-    pieces = _links_of(tree, weakest)
-    groups = _components(pieces)
+    stages = _links_of(tree, weakest)
+    groups = _components(stages)
     strongest_other = float(_best_outside(descriptors, groups)[1].max())
     clearness = _clearness(weakest, strongest_other, median)
     if clearness < MIN_CLEARNESS:
         return _not_found(n, max(clearness, 0.0))
-    order = _order(pieces, groups, brain_area)
-    return People(True, groups, order, weakest, strongest_other, clearness)
+    order = _order(stages, groups, brain_area)
+    return Subjects(True, groups, order, weakest, strongest_other, clearness)
 
 
 def near_copies(descriptors: Floats) -> Ints:
     """Group slices that are almost the same picture (correlation of 0.999 or more, directly or through others).
 
     Args:
-        descriptors: float32, n × d, as for `find_people`.
+        descriptors: float32, n × d, as for `find_subjects`.
 
     Returns:
         int64, n: a group number for each slice; a slice without copies is alone in its group.
@@ -110,9 +110,9 @@ def _components(graph: csr_matrix | coo_matrix) -> Ints:
     return groups
 
 
-def _not_found(n: int, clearness: float) -> People:
+def _not_found(n: int, clearness: float) -> Subjects:
     nothing = np.zeros(n, np.int64)
-    return People(False, nothing, nothing, float("nan"), float("nan"), clearness)
+    return Subjects(False, nothing, nothing, float("nan"), float("nan"), clearness)
 
 
 def _similarity_blocks(descriptors: Floats) -> Iterator[tuple[int, Floats]]:
@@ -183,9 +183,9 @@ def _best_cut(tree: csr_matrix, n: int) -> tuple[float, float] | None:
         weakest, median = float(links[last]), float(np.median(links[: last + 1]))
         if _clearness(weakest, float(links[last + 1]), median) < MIN_CLEARNESS:
             continue
-        pieces = _links_of(tree, weakest)
-        sizes = np.bincount(_components(pieces))
-        if sizes[sizes >= MIN_GROUP].sum() >= MIN_SHARE_IN_GROUPS * n:
+        stages = _links_of(tree, weakest)
+        sizes = np.bincount(_components(stages))
+        if sizes[sizes >= MIN_GROUP].sum() >= MIN_FRACTION_IN_GROUPS * n:
             return weakest, median
     return None
 
@@ -195,16 +195,16 @@ def _clearness(weakest: float, strongest_other: float, median: float) -> float:
     return (weakest - strongest_other) / spread
 
 
-def _order(pieces: csr_matrix, groups: Ints, brain_area: Floats) -> Ints:
+def _order(stages: csr_matrix, groups: Ints, brain_area: Floats) -> Ints:
     """Walk each person's chain from one end to the other, and turn it so that the brain shrinks upwards."""
     order = np.zeros(len(groups), np.int64)
-    both_ways = pieces + pieces.T
+    both_ways = stages + stages.T
     for group in range(int(groups.max()) + 1):
         members = np.nonzero(groups == group)[0]
         chain = both_ways[members][:, members]
         far = int(np.argmax(dijkstra(chain, indices=0)))  # twice to the farthest: the two ends of the chain
-        place = np.argsort(np.argsort(dijkstra(chain, indices=far)))
-        if np.cov(place, brain_area[members])[0, 1] > 0:
-            place = len(members) - 1 - place
-        order[members] = place
+        rank = np.argsort(np.argsort(dijkstra(chain, indices=far)))
+        if np.cov(rank, brain_area[members])[0, 1] > 0:
+            rank = len(members) - 1 - rank
+        order[members] = rank
     return order

@@ -53,13 +53,13 @@ TUMOUR = Task(
     (("gliomatumor", "gliomatumour"), ("meningiomatumor", "meningiomatumour"), ("notumor", "none", "healthy"),
      ("pituitarytumor", "pituitarytumour")),
 )  # fmt: skip
-KNOWN = Task(
-    "known",
-    "Was this invented head changed?",
+SYNTHETIC = Task(
+    "synthetic",
+    "Was this synthetic head changed?",
     ("Unchanged", "Changed"),
     ((), ()),
 )
-TASKS = {task.name: task for task in (ALZHEIMER, TUMOUR, KNOWN)}
+TASKS = {task.name: task for task in (ALZHEIMER, TUMOUR, SYNTHETIC)}
 
 
 def task_of(spellings: Iterable[str]) -> Task:

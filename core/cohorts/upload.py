@@ -52,12 +52,12 @@ def _extract(archive: zipfile.ZipFile, target: Path) -> None:
         raise CohortError("the zip file holds no files.")
     total = 0
     for info in members:
-        place = PurePosixPath(info.filename.replace("\\", "/"))
-        if place.is_absolute() or ".." in place.parts or ":" in place.parts[0]:
+        inside = PurePosixPath(info.filename.replace("\\", "/"))
+        if inside.is_absolute() or ".." in inside.parts or ":" in inside.parts[0]:
             raise CohortError(f"the zip file wants to write outside its folder ({info.filename[:80]!r}).")
         if info.flag_bits & 1:
             raise CohortError("the zip file is encrypted; unpack it yourself and give the folder.")
-        path = target.joinpath(*place.parts)
+        path = target.joinpath(*inside.parts)
         path.parent.mkdir(parents=True, exist_ok=True)
         with archive.open(info) as source, path.open("wb") as sink:
             while block := source.read(COPY):  # what is announced is not believed

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 CELLS = 4_000_000  # resamples × scores that are looked at together
 
 
-def weighted_areas(positive: NDArray[np.bool_], score: NDArray[np.floating], weights: NDArray) -> NDArray[np.float64]:
+def weighted_auc(positive: NDArray[np.bool_], score: NDArray[np.floating], weights: NDArray) -> NDArray[np.float64]:
     """Return the area under the ROC curve for each of many weightings of the same scores.
 
     The area is the chance that a positive has a higher score than a negative, a tie counting half (Hanley and McNeil,
@@ -25,7 +25,7 @@ def weighted_areas(positive: NDArray[np.bool_], score: NDArray[np.floating], wei
     ties = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
     is_positive = positive[order].astype(np.float64)
     rows = max(1, CELLS // max(len(score), 1))
-    areas = np.empty(len(weights))
+    aucs = np.empty(len(weights))
     for start in range(0, len(weights), rows):
         weight = weights[start : start + rows][:, order].astype(np.float64)
         above = np.add.reduceat(weight * is_positive, ties, axis=1)
@@ -33,5 +33,5 @@ def weighted_areas(positive: NDArray[np.bool_], score: NDArray[np.floating], wei
         passed = below.cumsum(axis=1) - below / 2
         pairs = above.sum(axis=1) * below.sum(axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
-            areas[start : start + rows] = np.where(pairs > 0, (above * passed).sum(axis=1) / pairs, np.nan)
-    return areas
+            aucs[start : start + rows] = np.where(pairs > 0, (above * passed).sum(axis=1) / pairs, np.nan)
+    return aucs

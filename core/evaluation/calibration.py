@@ -109,10 +109,10 @@ def calibration_error(
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
     n_people = int(people.max()) + 1
     sums = np.zeros((n_people, bins, 3))
-    np.add.at(sums, (people, place), np.stack([np.ones(len(labels)), confidence, right], axis=1))
+    np.add.at(sums, (people, index), np.stack([np.ones(len(labels)), confidence, right], axis=1))
     draws = draw_people(n_people)
     drawn = np.tensordot(draws.astype(np.float64), sums, axes=1)
     everybody = sums.sum(axis=0)
@@ -121,8 +121,8 @@ def calibration_error(
     for number, (n, confident, hits) in enumerate(everybody):
         if n:
             count = drawn[:, number, 0]
-            shares = np.where(count > 0, drawn[:, number, 2] / np.maximum(count, 1), np.nan)
-            reliable.append(Bin(number / bins, confident / n, estimate(float(hits / n), shares), int(n)))
+            fractions = np.where(count > 0, drawn[:, number, 2] / np.maximum(count, 1), np.nan)
+            reliable.append(Bin(number / bins, confident / n, estimate(float(hits / n), fractions), int(n)))
     return found, reliable
 
 

@@ -1,6 +1,6 @@
 """Is one network better than another, on the same people?
 
-Areas: DeLong, DeLong and Clarke-Pearson, Biometrics 44:837, 1988, by ranks (Sun and Xu, IEEE Signal Processing Letters
+AucComparison: DeLong, DeLong and Clarke-Pearson, Biometrics 44:837, 1988, by ranks (Sun and Xu, IEEE Signal Processing Letters
 21:1389, 2014). Decisions: McNemar, Psychometrika 12:153, 1947, exact; effect size Cohen's g (1988, chapter 5).
 Accuracies: the bootstrap over people, both networks on the same resamples.
 """
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Areas:
+class AucComparison:
     """Two areas under ROC curves of the same people.
 
     Attributes:
@@ -62,7 +62,7 @@ class Decisions:
         return asdict(self)
 
 
-def compare_areas(positive: NDArray[np.bool_], first: Floats, second: Floats) -> Areas:
+def compare_auc(positive: NDArray[np.bool_], first: Floats, second: Floats) -> AucComparison:
     """Compare two scores of the same people by DeLong's test.
 
     Args:
@@ -77,15 +77,15 @@ def compare_areas(positive: NDArray[np.bool_], first: Floats, second: Floats) ->
     if not n_positive or not n_negative:
         raise ValueError("areas need positives and negatives.")
     over, under = zip(*(_placements(positive, scores) for scores in (first, second)), strict=True)
-    first_area, second_area = (float(values.mean()) for values in over)
+    first_auc, second_auc = (float(values.mean()) for values in over)
     covariance = _covariance(np.stack(over)) / n_positive + _covariance(np.stack(under)) / n_negative
     variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
     error = float(np.sqrt(max(variance, 0.0)))
-    apart = first_area - second_area
+    apart = first_auc - second_auc
     z = apart / error if error > 1e-12 else float("nan")
     reach = float(norm.ppf(0.975)) * error
     interval = Estimate(apart, apart - reach, apart + reach)
-    return Areas(first_area, second_area, interval, z, float(2 * norm.sf(abs(z))))
+    return AucComparison(first_auc, second_auc, interval, z, float(2 * norm.sf(abs(z))))
 
 
 def compare_decisions(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> Decisions:
@@ -99,7 +99,7 @@ def compare_decisions(first_right: NDArray[np.bool_], second_right: NDArray[np.b
     return Decisions(only_first, only_second, p, max(only_first, only_second) / apart - 0.5)
 
 
-def accuracy_apart(
+def accuracy_difference(
     first_right: NDArray[np.bool_], second_right: NDArray[np.bool_], people: NDArray[np.int64]
 ) -> Estimate:
     """Return the difference of two accuracies over the same N scans, with its interval over people."""

@@ -16,7 +16,7 @@ from scipy.stats import binomtest
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from core.evaluation.metrics import LEVEL, Estimate
-from core.networks.inference.prediction import not_ruled_out
+from core.networks.inference.prediction import prediction_set
 
 DRAWS = 25
 
@@ -68,11 +68,11 @@ def _groups(counts: NDArray[np.int64], coverage: float) -> list[list[int]]:
     Every class is judged by the people of its own group. With everybody's bound for the rare classes beside a bound of
     its own for a large one, the rare ones are covered too seldom, and so are all together.
     """
-    large = sorted(np.flatnonzero(counts >= least_people(coverage)).tolist(), key=lambda place: -counts[place])
-    small = [place for place in range(len(counts)) if place not in large]
+    large = sorted(np.flatnonzero(counts >= least_people(coverage)).tolist(), key=lambda index: -counts[index])
+    small = [index for index in range(len(counts)) if index not in large]
     while small and large and counts[small].sum() < least_people(coverage):
         small.append(large.pop())
-    return [[place] for place in large] + ([small] if small else [])
+    return [[index] for index in large] + ([small] if small else [])
 
 
 def set_bounds_of_slices(
@@ -115,7 +115,7 @@ def prediction_sets(
         bool, M × classes, no row empty; and the places of the classes that were calibrated by themselves.
     """
     bounds, alone = set_bounds(known, labels, coverage=coverage)
-    return not_ruled_out(asked, bounds), alone
+    return prediction_set(asked, bounds), alone
 
 
 def least_people(coverage: float) -> int:
@@ -132,11 +132,11 @@ def covered(sets: NDArray[np.bool_], labels: NDArray[np.int64], *, wanted: float
     """
     hit = sets[np.arange(len(labels)), labels]
     exact = binomtest(int(hit.sum()), len(hit)).proportion_ci(LEVEL, method="exact")
-    share = Estimate(float(hit.mean()), float(exact.low), float(exact.high))
+    fraction = Estimate(float(hit.mean()), float(exact.low), float(exact.high))
     size = sets.sum(axis=1)
-    by_class = tuple(float(hit[labels == place].mean()) if (labels == place).any() else float("nan")
-                     for place in range(sets.shape[1]))  # fmt: skip
-    return Covered(wanted, share, float(size.mean()), float((size == 1).mean()), by_class)
+    by_class = tuple(float(hit[labels == index].mean()) if (labels == index).any() else float("nan")
+                     for index in range(sets.shape[1]))  # fmt: skip
+    return Covered(wanted, fraction, float(size.mean()), float((size == 1).mean()), by_class)
 
 
 class _Given(ClassifierMixin, BaseEstimator):

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.cohorts.covariates import covariates_of, read_people
+from core.cohorts.covariates import covariates_of, read_subjects
 from core.cohorts.tasks import Task
 from core.errors import CohortError
-from core.evaluation.confounders import covariate, doubts_about
-from core.evaluation.metrics import figures_by_person, figures_by_slice, mean_by_person, person_numbers
+from core.evaluation.confounders import confounder_warnings, covariate
+from core.evaluation.metrics import slice_metrics, subject_level, subject_metrics, subject_numbers
 from core.evaluation.threshold import impaired_score
 
 DECADES, DECADE_NAMES = (0, 60, 70, 80, 200), ("under 60", "60 to 69", "70 to 79", "80 and over")
@@ -23,11 +23,11 @@ APART = 0.05  # of area, between everybody and those of an age, from which the d
 
 
 @dataclass(frozen=True, eq=False)
-class People:
+class Subjects:
     """What is known of people.
 
     Attributes:
-        table: As `core.cohorts.covariates.read_people` gives it.
+        table: As `core.cohorts.covariates.read_subjects` gives it.
         aged_from: Least age in years of the part in which healthy and impaired are of an age.
         unknown_age: Years that are taken for people without an age; None to leave them out.
     """
@@ -37,25 +37,25 @@ class People:
     unknown_age: float | None = None
 
 
-def known_people(path: Path | None, *, aged_from: float, unknown_age: float | None) -> People | None:
-    """Read what is known of people, None without a table; errors as of `core.cohorts.covariates.read_people`."""
-    return None if path is None else People(read_people(path), aged_from, unknown_age)
+def known_subjects(path: Path | None, *, aged_from: float, unknown_age: float | None) -> Subjects | None:
+    """Read what is known of people, None without a table; errors as of `core.cohorts.covariates.read_subjects`."""
+    return None if path is None else Subjects(read_subjects(path), aged_from, unknown_age)
 
 
-def figures_of(
+def metrics_by_unit(
     labels: NDArray[np.int64], logits: NDArray[np.floating], subjects: NDArray[np.str_], task: Task
 ) -> dict[str, Any]:
-    """Return `by_slice` and `by_person` (null where people are not known) as plain values."""
-    by_slice, by_person = (
+    """Return `by_slice` and `by_subject` (null where people are not known) as plain values."""
+    by_slice, by_subject = (
         count(labels, logits, subjects, task.classes, ordered=task.ordered)
-        for count in (figures_by_slice, figures_by_person)
+        for count in (slice_metrics, subject_metrics)
     )
     assert by_slice is not None  # noqa: S101 - only people can be unknown
-    return {"by_slice": by_slice.as_dict(), "by_person": by_person.as_dict() if by_person is not None else None}
+    return {"by_slice": by_slice.as_dict(), "by_subject": by_subject.as_dict() if by_subject is not None else None}
 
 
-def held_against(
-    people: People,
+def confounder_analysis(
+    people: Subjects,
     paths: Sequence[str],
     labels: NDArray[np.int64],
     logits: NDArray[np.floating],
@@ -87,14 +87,14 @@ def held_against(
     if "age" in facts and people.unknown_age is not None:
         facts["age"] = facts["age"].fillna(people.unknown_age)
     groups = [_group("everybody", np.ones(len(labels), bool), facts, labels, logits, subjects, task)]
-    warnings = groups[0].pop("doubts")
+    warnings = groups[0].pop("failed_checks")
     if "age" in facts:
         old = (facts["age"] >= people.aged_from).to_numpy()
         title = f"people of {people.aged_from:g} and over"
         if old.any() and len(set((labels[old] > 0).tolist())) == 2:
             groups.append(_group(title, old, facts, labels, logits, subjects, task))
-            warnings += [f"Among {title}: {doubt}" for doubt in groups[1].pop("doubts")]
-            everybody, aged = (group["by_person"]["auc_impaired"] for group in groups)
+            warnings += [f"Among {title}: {warning}" for warning in groups[1].pop("failed_checks")]
+            everybody, aged = (group["by_subject"]["auc_impaired"] for group in groups)
             if abs(everybody - aged) >= APART:
                 warnings.append(
                     f"Impaired or not, by person: area {everybody:.2f} for everybody and {aged:.2f} for {title}."
@@ -109,19 +109,19 @@ def standing(values: dict[str, Any]) -> list[dict[str, Any]]:
         values: As `core.evaluation.evaluation.evaluate` gives them, with confounders.
 
     Returns:
-        A row for each group of people and each network or covariate: `group`, `what`, `people`, `area`, `interval`.
+        A row for each group of people and each network or covariate: `group`, `what`, `people`, `auc`, `interval`.
     """
     rows = []
     for name, against in [(values["model"], values["confounders"]), *((one["model"], one) for one in values["beside"])]:
         for group in against["groups"]:
-            figures = group["by_person"]
-            found = [(name, group["people"], figures["auc_impaired"], figures["intervals"]["auc_impaired"])]
+            metrics = group["by_subject"]
+            found = [(name, group["people"], metrics["auc_impaired"], metrics["intervals"]["auc_impaired"])]
             found += [
                 (f"{one['name']} alone, on the people of {name}", one["people"], one["auc_alone"]["value"],
                  one["auc_alone"]["interval"])
                 for one in group["covariates"] if one["auc_alone"]["value"] is not None
             ]  # fmt: skip
-            rows += [dict(zip(("group", "what", "people", "area", "interval"), (group["group"], *one), strict=True))
+            rows += [dict(zip(("group", "what", "people", "auc", "interval"), (group["group"], *one), strict=True))
                      for one in found]  # fmt: skip
     return rows
 
@@ -143,9 +143,9 @@ def _subgroups(
             own = kinds == kind
             if len(set(subjects[own])) < FEWEST:
                 continue
-            figures = figures_by_person(labels[own], logits[own], subjects[own], task.classes, ordered=task.ordered)
-            assert figures is not None  # noqa: S101 - people are known
-            plain = figures.as_dict()
+            metrics = subject_metrics(labels[own], logits[own], subjects[own], task.classes, ordered=task.ordered)
+            assert metrics is not None  # noqa: S101 - people are known
+            plain = metrics.as_dict()
             found.append({"fact": str(name), "kind": kind, "people": plain["people"],
                           **{key: plain[key] for key in SHOWN},
                           "intervals": {key: plain["intervals"][key] for key in SHOWN}})  # fmt: skip
@@ -161,11 +161,11 @@ def _group(
     subjects: NDArray[np.str_],
     task: Task,
 ) -> dict[str, Any]:
-    numbers = person_numbers(subjects[chosen])
-    truth, means = mean_by_person(labels[chosen], logits[chosen], numbers)
+    numbers = subject_numbers(subjects[chosen])
+    truth, means = subject_level(labels[chosen], logits[chosen], numbers)
     own = facts[chosen].reset_index(drop=True).groupby(numbers).first()
-    figures = figures_of(labels[chosen], logits[chosen], subjects[chosen], task)
+    metrics = metrics_by_unit(labels[chosen], logits[chosen], subjects[chosen], task)
     found = [covariate(str(name), own[name], truth > 0, impaired_score(means)) for name in own.columns]
-    doubts = doubts_about(found, figures["by_person"]["auc_impaired"] or float("nan"))
-    return {"group": title, "people": len(truth), **figures, "covariates": [one.as_dict() for one in found],
-            "doubts": doubts}  # fmt: skip
+    failed_checks = confounder_warnings(found, metrics["by_subject"]["auc_impaired"] or float("nan"))
+    return {"group": title, "people": len(truth), **metrics, "covariates": [one.as_dict() for one in found],
+            "failed_checks": failed_checks}  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.evaluation.auc import weighted_areas
+from core.evaluation.auc import weighted_auc
 from core.evaluation.metrics import Estimate, draw_people, estimate
 
 MUCH, SOME = 0.10, 0.02  # of the variance of a network's score, and of the interval's lower end, that are warned of
@@ -58,30 +58,30 @@ def covariate(name: str, values: pd.Series, impaired: NDArray[np.bool_], score: 
     everybody, draws = np.ones((1, len(given)), np.int64), draw_people(len(given))
     if name == "age":
         risk = given.to_numpy(np.float64)
-        share = [_squared_correlation(risk, answer, weights) for weights in (everybody, draws)]
+        fraction = [_squared_correlation(risk, answer, weights) for weights in (everybody, draws)]
     else:
         kinds = np.unique(given.to_numpy(str), return_inverse=True)[1]
         risk = (np.bincount(kinds, weights=truth) / np.bincount(kinds))[kinds]
-        share = [_between(kinds, answer, weights) for weights in (everybody, draws)]
-    area = [weighted_areas(truth, risk, weights) for weights in (everybody, draws)]
-    return Covariate(name, len(given), estimate(float(area[0][0]), area[1], "all are impaired, or none is"),
-                     estimate(float(share[0][0]), share[1], "all are alike"))  # fmt: skip
+        fraction = [_between(kinds, answer, weights) for weights in (everybody, draws)]
+    auc = [weighted_auc(truth, risk, weights) for weights in (everybody, draws)]
+    return Covariate(name, len(given), estimate(float(auc[0][0]), auc[1], "all are impaired, or none is"),
+                     estimate(float(fraction[0][0]), fraction[1], "all are alike"))  # fmt: skip
 
 
-def doubts_about(covariates: list[Covariate], network_auc: float) -> list[str]:
+def confounder_warnings(covariates: list[Covariate], network_auc: float) -> list[str]:
     """Say, a sentence each, which covariates explain much of the network's answer or come near to it by themselves."""
-    doubts = []
+    failed_checks = []
     for one in covariates:
         if one.explained.low >= SOME and one.explained.value >= MUCH:
             value, low, high = one.explained.value, one.explained.low, one.explained.high
-            share = f"{value:.0%} (95 % {low:.0%} to {high:.0%})"
-            doubts.append(f"{one.name} explains {share} of the variance of the network's score.")
+            fraction = f"{value:.0%} (95 % {low:.0%} to {high:.0%})"
+            failed_checks.append(f"{one.name} explains {fraction} of the variance of the network's score.")
         if one.alone.low > 0.5 and one.alone.value >= network_auc - NEAR:
-            doubts.append(
+            failed_checks.append(
                 f"{one.name} alone, without any picture, has an area of {one.alone.value:.2f}; the network has "
                 f"{network_auc:.2f}."
             )
-    return doubts
+    return failed_checks
 
 
 def _squared_correlation(x: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray) -> NDArray[np.float64]:

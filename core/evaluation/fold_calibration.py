@@ -13,7 +13,7 @@ from scipy.special import log_softmax, softmax
 
 from core.evaluation.calibration import Scaling, calibration_error, fit_temperature, fit_vector_scaling
 from core.evaluation.conformal import covered, prediction_sets
-from core.evaluation.metrics import mean_by_person, person_numbers
+from core.evaluation.metrics import subject_level, subject_numbers
 from core.networks.recipe import Recipe
 from core.plain import number_or_none
 from core.runs.folder import logits_in
@@ -26,11 +26,11 @@ def calibration_of(tables: list[pd.DataFrame], recipe: Recipe) -> dict[str, Any]
     """Calibrate each fold on its validation people and measure on its test people.
 
     Args:
-        tables: Predictions, one table a fold, as `core.runs.folder.predictions_of` gives them.
+        tables: Predictions, one table a fold, as `core.runs.folder.read_predictions` gives them.
         recipe: Whose classes.
 
     Returns:
-        Plain values: `by_slice` and `by_person`, each with the people it was fitted on and measured on, and for
+        Plain values: `by_slice` and `by_subject`, each with the people it was fitted on and measured on, and for
         `as_is`, `temperature` and `vector` the expected calibration error with its interval, the log loss, and the bins
         of the reliability diagram; the temperatures of the folds. None without validation people.
     """
@@ -38,7 +38,7 @@ def calibration_of(tables: list[pd.DataFrame], recipe: Recipe) -> dict[str, Any]
         return None
     return {
         "by_slice": _measured([tuple(_slices(table, part, recipe) for part in ("val", "test")) for table in tables]),
-        "by_person": _measured([tuple(_people(table, part, recipe) for part in ("val", "test")) for table in tables]),
+        "by_subject": _measured([tuple(_people(table, part, recipe) for part in ("val", "test")) for table in tables]),
     }
 
 
@@ -67,11 +67,11 @@ def sets_of(tables: list[pd.DataFrame], recipe: Recipe, *, coverage: float) -> d
     return {
         "wanted": coverage,
         **measured.coverage.as_dict("coverage"),
-        "by_class": {name: number_or_none(share)
-                     for name, share in zip(recipe.classes, measured.by_class, strict=True)},
+        "by_class": {name: number_or_none(fraction)
+                     for name, fraction in zip(recipe.classes, measured.by_class, strict=True)},
         "size": measured.size,
         "single": measured.single,
-        "calibrated_alone": [recipe.classes[place] for place in sorted(alone)],
+        "calibrated_alone": [recipe.classes[index] for index in sorted(alone)],
     }  # fmt: skip
 
 
@@ -90,8 +90,8 @@ def _measured(folds: list[tuple[Measured, ...]]) -> dict[str, Any]:
     people = _apart([asked[2] for _, asked in folds])
     for name, fit in fits.items():
         logits, temperatures = [], []
-        for (known_labels, known, known_people), (_, asked, _) in folds:
-            scaling = None if fit is None else fit(known, known_labels, known_people)
+        for (known_labels, known, known_subjects), (_, asked, _) in folds:
+            scaling = None if fit is None else fit(known, known_labels, known_subjects)
             logits.append(asked if scaling is None else scaling(asked))
             temperatures.append(None if scaling is None else scaling.temperature)
         scaled = np.concatenate(logits).astype(np.float64)
@@ -109,11 +109,11 @@ def _measured(folds: list[tuple[Measured, ...]]) -> dict[str, Any]:
 def _slices(table: pd.DataFrame, part: str, recipe: Recipe) -> Measured:
     rows = table[table["part"] == part]
     labels, logits = logits_in(rows, recipe)
-    return labels, logits, person_numbers(rows["subject"].to_numpy(str))
+    return labels, logits, subject_numbers(rows["subject"].to_numpy(str))
 
 
 def _people(table: pd.DataFrame, part: str, recipe: Recipe) -> Measured:
-    labels, means = mean_by_person(*_slices(table, part, recipe))
+    labels, means = subject_level(*_slices(table, part, recipe))
     return labels, means, np.arange(len(labels))
 
 

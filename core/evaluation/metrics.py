@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 from sklearn.metrics import confusion_matrix
 
-from core.evaluation.auc import weighted_areas
+from core.evaluation.auc import weighted_auc
 from core.plain import number_or_none
 
 REPLICATES = 2000
@@ -56,11 +56,11 @@ class Estimate:
 
 
 @dataclass(frozen=True, eq=False)
-class Figures:
+class Metrics:
     """The figures of one way of counting.
 
     Attributes:
-        unit: "slice" or "person": what is counted.
+        unit: "slice" or "subject": what is counted.
         n: How many of them.
         n_people: How many people stand behind them.
         estimates: accuracy, balanced_accuracy, precision, f1, specificity, auc (all means over classes, one against the
@@ -102,14 +102,14 @@ class Figures:
         }  # fmt: skip
 
 
-def figures_by_slice(
+def slice_metrics(
     y_true: NDArray[np.int64],
     logits: NDArray[np.floating],
     subjects: NDArray[np.str_],
     classes: tuple[str, ...],
     *,
     ordered: bool = False,
-) -> Figures:
+) -> Metrics:
     """Count every slice.
 
     Args:
@@ -120,34 +120,34 @@ def figures_by_slice(
         ordered: Whether they are stages, from the healthy one on.
     """
     known = bool((subjects != "").all())
-    return _figures("slice", y_true, logits, person_numbers(subjects), classes, known=known, ordered=ordered)
+    return _metrics("slice", y_true, logits, subject_numbers(subjects), classes, known=known, ordered=ordered)
 
 
-def figures_by_person(
+def subject_metrics(
     y_true: NDArray[np.int64],
     logits: NDArray[np.floating],
     subjects: NDArray[np.str_],
     classes: tuple[str, ...],
     *,
     ordered: bool = False,
-) -> Figures | None:
+) -> Metrics | None:
     """Count every person once, on the mean of the logits of their slices; None where people are not known.
 
-    Args and meaning as for `figures_by_slice`. A person's truth is the label of most of their slices.
+    Args and meaning as for `slice_metrics`. A person's truth is the label of most of their slices.
     """
     if (subjects == "").any():
         return None
-    truth, means = mean_by_person(y_true, logits, person_numbers(subjects))
-    return _figures("person", truth, means, np.arange(len(truth)), classes, known=True, ordered=ordered)
+    truth, means = subject_level(y_true, logits, subject_numbers(subjects))
+    return _metrics("subject", truth, means, np.arange(len(truth)), classes, known=True, ordered=ordered)
 
 
-def person_numbers(subjects: NDArray[np.str_]) -> NDArray[np.int64]:
+def subject_numbers(subjects: NDArray[np.str_]) -> NDArray[np.int64]:
     """Return a number from 0 for each person; a number of its own where no person is known."""
     own = np.array([f"slice {row}" if name == "" else name for row, name in enumerate(subjects)])
     return np.unique(own, return_inverse=True)[1]
 
 
-def mean_by_person(
+def subject_level(
     y_true: NDArray[np.int64], logits: NDArray[np.floating], people: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], Floats]:
     """Return each person's label (that of most of their slices) and the mean of their slices' logits."""
@@ -163,9 +163,9 @@ def draw_people(n_people: int, *, replicates: int = REPLICATES, seed: int = 0) -
     return np.random.default_rng(seed).multinomial(n_people, np.full(n_people, 1 / n_people), size=replicates)
 
 
-def share_over_people(hits: NDArray[np.bool_], subjects: NDArray[np.str_]) -> Estimate:
+def fraction_over_people(hits: NDArray[np.bool_], subjects: NDArray[np.str_]) -> Estimate:
     """Return the share of scans that are hits, with its interval over people; hits and names of people, N each."""
-    people = person_numbers(subjects)
+    people = subject_numbers(subjects)
     counts, right = np.bincount(people), np.bincount(people, weights=hits)
     draws = draw_people(len(counts))
     return estimate(float(hits.mean()), (draws @ right) / (draws @ counts))
@@ -180,7 +180,7 @@ def estimate(value: float, replicates: Floats, reason: str = "") -> Estimate:
     return Estimate(float(value), float(low), float(high))
 
 
-def _figures(
+def _metrics(
     unit: str,
     y_true: NDArray[np.int64],
     logits: NDArray[np.floating],
@@ -189,7 +189,7 @@ def _figures(
     *,
     known: bool,
     ordered: bool,
-) -> Figures:
+) -> Metrics:
     n_classes, n_people = len(classes), int(people.max()) + 1
     logarithms = log_softmax(logits.astype(np.float64), axis=1)
     confusions = np.zeros((n_people, n_classes, n_classes))
@@ -199,16 +199,16 @@ def _figures(
     scores = np.exp(logarithms)
     everybody, draws = np.ones((1, n_people)), draw_people(n_people)
     (value, value_by_class), (drawn, drawn_by_class) = (
-        _all_figures(weights, people, y_true, scores, confusions, losses, ordered=ordered)
+        _all_metrics(weights, people, y_true, scores, confusions, losses, ordered=ordered)
         for weights in (everybody, draws)
     )
-    return Figures(
+    return Metrics(
         unit,
         len(y_true),
         n_people,
         {name: estimate(float(value[name][0]), drawn[name], ONE_CLASS) for name in value},
-        {class_name: {name: estimate(float(value_by_class[name][0, place]), drawn_by_class[name][:, place])
-                      for name in OF_CLASS} for place, class_name in enumerate(classes)},
+        {class_name: {name: estimate(float(value_by_class[name][0, index]), drawn_by_class[name][:, index])
+                      for name in OF_CLASS} for index, class_name in enumerate(classes)},
         confusion_matrix(y_true, logits.argmax(axis=1), labels=range(n_classes)),
         classes,
         _notes(y_true, people, classes, known=known),
@@ -223,7 +223,7 @@ def _losses(y_true: NDArray[np.int64], logarithms: Floats) -> Floats:
     return np.stack([(off**2).sum(axis=1), -logarithms[rows, y_true]], axis=1)
 
 
-def _all_figures(
+def _all_metrics(
     weights: NDArray, people: NDArray[np.int64], y_true: NDArray[np.int64], scores: Floats, confusions: Floats,
     losses: Floats, *, ordered: bool,
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:  # fmt: skip
@@ -233,10 +233,10 @@ def _all_figures(
     by_class = _by_class(confusion)
     by_row = weights[:, people]
     by_class["auc"] = np.stack(
-        [weighted_areas(y_true == place, scores[:, place], by_row) for place in range(scores.shape[1])], axis=1
+        [weighted_auc(y_true == index, scores[:, index], by_row) for index in range(scores.shape[1])], axis=1
     )
     brier, log_loss = (weights @ losses / n[:, None]).T
-    figures = {
+    metrics = {
         "accuracy": np.trace(confusion, axis1=1, axis2=2) / n,
         "balanced_accuracy": _mean_of_defined(by_class["recall"]),
         **{name: _mean_of_defined(by_class[name]) for name in ("precision", "f1", "specificity", "auc")},
@@ -246,10 +246,10 @@ def _all_figures(
     if ordered:
         stages = np.arange(scores.shape[1])
         apart = np.abs(np.subtract.outer(stages, stages))
-        figures["kappa"] = _kappa(confusion, apart**2)
-        figures["stage_error"] = (confusion * apart).sum(axis=(1, 2)) / n
-        figures["auc_impaired"] = weighted_areas(y_true > 0, 1 - scores[:, 0], by_row)
-    return figures, by_class
+        metrics["kappa"] = _kappa(confusion, apart**2)
+        metrics["stage_error"] = (confusion * apart).sum(axis=(1, 2)) / n
+        metrics["auc_impaired"] = weighted_auc(y_true > 0, 1 - scores[:, 0], by_row)
+    return metrics, by_class
 
 
 def _by_class(confusion: Floats) -> dict[str, Floats]:
@@ -287,8 +287,8 @@ def _notes(
     y_true: NDArray[np.int64], people: NDArray[np.int64], classes: tuple[str, ...], *, known: bool
 ) -> tuple[str, ...]:
     notes = [] if known else ["People are not known: the intervals take every slice for a person and are too narrow."]
-    for place, name in enumerate(classes):
-        n_people = len(set(people[y_true == place].tolist()))
+    for index, name in enumerate(classes):
+        n_people = len(set(people[y_true == index].tolist()))
         if n_people == 0:
             notes.append(f"{name}: nobody in this part; left out of the means.")
         elif known and n_people < FEW:

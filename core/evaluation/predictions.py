@@ -11,11 +11,11 @@ from core.cohorts.split_summary import describe_split
 from core.errors import StageLensError
 from core.networks.card import Bundle
 from core.networks.recipe import Recipe
-from core.runs.folder import predictions_of, recipe_of_run
+from core.runs.folder import read_predictions, recipe_of_run
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class Predictions:
     """What a network said of scans.
 
     Attributes:
@@ -55,21 +55,21 @@ class Answers:
         return together[together["part"] == part].reset_index(drop=True)
 
 
-def answers_of_run(run: Path) -> Answers:
+def predictions_of_run(run: Path) -> Predictions:
     """Return what a finished run, or a cross-validation, said.
 
     Raises:
         StageLensError: The folder holds no finished run.
     """
-    recipe, folds, split = recipe_of_run(run), predictions_of(run), None
+    recipe, folds, split = recipe_of_run(run), read_predictions(run), None
     part = "test" if any((table["part"] == "test").any() for table in folds) else "val"
     if (run / "split.csv").exists():
         split = describe_split(read_split(run / "split.csv"))
-    torn = (str(split["tearing"]),) if split and split["tearing"] else ()
-    return Answers(f"{recipe.name} ({run.name})", recipe.title, recipe, part, folds, split, warnings=torn)
+    overlap = (str(split["subject_overlap"]),) if split and split["subject_overlap"] else ()
+    return Predictions(f"{recipe.name} ({run.name})", recipe.title, recipe, part, folds, split, warnings=overlap)
 
 
-def answers_of_bundle(bundle: Bundle, split: pd.DataFrame, *, part: str = "test") -> Answers:
+def predictions_of_bundle(bundle: Bundle, split: pd.DataFrame, *, part: str = "test") -> Predictions:
     """Ask a bundle about the scans of a split.
 
     Args:
@@ -82,7 +82,7 @@ def answers_of_bundle(bundle: Bundle, split: pd.DataFrame, *, part: str = "test"
     """
     from core.networks.backend import compile_forward, in_batches
     from core.networks.inference.predictor import load_predictor
-    from core.networks.subset import load_part
+    from core.networks.subset import load_subset
 
     described, warnings = describe_split(split), []
     own = described["hash"] == bundle.card["split"]["hash"]
@@ -90,22 +90,22 @@ def answers_of_bundle(bundle: Bundle, split: pd.DataFrame, *, part: str = "test"
         warnings.append("This is not the split the bundle was trained on: it may have been trained on these scans.")
     elif part != "test":
         warnings.append(f"The bundle was trained or chosen on the {part} part of this split.")
-    if described["tearing"]:
-        warnings.append(described["tearing"])
+    if described["subject_overlap"]:
+        warnings.append(described["subject_overlap"])
     network = load_predictor(bundle).network
     forward, tables = compile_forward(network), []
     for name in sorted(set(split["part"])) if own else [part]:
-        data = load_part(split, name, bundle.recipe)
+        data = load_subset(split, name, bundle.recipe)
         said = in_batches(forward, data.scans, bundle.recipe.batch_size)
         rows = split[split["part"] == name].reset_index(drop=True)
         tables.append(with_logits(rows, said, bundle.recipe))
-    return Answers(
+    return Predictions(
         bundle.name, str(bundle.card["title"]), bundle.recipe, part, [pd.concat(tables, ignore_index=True)],
         described, own, tuple(warnings),
     )  # fmt: skip
 
 
-def answers_of(target: str | Path, split: Path | None = None, *, part: str = "test") -> Answers:
+def predictions_for(target: str | Path, split: Path | None = None, *, part: str = "test") -> Predictions:
     """Return what a run said, or with a split what a bundle says.
 
     Args:
@@ -119,11 +119,11 @@ def answers_of(target: str | Path, split: Path | None = None, *, part: str = "te
     from core.networks.card import open_bundle
 
     if split is None:
-        return answers_of_run(Path(target))
+        return predictions_of_run(Path(target))
     table = read_split(split)
     if not (table["part"] == part).any():
         raise StageLensError(f"{split} has no {part} part.")
-    return answers_of_bundle(open_bundle(target), table, part=part)
+    return predictions_of_bundle(open_bundle(target), table, part=part)
 
 
 def with_logits(rows: pd.DataFrame, logits: np.ndarray, recipe: Recipe) -> pd.DataFrame:

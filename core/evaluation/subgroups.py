@@ -4,28 +4,28 @@ from typing import Any
 
 import pandas as pd
 
-from core.evaluation.confounder_analysis import figures_of
-from core.evaluation.predictions import Answers
+from core.evaluation.confounder_analysis import metrics_by_unit
+from core.evaluation.predictions import Predictions
 from core.runs.folder import logits_in
 
 SHOWN = ("accuracy", "balanced_accuracy", "auc")
 BANDS = 4
-BY_HEART = 0.1  # of accuracy, between training people and the upper end of the others' interval
+OVERFITTING = 0.1  # of accuracy, between training people and the upper end of the others' interval
 
 
-def by_part(answers: Answers) -> list[dict[str, Any]]:
+def by_part(predictions: Predictions) -> list[dict[str, Any]]:
     """Return the figures of each part there are predictions of: training, validation, test."""
-    return [{"part": part, **_short(answers, answers.rows(part))} for part in answers.parts]
+    return [{"part": part, **_short(predictions, predictions.rows(part))} for part in predictions.parts]
 
 
-def by_heart(parts: list[dict[str, Any]]) -> list[str]:
+def overfitting(parts: list[dict[str, Any]]) -> list[str]:
     """Warn of a network that is far better on the people it was trained on than on others."""
     found = {one["part"]: one["by_slice"] for one in parts}
     if not {"train", "test"} <= found.keys():
         return []
     train, test = found["train"], found["test"]
     low, high = test["intervals"]["accuracy"]
-    if train["accuracy"] - high < BY_HEART:
+    if train["accuracy"] - high < OVERFITTING:
         return []
     return [
         f"It knows its training people by heart: accuracy {train['accuracy']:.2f} on their slices, "
@@ -33,24 +33,24 @@ def by_heart(parts: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def by_height(answers: Answers) -> list[dict[str, Any]]:
+def by_height(predictions: Predictions) -> list[dict[str, Any]]:
     """Return the figures of slices from the lowest to the highest quarter; none where heights are not known."""
-    rows = answers.asked
+    rows = predictions.asked
     heights = pd.to_numeric(rows.get("slice", pd.Series(dtype=float)), errors="coerce")
-    if answers.recipe.depth is not None or heights.isna().any() or heights.nunique() < BANDS:
+    if predictions.recipe.depth is not None or heights.isna().any() or heights.nunique() < BANDS:
         return []
     bands = pd.qcut(heights, BANDS, labels=False, duplicates="drop")
     found = []
     for band in sorted(set(bands)):
         own = heights[bands == band]
         found.append({"lowest": float(own.min()), "highest": float(own.max()),
-                      **_short(answers, rows[bands == band].reset_index(drop=True))})  # fmt: skip
+                      **_short(predictions, rows[bands == band].reset_index(drop=True))})  # fmt: skip
     return found
 
 
-def _short(answers: Answers, rows: pd.DataFrame) -> dict[str, Any]:
-    labels, logits = logits_in(rows, answers.recipe)
-    whole = figures_of(labels, logits, rows["subject"].to_numpy(str), answers.recipe.as_task())
+def _short(predictions: Predictions, rows: pd.DataFrame) -> dict[str, Any]:
+    labels, logits = logits_in(rows, predictions.recipe)
+    whole = metrics_by_unit(labels, logits, rows["subject"].to_numpy(str), predictions.recipe.as_task())
     return {unit: None if values is None else _some(values) for unit, values in whole.items()}
 
 

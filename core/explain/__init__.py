@@ -1,6 +1,6 @@
 """Why a network says what it says: heatmaps, what is known about them, and their pictures."""
 
-from core.explain.attribution import explain, explain_greys
+from core.explain.attribution import explain, explain_arrays
 from core.explain.explanation import Explainer, Explanation
 from core.explain.overlay import (
     contours,
@@ -20,7 +20,7 @@ __all__ = [
     "contours",
     "difference",
     "explain",
-    "explain_greys",
+    "explain_arrays",
     "explainer",
     "explainers",
     "heatmap_legend",

@@ -5,18 +5,18 @@ from numpy.typing import NDArray
 
 from core.errors import StageLensError
 from core.explain.cams import resized
-from core.explain.explanation import Asked, Floats
+from core.explain.explanation import ExplanationBatch, Floats
 from core.networks.architectures.geometry import nearest_fitted
 from core.scans.registration.atlas import REGIONS, region_slice
 
 
-def fitted_regions(asked: Asked, place: int) -> NDArray[np.uint8]:
+def regions_at_input(batch: ExplanationBatch, index: int) -> NDArray[np.uint8]:
     """Return the region of each pixel of a fitted scan: uint8, (depth ×) height × width, places in `REGIONS`.
 
     Raises:
         StageLensError: The network does not read slices in standard space, or the slice's height is not known.
     """
-    recipe = asked.predictor.network.recipe
+    recipe = batch.predictor.network.recipe
     if recipe.slices is None:
         raise StageLensError(
             "regions are known in standard space only, which this network does not read; take occlusion."
@@ -25,33 +25,33 @@ def fitted_regions(asked: Asked, place: int) -> NDArray[np.uint8]:
     if recipe.depth is not None:
         heights = np.linspace(recipe.slices.lowest_mm, recipe.slices.highest_mm, recipe.depth)
         return np.stack([nearest_fitted(region_slice(height), size) for height in heights])
-    height = asked.heights_mm[place]
+    height = batch.heights_mm[index]
     if height is None:
         raise StageLensError("regions need the height of the slice above the commissures in mm; give it, or a volume.")
     return nearest_fitted(region_slice(height), size)
 
 
-def evidence_by_region(asked: Asked, place: int, heatmap: Floats) -> dict[str, dict[str, float]] | None:
+def evidence_by_region(batch: ExplanationBatch, index: int, heatmap: Floats) -> dict[str, dict[str, float]] | None:
     """Return each region's share of the positive evidence beside its share of the picture, the largest first.
 
     Args:
-        asked: What was explained.
-        place: Which of its scans.
+        batch: What was explained.
+        index: Which of its scans.
         heatmap: Of that scan, in the method's own resolution.
 
     Returns:
         Region to "evidence" and "area"; None where regions are not known or there is no positive evidence.
     """
-    recipe = asked.predictor.network.recipe
+    recipe = batch.predictor.network.recipe
     positive = np.maximum(heatmap, 0)
-    if recipe.slices is None or (recipe.depth is None and asked.heights_mm[place] is None) or not positive.any():
+    if recipe.slices is None or (recipe.depth is None and batch.heights_mm[index] is None) or not positive.any():
         return None
-    labels = fitted_regions(asked, place)
+    labels = regions_at_input(batch, index)
     drawn = resized(positive[None], labels.shape)[0]
     sums = np.bincount(labels.ravel(), drawn.ravel().astype(np.float64), len(REGIONS))
     sizes = np.bincount(labels.ravel(), minlength=len(REGIONS))
     order = [label for label in np.argsort(-sums, kind="stable") if sizes[label]]
     return {
-        REGIONS[label]: {"evidence": float(sums[label] / sums.sum()), "area": float(sizes[label] / sizes.sum())}
+        REGIONS[label]: {"evidence": float(sums[label] / sums.sum()), "auc": float(sizes[label] / sizes.sum())}
         for label in order
     }

@@ -4,18 +4,18 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from core.errors import StageLensError
-from core.explain.explanation import Asked, Floats
+from core.explain.explanation import ExplanationBatch, Floats
 from core.scans.registration.atlas import average_slice
 
-BLUR_SHARE = 0.1  # sigma of the blurred baseline, as a share of the shorter side
+BLUR_FRACTION = 0.1  # sigma of the blurred baseline, as a share of the shorter side
 
 
-def baseline_of(asked: Asked, place: int, kind: str) -> Floats:
+def baseline_of(batch: ExplanationBatch, index: int, kind: str) -> Floats:
     """Return a baseline of the fitted scan's shape, grey in [0, 255].
 
     Args:
-        asked: Whose fitted scan.
-        place: Which one.
+        batch: Whose fitted scan.
+        index: Which one.
         kind: "black" (air); "blurred" (the scan without its detail); "healthy" (the ICBM average of 152 healthy
             people at the same height, for networks of slices in standard space; of a slice whose height is not
             known, at the middle of what the network reads).
@@ -23,20 +23,20 @@ def baseline_of(asked: Asked, place: int, kind: str) -> Floats:
     Raises:
         StageLensError: The network does not read slices in standard space, so that no average lies where its scans do.
     """
-    scan = asked.fitted[place]
+    scan = batch.inputs[index]
     if kind == "black":
         return np.zeros_like(scan)
     if kind == "blurred":
-        return blurred(scan, BLUR_SHARE * min(scan.shape[-3:-1]))
-    slices = asked.predictor.network.recipe.slices
+        return blurred(scan, BLUR_FRACTION * min(scan.shape[-3:-1]))
+    slices = batch.predictor.network.recipe.slices
     if slices is None or scan.ndim != 3:
         raise StageLensError(
             "the baseline healthy is an average of slices in standard space, which this network does not read; take "
             "black or blurred."
         )
-    height = asked.heights_mm[place]
+    height = batch.heights_mm[index]
     middle = (slices.lowest_mm + slices.highest_mm) / 2
-    (found,) = asked.predictor.fitted([average_slice(middle if height is None else height)])
+    (found,) = batch.predictor.inputs([average_slice(middle if height is None else height)])
     return np.asarray(found)
 
 

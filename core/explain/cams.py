@@ -5,18 +5,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
-from core.explain.explanation import Asked, Floats
+from core.explain.explanation import ExplanationBatch, Floats
 from core.networks.inference.submodels import head_kernel, is_linear_head
 
 
-def activations_and_gradient(asked: Asked, layer: str | None) -> tuple[Floats, Floats]:
+def activations_and_gradient(batch: ExplanationBatch, layer: str | None) -> tuple[Floats, Floats]:
     """Return a layer's activations A and ∂y_c/∂A.
 
     At the target layer of a network with pooling and one dense layer behind it the gradient has a closed form, W_kc / Z
     everywhere: nothing is differentiated. Elsewhere only what follows the layer is.
 
     Args:
-        asked: What is to be explained.
+        batch: What is to be explained.
         layer: One of `core.networks.inference.submodels.layers_of`; None for the target layer.
 
     Returns:
@@ -25,17 +25,17 @@ def activations_and_gradient(asked: Asked, layer: str | None) -> tuple[Floats, F
     Raises:
         StageLensError: The network cannot be cut at that layer.
     """
-    network = asked.predictor.network
+    network = batch.predictor.network
     if layer in (None, network.target_layer) and is_linear_head(network):
-        count = len(asked.classes)
-        kernel = asked.kernel if asked.kernel is not None else np.broadcast_to(
+        count = len(batch.classes)
+        kernel = batch.kernel if batch.kernel is not None else np.broadcast_to(
             head_kernel(network), (count, *head_kernel(network).shape)
         )  # fmt: skip
-        chosen = kernel[np.arange(count), :, asked.classes]
-        cells = int(np.prod(asked.feature_maps.shape[1:-1]))
-        flat = (count, *(1,) * (asked.feature_maps.ndim - 2), chosen.shape[-1])
-        return asked.feature_maps, np.asarray(chosen.reshape(flat) / cells, np.float32)
-    return asked.predictor.layer_gradient(asked.fitted, asked.classes, layer or network.target_layer)
+        chosen = kernel[np.arange(count), :, batch.classes]
+        cells = int(np.prod(batch.feature_maps.shape[1:-1]))
+        flat = (count, *(1,) * (batch.feature_maps.ndim - 2), chosen.shape[-1])
+        return batch.feature_maps, np.asarray(chosen.reshape(flat) / cells, np.float32)
+    return batch.predictor.layer_gradient(batch.inputs, batch.classes, layer or network.target_layer)
 
 
 def weighted(activations: Floats, weights: Floats) -> Floats:

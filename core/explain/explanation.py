@@ -34,7 +34,7 @@ class Explanation:
         prediction: What the network said of the scan in the same pass.
         shows: One sentence: what this map is.
         checks: Name of a check to its outcome.
-        doubts: One sentence for each check that failed.
+        failed_checks: One sentence for each check that failed.
     """
 
     heatmap: Floats
@@ -46,7 +46,7 @@ class Explanation:
     prediction: Prediction
     shows: str = ""
     checks: dict[str, Any] = field(default_factory=dict)
-    doubts: tuple[str, ...] = ()
+    failed_checks: tuple[str, ...] = ()
 
     @property
     def positive(self) -> Floats:
@@ -66,7 +66,7 @@ class Explanation:
     @property
     def is_reliable(self) -> bool:
         """Whether there is something to see and no check failed."""
-        return not self.is_empty and not self.doubts
+        return not self.is_empty and not self.failed_checks
 
     @property
     def sentence(self) -> str:
@@ -74,11 +74,11 @@ class Explanation:
         if self.is_empty:
             return EMPTY.format(name=self.class_name)
         said = self.shows
-        share = self.checks.get("share_on_background")
-        if share is not None:
+        fraction = self.checks.get("background_evidence")
+        if fraction is not None:
             dark = self.checks["background"]
-            said += f" {share:.0%} of the evidence lies on dark background, which fills {dark:.0%} of the picture."
-        return " ".join([said, *(f"Explanation unreliable: {doubt}" for doubt in self.doubts)])
+            said += f" {fraction:.0%} of the evidence lies on dark background, which fills {dark:.0%} of the picture."
+        return " ".join([said, *(f"Explanation unreliable: {warning}" for warning in self.failed_checks)])
 
     @property
     def cells(self) -> str:
@@ -94,19 +94,19 @@ class Explanation:
             "peak": number_or_none(self.peak),
             "empty": self.is_empty,
             "reliable": self.is_reliable,
-            "doubts": list(self.doubts),
+            "failed_checks": list(self.failed_checks),
             "cells": list(self.heatmap.shape),
             "checks": self.checks,
         }
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class ExplanationBatch:
     """What is to be explained, after the one pass that every method needs anyway.
 
     Attributes:
         predictor: The network.
-        fitted: float32, N × height × width × 1 (or N × depth × height × width × 1), grey in [0, 255].
+        inputs: float32, N × height × width × 1 (or N × depth × height × width × 1), grey in [0, 255].
         classes: int64, N, the class of each, as a place in the recipe's.
         feature_maps: float32, N × h × w × channels, at the target layer.
         logits: float32, N × classes.
@@ -115,7 +115,7 @@ class Asked:
     """
 
     predictor: Predictor
-    fitted: Floats
+    inputs: Floats
     classes: NDArray[np.int64]
     feature_maps: Floats
     logits: Floats
@@ -124,7 +124,7 @@ class Asked:
 
 
 @dataclass(frozen=True, eq=False)
-class Heat:
+class Attribution:
     """What a method computed.
 
     Attributes:
@@ -159,7 +159,7 @@ class Explainer:
     priority: int
     title: str
     source: str
-    compute: Callable[..., Heat]
+    compute: Callable[..., Attribution]
     shows: str
     hides: str
     signed: bool = False

@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from core.explain.explanation import Asked, Floats
+from core.explain.explanation import ExplanationBatch, Floats
 
 AT_ONCE, VOLUMES_AT_ONCE = 16, 1
 
 
 def masked_scores(
-    asked: Asked,
-    place: int,
+    batch: ExplanationBatch,
+    index: int,
     count: int,
     masks: Callable[[int, int], Floats],
     *,
@@ -23,8 +23,8 @@ def masked_scores(
     """Return the class's score of a scan behind each of many masks.
 
     Args:
-        asked: Whose scan and class.
-        place: Which one.
+        batch: Whose scan and class.
+        index: Which one.
         count: How many masks.
         masks: From the first and the last-but-one number of a batch to masks, n × (d ×) h × w, 1 where the scan is
             seen.
@@ -34,11 +34,11 @@ def masked_scores(
     Returns:
         float64, count.
     """
-    scan, scores = asked.fitted[place], []
+    scan, scores = batch.inputs[index], []
     at_once = AT_ONCE if scan.ndim == 3 else VOLUMES_AT_ONCE
     for start in range(0, count, at_once):
         seen = masks(start, min(start + at_once, count))[..., None]
         given = scan * seen if instead is None else instead + (scan - instead) * seen
-        logits = asked.predictor.logits_of(np.asarray(given, np.float32)).astype(np.float64)
-        scores.append((softmax(logits, axis=1) if as_probability else logits)[:, asked.classes[place]])
+        logits = batch.predictor.logits_of(np.asarray(given, np.float32)).astype(np.float64)
+        scores.append((softmax(logits, axis=1) if as_probability else logits)[:, batch.classes[index]])
     return np.concatenate(scores)

@@ -54,9 +54,9 @@ def overlay(scan: Scan, explanation: Explanation, *, opacity: float = 0.5, colou
         EmptyHeatmap: There is no positive evidence to draw.
         StageLensError: There are no such colours.
     """
-    share = _share(explanation)
-    cover = (np.clip(opacity, 0, 1) * share)[..., None]
-    return _rounded(scan.grey()[..., None] * (1 - cover) + _coloured(share, colours).astype(np.float32) * cover)
+    fraction = _number(explanation)
+    cover = (np.clip(opacity, 0, 1) * fraction)[..., None]
+    return _rounded(scan.grey()[..., None] * (1 - cover) + _coloured(fraction, colours).astype(np.float32) * cover)
 
 
 def signed_overlay(scan: Scan, explanation: Explanation, *, opacity: float = 0.8) -> Picture:
@@ -68,9 +68,9 @@ def signed_overlay(scan: Scan, explanation: Explanation, *, opacity: float = 0.8
     size = float(np.abs(heat).max())
     if not size > 0:
         raise EmptyHeatmap(explanation.sentence)
-    share = heat / size
-    cover = (np.clip(opacity, 0, 1) * np.sqrt(np.abs(share)))[..., None]
-    colour = np.where(share[..., None] > 0, FOR, AGAINST)
+    fraction = heat / size
+    cover = (np.clip(opacity, 0, 1) * np.sqrt(np.abs(fraction)))[..., None]
+    colour = np.where(fraction[..., None] > 0, FOR, AGAINST)
     return _rounded(scan.grey()[..., None] * (1 - cover) + colour * cover)
 
 
@@ -79,10 +79,10 @@ def contours(scan: Scan, explanation: Explanation, *, levels: Sequence[float] = 
 
     Args and errors as for `overlay`.
     """
-    share = _share(explanation)
+    fraction = _number(explanation)
     picture = cv2.cvtColor(scan.picture(), cv2.COLOR_GRAY2RGB)
     for level in sorted(levels):
-        lines, _ = cv2.findContours((share >= level).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        lines, _ = cv2.findContours((fraction >= level).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(picture, lines, -1, CONTOUR, 1)
     return np.asarray(picture, np.uint8)
 
@@ -101,7 +101,7 @@ def difference(one: Explanation, other: Explanation) -> Explanation:
         raise StageLensError("a difference is taken of two maps of one scan and one method.")
     name = f"{one.class_name} rather than {other.class_name}"
     shows = f"What speaks for {one.class_name} (orange) and what for {other.class_name} (violet)."
-    return replace(one, heatmap=one.heatmap - other.heatmap, class_name=name, shows=shows, checks={}, doubts=())
+    return replace(one, heatmap=one.heatmap - other.heatmap, class_name=name, shows=shows, checks={}, failed_checks=())
 
 
 def side_by_side(pictures: Sequence[Picture], captions: Sequence[str]) -> Picture:
@@ -132,7 +132,7 @@ def png_bytes(picture: Picture) -> bytes:
     return encoded.tobytes()
 
 
-def _share(explanation: Explanation) -> NDArray[np.float32]:
+def _number(explanation: Explanation) -> NDArray[np.float32]:
     """Return the positive evidence as a share of its peak, in the scan's pixels."""
     heat = np.maximum(heatmap_on_scan(explanation), 0)
     peak = float(heat.max())
@@ -141,10 +141,10 @@ def _share(explanation: Explanation) -> NDArray[np.float32]:
     return np.asarray(heat / peak, np.float32)
 
 
-def _coloured(share: NDArray[np.float32], colours: str) -> Picture:
+def _coloured(fraction: NDArray[np.float32], colours: str) -> Picture:
     if colours not in COLOURS:
         raise StageLensError(f"there are no colours {colours!r}; known are {', '.join(COLOURS)}.")
-    levels = np.asarray((share * 255).round(), np.uint8)
+    levels = np.asarray((fraction * 255).round(), np.uint8)
     return np.asarray(cv2.applyColorMap(levels, COLOURS[colours])[..., ::-1], np.uint8)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import StageLensError
-from core.explain.explanation import Asked, Floats
+from core.explain.explanation import ExplanationBatch, Floats
 
 Path = Callable[[NDArray[np.float64]], Floats]
 FIRST_POINTS = 16
@@ -43,7 +43,7 @@ class Integral:
     points: int
 
     @property
-    def share(self) -> float:
+    def fraction(self) -> float:
         """The error as a share of the difference; NaN where there is no difference to share out."""
         return self.error / abs(self.difference) if abs(self.difference) > NO_DIFFERENCE else float("nan")
 
@@ -52,18 +52,18 @@ def straight(baseline: Floats, scan: Floats) -> Path:
     """Return the straight path from a baseline to a scan."""
     step = (scan - baseline).astype(np.float32)
 
-    def at(places: NDArray[np.float64]) -> Floats:
-        return np.asarray(baseline + places.reshape(-1, *(1,) * scan.ndim).astype(np.float32) * step, np.float32)
+    def at(alphas: NDArray[np.float64]) -> Floats:
+        return np.asarray(baseline + alphas.reshape(-1, *(1,) * scan.ndim).astype(np.float32) * step, np.float32)
 
     return at
 
 
-def integrate_adaptively(asked: Asked, place: int, path: Path, *, tolerance: float, most: int) -> Integral:
+def integrate_adaptively(batch: ExplanationBatch, index: int, path: Path, *, tolerance: float, most: int) -> Integral:
     """Integrate with the trapezoid rule, halving intervals where the error is largest.
 
     Args:
-        asked: Whose network and class.
-        place: Which of its scans.
+        batch: Whose network and class.
+        index: Which of its scans.
         path: From places in [0, 1] to images; 0 is the baseline, 1 the scan.
         tolerance: Completeness error to stop at, as a share of the score difference.
         most: Points to stop at in any case.
@@ -71,53 +71,53 @@ def integrate_adaptively(asked: Asked, place: int, path: Path, *, tolerance: flo
     Raises:
         StageLensError: So many gradients of so large a volume do not fit in memory.
     """
-    size = asked.fitted[place].nbytes
+    size = batch.inputs[index].nbytes
     if most * size > KEPT_BYTES:
         raise StageLensError(
             f"{most} points of {size >> 20} MiB each are too many to refine; set points below {KEPT_BYTES // size}, or "
             "take a fixed rule such as gauss-legendre, for which there is no limit."
         )
-    places = np.linspace(0, 1, min(FIRST_POINTS, most))
-    scores, gradients = _gradients(asked, place, path(places))
+    alphas = np.linspace(0, 1, min(FIRST_POINTS, most))
+    scores, gradients = _gradients(batch, index, path(alphas))
     while True:
-        images = path(places)
+        images = path(alphas)
         steps = np.diff(images, axis=0)
         middle = (gradients[1:] + gradients[:-1]) / 2
-        pieces = middle * steps
-        errors = pieces.sum(axis=tuple(range(1, pieces.ndim)), dtype=np.float64) - np.diff(scores)
+        stages = middle * steps
+        errors = stages.sum(axis=tuple(range(1, stages.ndim)), dtype=np.float64) - np.diff(scores)
         difference = float(scores[-1] - scores[0])
         error = abs(float(errors.sum()))
-        room = most - len(places)
+        room = most - len(alphas)
         if error <= tolerance * abs(difference) or room <= 0:
-            attribution = pieces.sum(axis=0, dtype=np.float64).astype(np.float32)
-            return Integral(attribution, difference, error, len(places))
+            attribution = stages.sum(axis=0, dtype=np.float64).astype(np.float32)
+            return Integral(attribution, difference, error, len(alphas))
         worst = np.sort(np.argsort(np.abs(errors))[::-1][: min(HALVED_AT_ONCE, room)])
-        added = (places[worst] + places[worst + 1]) / 2
-        more_scores, more_gradients = _gradients(asked, place, path(added))
-        places = np.insert(places, worst + 1, added)
+        added = (alphas[worst] + alphas[worst + 1]) / 2
+        more_scores, more_gradients = _gradients(batch, index, path(added))
+        alphas = np.insert(alphas, worst + 1, added)
         scores = np.insert(scores, worst + 1, more_scores)
         gradients = np.insert(gradients, worst + 1, more_gradients, axis=0)
 
 
-def integrate_straight(asked: Asked, place: int, baseline: Floats, *, rule: str, points: int) -> Integral:
+def integrate_straight(batch: ExplanationBatch, index: int, baseline: Floats, *, rule: str, points: int) -> Integral:
     """Integrate along the straight path with a fixed rule, any number of points, streamed in batches.
 
     Args:
-        asked: Whose network and class.
-        place: Which of its scans.
+        batch: Whose network and class.
+        index: Which of its scans.
         baseline: The fitted scan's shape.
         rule: One of `RULES`.
         points: How many.
     """
-    scan = asked.fitted[place]
-    places, weights = RULES[rule](points)
+    scan = batch.inputs[index]
+    alphas, weights = RULES[rule](points)
     path, total = straight(baseline, scan), np.zeros(scan.shape, np.float64)
     at_once = AT_ONCE if scan.ndim == 3 else VOLUMES_AT_ONCE
     for start in range(0, points, at_once):
-        _, gradients = _gradients(asked, place, path(places[start : start + at_once]))
+        _, gradients = _gradients(batch, index, path(alphas[start : start + at_once]))
         total += np.einsum("n...,n->...", gradients, weights[start : start + at_once])
     attribution = ((scan - baseline) * total).astype(np.float32)
-    ends = asked.predictor.logits_of(np.stack([baseline, scan]))[:, asked.classes[place]].astype(np.float64)
+    ends = batch.predictor.logits_of(np.stack([baseline, scan]))[:, batch.classes[index]].astype(np.float64)
     difference = float(ends[1] - ends[0])
     error = abs(float(attribution.sum(dtype=np.float64)) - difference)
     return Integral(attribution, difference, error, points)
@@ -125,8 +125,8 @@ def integrate_straight(asked: Asked, place: int, baseline: Floats, *, rule: str,
 
 def completeness(integrals: list[Integral], tolerance: float) -> dict[str, Any]:
     """Return the checks of one scan's integrals (several where baselines were averaged); the worst error counts."""
-    shares = [one.share for one in integrals]
-    worst = max(shares) if not np.isnan(shares).any() else None
+    fractions = [one.fraction for one in integrals]
+    worst = max(fractions) if not np.isnan(fractions).any() else None
     return {
         "completeness_error": worst,
         "score_difference": float(np.mean([one.difference for one in integrals])),
@@ -135,15 +135,15 @@ def completeness(integrals: list[Integral], tolerance: float) -> dict[str, Any]:
     }
 
 
-def _gradients(asked: Asked, place: int, images: Floats) -> tuple[NDArray[np.float64], Floats]:
-    wanted = np.full(len(images), asked.classes[place])
-    logits, gradients = asked.predictor.input_gradient(images, wanted)
-    return logits[:, asked.classes[place]].astype(np.float64), gradients
+def _gradients(batch: ExplanationBatch, index: int, images: Floats) -> tuple[NDArray[np.float64], Floats]:
+    wanted = np.full(len(images), batch.classes[index])
+    logits, gradients = batch.predictor.input_gradient(images, wanted)
+    return logits[:, batch.classes[index]].astype(np.float64), gradients
 
 
 def _gauss_legendre(points: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    places, weights = np.polynomial.legendre.leggauss(points)
-    return (places + 1) / 2, weights / 2
+    alphas, weights = np.polynomial.legendre.leggauss(points)
+    return (alphas + 1) / 2, weights / 2
 
 
 def _trapezoid(points: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

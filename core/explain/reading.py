@@ -45,14 +45,14 @@ class Reading:
         of_slices = [warning for one in self.slices for warning in one.warnings]
         return tuple(dict.fromkeys((*self.scan.warnings, *of_space, *of_slices)))
 
-    def as_dict(self, *, nevertheless: bool = False) -> dict[str, Any]:
+    def as_dict(self, *, force: bool = False) -> dict[str, Any]:
         """Return the prediction as plain values for JSON, with the slices and the registration of a volume.
 
         Args:
-            nevertheless: Give an answer for a scan that is refused, too.
+            force: Give an answer for a scan that is refused, too.
         """
         prediction = self.prediction
-        values = {"name": self.scan.name, **prediction.as_dict(nevertheless=nevertheless)}
+        values = {"name": self.scan.name, **prediction.as_dict(force=force)}
         if self.head is not None:
             quality = self.head.quality
             values["standard_space"] = {

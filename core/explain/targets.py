@@ -9,7 +9,7 @@ from core.errors import StageLensError
 from core.networks.recipe import Recipe
 
 
-def class_places(recipe: Recipe, class_names: Sequence[str | None]) -> NDArray[np.int64]:
+def class_indices(recipe: Recipe, class_names: Sequence[str | None]) -> NDArray[np.int64]:
     """Turn class names into places among a network's outputs.
 
     Args:
@@ -23,11 +23,11 @@ def class_places(recipe: Recipe, class_names: Sequence[str | None]) -> NDArray[n
         StageLensError: A name is not one of the network's classes.
     """
     task = recipe.as_task()
-    places = np.full(len(class_names), -1, np.int64)
-    for place, name in enumerate(class_names):
+    indices = np.full(len(class_names), -1, np.int64)
+    for index, name in enumerate(class_names):
         if name is not None:
             known = task.class_of(name)
             if known is None:
                 raise StageLensError(f"{name!r} is no class of this network; it knows {', '.join(recipe.classes)}.")
-            places[place] = recipe.classes.index(known)
-    return places
+            indices[index] = recipe.classes.index(known)
+    return indices

@@ -17,7 +17,7 @@ WEIGHTS_FILE = "weights.safetensors"
 DEFAULT_FILE = "DEFAULT"
 MODELS_VARIABLE = "STAGELENS_MODELS"
 NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
-REQUIRED = ("format", "name", "recipe", "classes", "data_fingerprint", "split", "by_slice", "by_person", "date",
+REQUIRED = ("format", "name", "recipe", "classes", "data_fingerprint", "split", "by_slice", "by_subject", "date",
             "versions", "intended_use", "limits")  # fmt: skip
 
 

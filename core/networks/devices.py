@@ -71,7 +71,7 @@ def resolve_precision(wanted: str) -> str:
     return "mixed_bfloat16" if has_bfloat16() else "float32"
 
 
-def share_among_devices(batch_size: int) -> int:
+def spread_over_devices(batch_size: int) -> int:
     """Spread batches over all devices of the machine with Keras' distribution, where its backend has one (JAX).
 
     Returns:

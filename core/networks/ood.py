@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from core.errors import BundleError, WeightsError
 from core.networks.weights.tensors import load_tensors, save_tensors
 
-FAMILIAR_FILE = "familiar.safetensors"
+OOD_FILE = "ood.safetensors"
 GRID = 4  # cells of a feature map along each axis, at most
 NEAREST = 10
 
@@ -26,7 +26,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Novelty:
+class OodScore:
     """How foreign a scan is to a network.
 
     Attributes:
@@ -47,7 +47,7 @@ class Novelty:
         return self.turned is not None and self.turned < self.score
 
     @property
-    def refused(self) -> bool:
+    def rejected(self) -> bool:
         """Whether the scan does not look like what the network was trained on."""
         return self.upside_down or not self.score <= self.limit
 
@@ -57,7 +57,7 @@ class Novelty:
 
 
 @dataclass(frozen=True, eq=False)
-class Familiar:
+class OodModel:
     """What a network knows: the plane of its training scans' signatures, and where on it each of them lies.
 
     Attributes:
@@ -79,12 +79,12 @@ class Familiar:
         off = apart - along @ self.axes
         return np.asarray(np.linalg.norm(off, axis=1), np.float32), np.asarray(along, np.float32)
 
-    def novelty(self, feature_maps: Floats, classes: tuple[str, ...], limit: float) -> Novelty:
+    def ood(self, feature_maps: Floats, classes: tuple[str, ...], limit: float) -> OodScore:
         """Tell how foreign a scan is; of several slices of one head, how foreign the middle one of them is."""
         scores, along = self.scores(feature_maps)
         nearest = np.argsort(((self.known - np.median(along, axis=0)) ** 2).sum(axis=1))[:NEAREST]
         similar = Counter(classes[label] for label in self.labels[nearest])
-        return Novelty(float(np.median(scores)), limit, dict(similar.most_common()))
+        return OodScore(float(np.median(scores)), limit, dict(similar.most_common()))
 
 
 def signatures(feature_maps: Floats) -> Floats:
@@ -103,25 +103,25 @@ def signatures(feature_maps: Floats) -> Floats:
     return np.ascontiguousarray((np.sign(pooled) * np.sqrt(np.abs(pooled))).reshape(len(pooled), -1), np.float32)
 
 
-def write_familiar(folder: Path, familiar: Familiar) -> None:
+def write_ood_model(folder: Path, ood_model: OodModel) -> None:
     """Write what a network knows beside its weights: coordinates and classes, no pictures."""
-    save_tensors(folder / FAMILIAR_FILE, {
-        "mean": familiar.mean, "axes": familiar.axes.astype(np.float16), "known": familiar.known.astype(np.float16),
-        "labels": familiar.labels.astype(np.int16),
+    save_tensors(folder / OOD_FILE, {
+        "mean": ood_model.mean, "axes": ood_model.axes.astype(np.float16), "known": ood_model.known.astype(np.float16),
+        "labels": ood_model.labels.astype(np.int16),
     })  # fmt: skip
 
 
-def read_familiar(folder: Path) -> Familiar:
+def read_ood_model(folder: Path) -> OodModel:
     """Read what a bundle's network knows.
 
     Raises:
         BundleError: The file is missing or damaged.
     """
     try:
-        tensors = load_tensors(folder / FAMILIAR_FILE)
+        tensors = load_tensors(folder / OOD_FILE)
         mean, axes, known, labels = (tensors[name] for name in ("mean", "axes", "known", "labels"))
         if axes.shape[1:] != mean.shape or known.shape != (len(labels), len(axes)):
             raise WeightsError("its shapes do not fit each other")
     except (WeightsError, KeyError) as error:
-        raise BundleError(f"{folder.name} cannot tell foreign scans: {FAMILIAR_FILE} is missing or damaged.") from error
-    return Familiar(mean.astype(np.float32), axes.astype(np.float32), known.astype(np.float32), labels.astype(np.int64))
+        raise BundleError(f"{folder.name} cannot tell foreign scans: {OOD_FILE} is missing or damaged.") from error
+    return OodModel(mean.astype(np.float32), axes.astype(np.float32), known.astype(np.float32), labels.astype(np.int64))

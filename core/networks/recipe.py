@@ -19,7 +19,7 @@ PIXELS = "pixels"
 RECIPES = Path(__file__).parent / "recipes"
 STRICT = ConfigDict(extra="forbid")
 
-Share = Annotated[float, Field(ge=0, lt=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 Side = Annotated[int, Field(ge=32, le=1024)]
 
 
@@ -38,8 +38,8 @@ class Augmentation:
     """
 
     rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 0.0
-    shift: Share = 0.0
-    zoom: Share = 0.0
+    shift: Fraction = 0.0
+    zoom: Fraction = 0.0
     shear_degrees: Annotated[float, Field(ge=0, le=60)] = 0.0
     flip_horizontal: bool = False
     flip_vertical: bool = False
@@ -64,7 +64,7 @@ class Head:
     """
 
     dense: Annotated[tuple[Annotated[int, Field(ge=1, le=8192)], ...], Field(max_length=4)] = ()
-    dropout: Share = 0.5
+    dropout: Fraction = 0.5
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -311,12 +311,12 @@ def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
             value = tomllib.loads(f"value = {text}")["value"]
         except ValueError:
             value = text.strip()  # a bare word
-        place: Any = values
+        node: Any = values
         *path, last = key.strip().split(".")
         try:
             for step in path:
-                place = place[int(step) - 1 if isinstance(place, list) else step]
-            place[last] = value
+                node = node[int(step) - 1 if isinstance(node, list) else step]
+            node[last] = value
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise RecipeError(f"there is no setting {key.strip()} in {recipe.name}.") from error
     return recipe_from(values, recipe.name)

@@ -20,7 +20,7 @@ IN_MEMORY = 2 << 30  # bytes; more is kept in a file and mapped
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class Subset:
     """One part of a split.
 
     Attributes:
@@ -37,7 +37,7 @@ class Part:
     digests: tuple[str, ...]
 
 
-def load_part(split: pd.DataFrame, part: str, recipe: Recipe, *, store: Path | None = None) -> Part:
+def load_subset(split: pd.DataFrame, part: str, recipe: Recipe, *, store: Path | None = None) -> Subset:
     """Read the scans of one part of a split.
 
     Args:
@@ -53,7 +53,7 @@ def load_part(split: pd.DataFrame, part: str, recipe: Recipe, *, store: Path | N
     rows = split[split["part"] == part]
     if rows.empty:
         raise CohortError(f"the split has no {part} part.")
-    labels = rows["label"].map({name: place for place, name in enumerate(recipe.classes)})
+    labels = rows["label"].map({name: index for index, name in enumerate(recipe.classes)})
     if labels.isna().any():
         unknown = sorted(set(rows.loc[labels.isna(), "label"]))[0]
         classes = ", ".join(recipe.classes)
@@ -67,11 +67,11 @@ def load_part(split: pd.DataFrame, part: str, recipe: Recipe, *, store: Path | N
     else:
         scans = np.empty(shape, np.uint8)
     digests = _read_into(scans, rows["path"].tolist(), recipe)
-    return Part(scans, labels.to_numpy(np.int64), rows["subject"].to_numpy(str), digests)
+    return Subset(scans, labels.to_numpy(np.int64), rows["subject"].to_numpy(str), digests)
 
 
 def read_scans(paths: Sequence[str], recipe: Recipe) -> NDArray[np.uint8]:
-    """Read files at a recipe's size, as `Part.scans`.
+    """Read files at a recipe's size, as `Subset.scans`.
 
     Raises:
         CohortError: A file cannot be opened.
@@ -96,7 +96,7 @@ def _read_into(scans: NDArray[np.uint8], paths: Sequence[str], recipe: Recipe) -
     return tuple(digests)
 
 
-def fingerprint(parts: list[Part]) -> str:
+def fingerprint(parts: list[Subset]) -> str:
     """Return the SHA-256 of what the data are, whatever the files are called: contents and labels, sorted."""
     lines = sorted(
         f"{digest} {label}" for part in parts for digest, label in zip(part.digests, part.labels.tolist(), strict=True)

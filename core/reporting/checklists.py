@@ -35,8 +35,8 @@ class Checklist:
         return [(number, subject) for number, subject, where in self.items if not set(where) & sections]
 
 
-USE, DATA, TRAINING, FIGURES, PUBLISHED = "Use", "Data and people", "Training", "Figures", "Published protocol"
-CONFOUNDERS, BELIEF, FOREIGN = "Age, sex and site", "Calibration and sets", "Foreign scans"
+USE, DATA, TRAINING, METRIC_TITLES, PUBLISHED = "Use", "Data and people", "Training", "Figures", "Published protocol"
+CONFOUNDERS, UNCERTAINTY, OOD = "Age, sex and site", "Calibration and sets", "Foreign scans"
 HEATMAPS, FAILURES = "Heatmaps", "Known failures and limits"
 
 CLAIM = Checklist(
@@ -70,17 +70,17 @@ CLAIM = Checklist(
         ("25", "training", (TRAINING,)),
         ("26", "choice of the final model", (TRAINING,)),
         ("27", "ensembles", (TRAINING,)),
-        ("28", "metrics", (FIGURES,)),
-        ("29", "uncertainty", (FIGURES,)),
-        ("30", "robustness", (CONFOUNDERS, FOREIGN)),
+        ("28", "metrics", (METRIC_TITLES,)),
+        ("29", "uncertainty", (METRIC_TITLES,)),
+        ("30", "robustness", (CONFOUNDERS, OOD)),
         ("31", "explainability and its validation", (HEATMAPS,)),
-        ("32", "internal evaluation", (FIGURES,)),
+        ("32", "internal evaluation", (METRIC_TITLES,)),
         ("33", "external testing", ()),
         ("34", "trial registration", ()),
         ("35", "numbers included and excluded", (DATA,)),
         ("36", "demographics of the parts", ()),
-        ("37", "performance with uncertainty", (FIGURES,)),
-        ("38", "diagnostic performance and its precision", (FIGURES,)),
+        ("37", "performance with uncertainty", (METRIC_TITLES,)),
+        ("38", "diagnostic performance and its precision", (METRIC_TITLES,)),
         ("39", "analysis of failures", (FAILURES,)),
         ("40", "limitations", (FAILURES,)),
         ("41", "implications, intended use", (USE,)),
@@ -117,12 +117,12 @@ TRIPOD_AI = Checklist(
         ("12b", "handling of predictors", (TRAINING,)),
         ("12c", "type and building of the model", (TRAINING,)),
         ("12d", "heterogeneity across clusters", ()),
-        ("12e", "measures of performance", (FIGURES, BELIEF)),
-        ("12f", "recalibration", (BELIEF,)),
+        ("12e", "measures of performance", (METRIC_TITLES, UNCERTAINTY)),
+        ("12f", "recalibration", (UNCERTAINTY,)),
         ("12g", "how predictions are calculated", (TRAINING,)),
         ("13", "class imbalance", (TRAINING,)),
         ("14", "fairness", ()),
-        ("15", "output and thresholds", (BELIEF,)),
+        ("15", "output and thresholds", (UNCERTAINTY,)),
         ("16", "training against evaluation data", (DATA,)),
         ("17", "ethical approval", ()),
         ("18a", "funding", ()),
@@ -137,12 +137,12 @@ TRIPOD_AI = Checklist(
         ("20c", "evaluation against development data", ()),
         ("21", "participants and outcomes in each analysis", (DATA,)),
         ("22", "the full model", (TRAINING,)),
-        ("23a", "performance with intervals, subgroups", (FIGURES, CONFOUNDERS)),
+        ("23a", "performance with intervals, subgroups", (METRIC_TITLES, CONFOUNDERS)),
         ("23b", "heterogeneity in performance", ()),
-        ("24", "results of recalibration", (BELIEF,)),
+        ("24", "results of recalibration", (UNCERTAINTY,)),
         ("25", "interpretation", ()),
         ("26", "limitations", (FAILURES,)),
-        ("27a", "poor or missing input", (FOREIGN,)),
+        ("27a", "poor or missing input", (OOD,)),
         ("27b", "what users must do and know", (USE,)),
         ("27c", "next steps", ()),
     ),

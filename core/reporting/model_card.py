@@ -13,9 +13,9 @@ from core.networks.card import Bundle
 from core.reporting import checklists
 from core.reporting.checklists import CHECKLISTS
 from core.reporting.html import STYLE
-from core.reporting.tables import FIGURES, cell
+from core.reporting.tables import METRIC_TITLES, cell
 from core.reporting.text import NOTICE
-from core.reporting.text.evaluation import confounder_words, doubt_words
+from core.reporting.text.evaluation import confounder_text, uncertainty_text
 
 ENOUGH = 0.95  # of a kind of foreign picture, refused
 USERS = (
@@ -41,18 +41,18 @@ def model_card(bundle: Bundle) -> str:
         checklists.USE: _use(card),
         checklists.DATA: _data(card),
         checklists.TRAINING: _training(card),
-        checklists.FIGURES: _figures(card),
+        checklists.METRIC_TITLES: _metrics(card),
         checklists.PUBLISHED: _published(card),
         checklists.CONFOUNDERS: _confounders(card),
-        checklists.BELIEF: _block(doubt_words({**card, "novelty": None})) if card.get("calibration") else "",
-        checklists.FOREIGN: _foreign(card),
+        checklists.UNCERTAINTY: _block(uncertainty_text({**card, "ood": None})) if card.get("calibration") else "",
+        checklists.OOD: _foreign(card),
         checklists.HEATMAPS: _heatmaps(bundle),
         checklists.FAILURES: _failures(bundle),
     }
     sections = {title: text for title, text in sections.items() if text}
     parts = [f"# {card['title']}", f"`{card['name']}` · trained {card['date']} · {card['intended_use']}"]
     parts += [f"## {title}\n\n{text}" for title, text in sections.items()]
-    parts.append(f"## What this card answers\n\n{_answers(set(sections))}")
+    parts.append(f"## What this card answers\n\n{_checklist_answers(set(sections))}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -81,8 +81,8 @@ def _data(card: dict[str, Any]) -> str:
         f"`{split['hash'][:16]}`.",
         _table(["part", "scans", "people"], rows),
     ]
-    if split["tearing"]:
-        said.append(f"**{split['tearing']}**")
+    if split["subject_overlap"]:
+        said.append(f"**{split['subject_overlap']}**")
     elif split["people"]:
         said.append("Nobody is in two parts.")
     return "\n\n".join(said)
@@ -106,20 +106,20 @@ def _training(card: dict[str, Any]) -> str:
     )
 
 
-def _figures(card: dict[str, Any]) -> str:
-    ways = {f"by {unit}": card[f"by_{unit}"] for unit in ("person", "slice") if card[f"by_{unit}"]}
-    rows = [[title, *(cell(figures, key) for figures in ways.values())] for key, title in FIGURES.items()
-            if any(key in figures for figures in ways.values())]  # fmt: skip
+def _metrics(card: dict[str, Any]) -> str:
+    schemes = {f"by {unit}": card[f"by_{unit}"] for unit in ("subject", "slice") if card[f"by_{unit}"]}
+    rows = [[title, *(cell(metrics, key) for metrics in schemes.values())] for key, title in METRIC_TITLES.items()
+            if any(key in metrics for metrics in schemes.values())]  # fmt: skip
     counted = [
-        f"{figures['people']:,} people" if figures["unit"] == "person"
-        else f"{figures['n']:,} slices" + (f" of {figures['people']:,} people" if card["by_person"] else "")
-        for figures in ways.values()
+        f"{metrics['people']:,} people" if metrics["unit"] == "subject"
+        else f"{metrics['n']:,} slices" + (f" of {metrics['people']:,} people" if card["by_subject"] else "")
+        for metrics in schemes.values()
     ]  # fmt: skip
-    notes = dict.fromkeys(note for figures in ways.values() for note in figures["notes"])
+    notes = dict.fromkeys(note for metrics in schemes.values() for note in metrics["notes"])
     return "\n\n".join(
         [
             f"Measured on the {card.get('evaluated_on', 'test')} part. 95 % intervals, bootstrapped over people.",
-            _table(["", *ways], [*rows, ["counted", *counted]]),
+            _table(["", *schemes], [*rows, ["counted", *counted]]),
             *([_bullets(list(notes))] if notes else []),
         ]
     )
@@ -129,10 +129,10 @@ def _published(card: dict[str, Any]) -> str:
     published = card["published_protocol"]
     if not published:
         return ""
-    figures = published["by_slice"]
+    metrics = published["by_slice"]
     return (
         f"Split by slice at random, as most published figures are made, the same recipe reaches an accuracy of "
-        f"{cell(figures, 'accuracy')}. {published['split']['tearing'] or ''} The section before this one holds the "
+        f"{cell(metrics, 'accuracy')}. {published['split']['subject_overlap'] or ''} The section before this one holds the "
         "figures to quote."
     )
 
@@ -142,52 +142,52 @@ def _confounders(card: dict[str, Any]) -> str:
     if against is None:
         return ""
     warned = [f"**{warning[:1].upper()}{warning[1:]}**" for warning in against["warnings"]]
-    return "\n\n".join([_block(confounder_words(against)), *warned])
+    return "\n\n".join([_block(confounder_text(against)), *warned])
 
 
 def _foreign(card: dict[str, Any]) -> str:
-    novelty = card.get("novelty")
-    if novelty is None:
+    ood = card.get("ood")
+    if ood is None:
         return ""
     return (
         "Scans that do not look like what it was trained on are refused before any class is named: their feature maps "
-        f"lie further than {novelty['limit']:.2f} from the plane of {novelty['known_scans']:,} training scans, or they "
-        f"look more familiar upside down.\n\n{_block(doubt_words({**card, 'calibration': None}))}"
+        f"lie further than {ood['limit']:.2f} from the plane of {ood['training_scans']:,} training scans, or they "
+        f"look more familiar upside down.\n\n{_block(uncertainty_text({**card, 'calibration': None}))}"
     )
 
 
 def _heatmaps(bundle: Bundle) -> str:
-    from core.explain.checks.sanity_report import certificate_of
+    from core.explain.checks.sanity_report import sanity_report_of
 
-    certificate = certificate_of(bundle)
-    if certificate is None:
+    sanity_report = sanity_report_of(bundle)
+    if sanity_report is None:
         return ""
-    passed = sorted(name for name, one in certificate.methods.items() if one.passed)
-    failed = sorted(name for name, one in certificate.methods.items() if not one.passed)
-    said = f"Maps that change when all weights are drawn anew ({certificate.scans}): {', '.join(passed) or 'none'}."
+    passed = sorted(name for name, one in sanity_report.methods.items() if one.passed)
+    failed = sorted(name for name, one in sanity_report.methods.items() if not one.passed)
+    said = f"Maps that change when all weights are drawn anew ({sanity_report.scans}): {', '.join(passed) or 'none'}."
     return said + (f" Maps that do not, and must not be believed: {', '.join(failed)}." if failed else "")
 
 
 def _failures(bundle: Bundle) -> str:
     card = bundle.card
     known = list(card["limits"])
-    figures = card["by_person"] or card["by_slice"]
-    recalls = figures.get("recall_by_class") or {}
+    metrics = card["by_subject"] or card["by_slice"]
+    recalls = metrics.get("recall_by_class") or {}
     known += [
         f"{name}: finds {recall:.0%} of them, fewer than half." for name, recall in recalls.items()
         if recall is not None and recall < 0.5
     ]  # fmt: skip
-    novelty = card.get("novelty") or {}
+    ood = card.get("ood") or {}
     known += [
-        f"Of pictures {kind if kind[0].islower() else kind.lower()}, only {found['refused']:.0%} are refused."
-        for kind, found in (novelty.get("foreign") or {}).items() if found["refused"] < ENOUGH
+        f"Of pictures {kind if kind[0].islower() else kind.lower()}, only {found['rejected']:.0%} are refused."
+        for kind, found in (ood.get("ood_rejection") or {}).items() if found["rejected"] < ENOUGH
     ]  # fmt: skip
-    if novelty:
+    if ood:
         known.append("Left and right exchanged, or another contrast with the same shapes, may not be noticed.")
     return _bullets(known)
 
 
-def _answers(sections: set[str]) -> str:
+def _checklist_answers(sections: set[str]) -> str:
     said = []
     for checklist in CHECKLISTS:
         answered, left = checklist.answered(sections), checklist.open(sections)

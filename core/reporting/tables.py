@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-FIGURES = {
+METRIC_TITLES = {
     "accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "f1": "F1", "precision": "Precision",
     "specificity": "Specificity", "auc": "Area under ROC (macro)", "auc_impaired": "Area, impaired or not",
     "kappa": "Kappa, quadratic", "stage_error": "Mean error in stages", "brier": "Brier score", "log_loss": "Log loss",
@@ -12,7 +12,7 @@ FIGURES = {
 HEADLINE = ("accuracy", "balanced_accuracy", "auc")
 
 
-def figures_table(card: dict[str, Any]) -> pd.DataFrame:
+def metrics_table(card: dict[str, Any]) -> pd.DataFrame:
     """Put the ways of counting side by side, each figure with its 95 % interval over people.
 
     Args:
@@ -21,15 +21,17 @@ def figures_table(card: dict[str, Any]) -> pd.DataFrame:
     Returns:
         A row a figure; columns for unseen people (by person, by slice) and, if measured, the published protocol.
     """
-    columns = {"Unseen people": card["by_person"], "Unseen people, by slice": card["by_slice"]}
+    columns = {"Unseen people": card["by_subject"], "Unseen people, by slice": card["by_slice"]}
     if card["published_protocol"]:
         columns["Published protocol, by slice"] = card["published_protocol"]["by_slice"]
-    rows = [{"": FIGURES[key], **{name: cell(figures, key) for name, figures in columns.items()}} for key in HEADLINE]
-    counted = {name: "–" if figures is None else _counted(figures) for name, figures in columns.items()}
+    rows = [
+        {"": METRIC_TITLES[key], **{name: cell(metrics, key) for name, metrics in columns.items()}} for key in HEADLINE
+    ]
+    counted = {name: "–" if metrics is None else _counted(metrics) for name, metrics in columns.items()}
     return pd.DataFrame([*rows, {"": "Counted", **counted}])
 
 
-def doubt_tiles(card: dict[str, Any]) -> list[tuple[str, str, str]]:
+def uncertainty_tiles(card: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Say how far to believe a bundle in a few figures.
 
     Args:
@@ -41,14 +43,14 @@ def doubt_tiles(card: dict[str, Any]) -> list[tuple[str, str, str]]:
     tiles = []
     measured = (card.get("calibration") or {}).get("measured")
     if measured:
-        errors = measured["errors"].get("by_person") or next(iter(measured["errors"].values()))
+        errors = measured["errors"].get("by_subject") or next(iter(measured["errors"].values()))
         before, (low, high) = errors["as_is"]["error"], errors["temperature"]["interval"]
         said = (
             f"By person, 95 % {low:.3f} to {high:.3f}; {before:.3f} before a temperature was fitted on validation "
             "people. 0 would mean that 80 % is right 80 % of the time."
         )
         tiles.append(("Calibration error", f"{errors['temperature']['error']:.3f}", said))
-        sets = measured["sets_by_person"]
+        sets = measured["sets_by_subject"]
         if sets is not None:
             low, high = sets["interval"]
             said = (
@@ -56,16 +58,16 @@ def doubt_tiles(card: dict[str, Any]) -> list[tuple[str, str, str]]:
                 f"{sets['size']:.1f} classes left."
             )
             tiles.append(("Truth not ruled out", f"{sets['coverage']:.0%}", said))
-    novelty = card.get("novelty")
-    if novelty is not None:
-        unseen, (low, high) = novelty["unseen"], novelty["unseen"]["interval"]
+    ood = card.get("ood")
+    if ood is not None:
+        unseen, (low, high) = ood["unseen"], ood["unseen"]["interval"]
         said = f"Of {unseen['scans']:,} scans of people it was not trained on, 95 % {low:.1%} to {high:.1%}."
-        tiles.append(("Unseen scans refused", f"{unseen['share']:.1%}", said))
-        if novelty["foreign"]:
-            kinds = novelty["foreign"]
+        tiles.append(("Unseen scans refused", f"{unseen['fraction']:.1%}", said))
+        if ood["ood_rejection"]:
+            kinds = ood["ood_rejection"]
             count = sum(one["n"] for one in kinds.values())
-            refused = sum(one["n"] * one["refused"] for one in kinds.values()) / count
-            tiles.append(("Foreign pictures refused", f"{refused:.0%}", f"Of {count}: {', '.join(kinds)}."))
+            rejected = sum(one["n"] * one["rejected"] for one in kinds.values()) / count
+            tiles.append(("Foreign pictures refused", f"{rejected:.0%}", f"Of {count}: {', '.join(kinds)}."))
     return tiles
 
 
@@ -77,21 +79,21 @@ def runs_table(cards: dict[str, dict[str, Any]]) -> pd.DataFrame:
     """
     rows = []
     for name, card in cards.items():
-        figures = card["by_person"] or card["by_slice"]
-        unit = "person" if card["by_person"] else "slice"
-        values = {FIGURES[key]: cell(figures, key) for key in HEADLINE}
+        metrics = card["by_subject"] or card["by_slice"]
+        unit = "subject" if card["by_subject"] else "slice"
+        values = {METRIC_TITLES[key]: cell(metrics, key) for key in HEADLINE}
         rows.append({"Run": name, "Recipe": card["name"], "Split": card["split"]["by"], "Counted by": unit, **values})
     return pd.DataFrame(rows)
 
 
-def cell(figures: dict[str, Any] | None, key: str) -> str:
+def cell(metrics: dict[str, Any] | None, key: str) -> str:
     """Write a figure with its interval; a dash where it is undefined or was not measured."""
-    if figures is None or figures.get(key) is None:
+    if metrics is None or metrics.get(key) is None:
         return "–"
-    low, high = figures["intervals"][key]
-    return f"{figures[key]:.3f} ({low:.3f} to {high:.3f})"
+    low, high = metrics["intervals"][key]
+    return f"{metrics[key]:.3f} ({low:.3f} to {high:.3f})"
 
 
-def _counted(figures: dict[str, Any]) -> str:
-    people = f"{figures['people']:,} people"
-    return people if figures["unit"] == "person" else f"{figures['n']:,} {figures['unit']}s of {people}"
+def _counted(metrics: dict[str, Any]) -> str:
+    people = f"{metrics['people']:,} people"
+    return people if metrics["unit"] == "subject" else f"{metrics['n']:,} {metrics['unit']}s of {people}"

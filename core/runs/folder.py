@@ -16,7 +16,7 @@ from core.networks.recipe import Recipe, read_recipe, recipe_values
 
 RECIPE_FILE = "recipe.toml"
 BUNDLE_FOLDER = "bundle"
-FIGURES_FILE = "figures.json"
+METRICS_FILE = "metrics.json"
 PREDICTIONS_FILE = "predictions.csv"
 WORKSPACE_VARIABLE = "STAGELENS_WORKSPACE"
 
@@ -31,7 +31,7 @@ def workspace(*parts: str) -> Path:
 
 def card_of_run(folder: Path) -> dict[str, Any] | None:
     """Return the figures of a finished run; None for an unfinished one."""
-    for path in (folder / BUNDLE_FOLDER / "card.json", folder / FIGURES_FILE):
+    for path in (folder / BUNDLE_FOLDER / "card.json", folder / METRICS_FILE):
         try:
             card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -40,7 +40,7 @@ def card_of_run(folder: Path) -> dict[str, Any] | None:
     return None
 
 
-def predictions_of(run: Path) -> list[pd.DataFrame]:
+def read_predictions(run: Path) -> list[pd.DataFrame]:
     """Return what a run's network said of the scans that did not train it: one table, or one a fold of the first
     repeat of a cross-validation.
 
@@ -69,8 +69,8 @@ def recipe_of_run(run: Path) -> Recipe:
 
 def logits_in(predictions: pd.DataFrame, recipe: Recipe) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return labels, N places in the recipe's classes, and logits, N × classes, of a table of predictions."""
-    place_of = {name: place for place, name in enumerate(recipe.classes)}
-    labels = predictions["label"].map(place_of).to_numpy(np.int64)
+    index_of = {name: index for index, name in enumerate(recipe.classes)}
+    labels = predictions["label"].map(index_of).to_numpy(np.int64)
     return labels, predictions[[f"logit {name}" for name in recipe.classes]].to_numpy(np.float32)
 
 

@@ -45,7 +45,7 @@ class Status:
         title: Such as "phase 2, epoch 3".
         batch: Batches done of this epoch.
         batches: Batches of an epoch.
-        figures: Running accuracy and loss.
+        metrics: Running accuracy and loss.
         message: The last sentence it said, or why it ended.
         device: What it computes on.
         seconds_left: At most so long, were every epoch used; None while unknown.
@@ -57,7 +57,7 @@ class Status:
     title: str = ""
     batch: int = 0
     batches: int = 0
-    figures: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
     message: str = ""
     device: str = ""
     seconds_left: float | None = None
@@ -206,7 +206,7 @@ class Reporter:
         self.check()
         self.change(message=sentence)
 
-    def step(self, title: str, batch: int, batches: int, figures: dict[str, float]) -> None:
+    def step(self, title: str, batch: int, batches: int, metrics: dict[str, float]) -> None:
         """Note a batch; written with the next heartbeat.
 
         Raises:
@@ -222,7 +222,7 @@ class Reporter:
         left = self._pace[2] * (batches - batch + batches * max(self._epochs - len(self._titles), 0))
         with self._guard:
             self._status = dataclasses.replace(
-                self._status, title=title, batch=batch, batches=batches, figures=figures, seconds_left=left or None
+                self._status, title=title, batch=batch, batches=batches, metrics=metrics, seconds_left=left or None
             )
 
     def check(self) -> None:

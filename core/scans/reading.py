@@ -18,7 +18,7 @@ MAX_TOTAL = 400 * 1024 * 1024  # of all files of a scan
 MAX_FILES = 5_000
 NAMED = 3  # files left out are named up to here, and counted beyond
 # What else people drop on such a page, told by its first bytes.
-STRANGERS = (
+NO_SCANS = (
     (b"%PDF", "a PDF document"),
     (b"%!PS", "PostScript"),
     (b"PK\x03\x04", "a zip archive"),
@@ -138,12 +138,12 @@ def separate_scans(files: Mapping[str, bytes]) -> list[dict[str, bytes]]:
 def _read(files: Mapping[str, bytes], choice: int | None) -> Scan:
     groups = _groups(_opened(files))
     scans = [group for group in groups if group.reader is not None]
-    strangers = [name for group in groups if group.reader is None for name in group.files]
+    leftovers = [name for group in groups if group.reader is None for name in group.files]
     if not scans:
-        if len(strangers) == 1 and strangers[0].lower().endswith(".img"):
+        if len(leftovers) == 1 and leftovers[0].lower().endswith(".img"):
             raise ScanError("an image without its header; give the .hdr file with it.")
         accepted = ", ".join(reader.name for reader in readers())
-        what = _what_came(next(iter(groups[0].files.values()))) if len(strangers) == 1 else "no scan"
+        what = _what_came(next(iter(groups[0].files.values()))) if len(leftovers) == 1 else "no scan"
         raise ScanError(f"{what}; accepted are {accepted}, gzip and zip of them.")
     if len(scans) > 1:
         if choice is None:
@@ -154,7 +154,7 @@ def _read(files: Mapping[str, bytes], choice: int | None) -> Scan:
         scan = _read_group(scans[choice - 1], None)
     else:
         scan = _read_group(scans[0], choice)
-    return scan.with_warnings(*_left_out(strangers))
+    return scan.with_warnings(*_left_out(leftovers))
 
 
 def _opened(files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -198,7 +198,7 @@ def _groups(files: Mapping[str, bytes]) -> list[_Group]:
         groups[name] = _Group(reader, {name: data})
         if reader is not None and reader.read_several is not None:
             together[reader.name] = groups[name]
-    order = {name: place for place, name in enumerate(files)}
+    order = {name: index for index, name in enumerate(files)}
     return sorted(groups.values(), key=lambda group: min(order[name] for name in group.files))
 
 
@@ -235,12 +235,12 @@ def _named(group: _Group) -> str:
     return f"{group.reader.name}: {first}" + (f" and {count - 1} more" if count > 1 else "")
 
 
-def _left_out(strangers: list[str]) -> list[str]:
-    if not strangers:
+def _left_out(leftovers: list[str]) -> list[str]:
+    if not leftovers:
         return []
-    if len(strangers) > NAMED:
-        return [f"{len(strangers)} files that are no scans were left out."]
-    return [f"{display_name(name)} was left out: it is no scan." for name in strangers]
+    if len(leftovers) > NAMED:
+        return [f"{len(leftovers)} files that are no scans were left out."]
+    return [f"{display_name(name)} was left out: it is no scan." for name in leftovers]
 
 
 def _beside(header: Path) -> list[Path]:
@@ -255,7 +255,7 @@ def _what_came(data: bytes) -> str:
         return "nothing (0 bytes)"
     if data[128:132] == b"DICM":
         return "DICOM"
-    for magic, name in STRANGERS:
+    for magic, name in NO_SCANS:
         if data.startswith(magic):
             return name
     head = data[:512].lstrip().lower()

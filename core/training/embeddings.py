@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.files import replacing, write_json, write_table
 from core.networks.architectures.network import Network
 from core.networks.backend import Forward, compile_model, in_batches
-from core.networks.subset import Part
+from core.networks.subset import Subset
 from core.networks.weights.tensors import weights_hash
 
 CHUNK = 256
@@ -43,11 +43,11 @@ class EmbeddingStore:
         write_json(self.folder / "about.json", about)
         self._forward: Forward | None = None
 
-    def path(self, part: Part, view: int = 0) -> Path:
+    def path(self, part: Subset, view: int = 0) -> Path:
         """Return where the embeddings of a part are, or will be."""
         return self.folder / f"{_digest(part)}_view{view}.npy"
 
-    def get(self, part: Part, view: int = 0) -> NDArray[np.float32]:
+    def get(self, part: Subset, view: int = 0) -> NDArray[np.float32]:
         """Return embeddings, N × features, from disk or by one pass through the backbone.
 
         Args:
@@ -74,7 +74,7 @@ class EmbeddingStore:
         return embeddings
 
 
-def _digest(part: Part) -> str:
+def _digest(part: Subset) -> str:
     lines = (f"{digest} {label}" for digest, label in zip(part.digests, part.labels.tolist(), strict=True))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 

@@ -11,7 +11,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from core.errors import TrainingError
 from core.networks.recipe import Imbalance, Oversampling
 
-INVENTORS = {
+OVERSAMPLERS = {
     "smote": (SMOTE, "k_neighbors"),
     "borderline_smote": (BorderlineSMOTE, "k_neighbors"),
     "svm_smote": (SVMSMOTE, "k_neighbors"),
@@ -33,8 +33,8 @@ def draw_order(imbalance: Imbalance, labels: NDArray[np.int64], random: np.rando
     """Return the scans of an epoch in their order: each once, or every class alike often with replacement."""
     if imbalance.sampling == "shuffled":
         return random.permutation(len(labels))
-    chances = 1 / np.bincount(labels)[labels]
-    return random.choice(len(labels), len(labels), p=chances / chances.sum())
+    probabilities = 1 / np.bincount(labels)[labels]
+    return random.choice(len(labels), len(labels), p=probabilities / probabilities.sum())
 
 
 def loss_of(imbalance: Imbalance) -> keras.losses.Loss:
@@ -77,17 +77,17 @@ def oversample(
     """
     present, counts = np.unique(labels, return_counts=True)
     target = how.target or int(counts.max())
-    wanted = {int(place): max(int(count), target) for place, count in zip(present, counts, strict=True)}
-    if all(wanted[int(place)] == count for place, count in zip(present, counts, strict=True)):
+    wanted = {int(index): max(int(count), target) for index, count in zip(present, counts, strict=True)}
+    if all(wanted[int(index)] == count for index, count in zip(present, counts, strict=True)):
         return embeddings, labels
-    inventor, neighbours = INVENTORS[how.method]
+    oversampler, neighbours = OVERSAMPLERS[how.method]
     options = {} if neighbours is None else {neighbours: min(how.neighbours, int(counts.min()) - 1)}
     if neighbours is not None and counts.min() < 2:
         raise TrainingError(f"{how.method} needs two scans of every class or more; a class has one. Try repetition.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the support vector machine inside
-            made, made_labels = inventor(sampling_strategy=wanted, random_state=seed, **options).fit_resample(
+            made, made_labels = oversampler(sampling_strategy=wanted, random_state=seed, **options).fit_resample(
                 embeddings, labels
             )
     except (ValueError, RuntimeError) as error:

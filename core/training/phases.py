@@ -41,7 +41,7 @@ class State:
         best: Smallest validation loss in it so far.
         waited: Epochs since then.
         done: Whether the phase has ended.
-        share: Of the phase's learning rate, as the "plateau" schedule has left it.
+        fraction: Of the phase's learning rate, as the "plateau" schedule has left it.
         stalled: Epochs since the best or since the rate was last lowered.
     """
 
@@ -50,12 +50,12 @@ class State:
     best: float = float("inf")
     waited: int = 0
     done: bool = False
-    share: float = 1.0
+    fraction: float = 1.0
     stalled: int = 0
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class PhaseData:
     """What a phase trains, and on what: the whole network on scans, or its classifier on embeddings.
 
     Attributes:
@@ -92,7 +92,7 @@ class Run:
         return self.folder / f"phase{number}.safetensors"
 
 
-def run_phase(run: Run, phase: Phase, number: int, material: Material, state: State | None) -> None:
+def run_phase(run: Run, phase: Phase, number: int, data: PhaseData, state: State | None) -> None:
     """Train one phase to its end, from its start or from the state of a killed run.
 
     After every epoch the log and the state are on disk; a resumed phase goes on as if it had not been interrupted. At
@@ -102,10 +102,10 @@ def run_phase(run: Run, phase: Phase, number: int, material: Material, state: St
         run: Network and folder.
         phase: What to train.
         number: The phase's number, from 1.
-        material: What is trained on what.
+        data: What is trained on what.
         state: How far it had come; None to begin.
     """
-    model, imbalance = material.model, run.network.recipe.imbalance
+    model, imbalance = data.model, run.network.recipe.imbalance
     freeze_for(run.network, phase)
     run.network.augment_for(phase)
     optimizer = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": _sgd}[phase.optimizer](
@@ -124,14 +124,14 @@ def run_phase(run: Run, phase: Phase, number: int, material: Material, state: St
     while not state.done:
         rate = _rate(phase, state)
         optimizer.learning_rate = rate
-        figures = {**_epoch(run, material, number, state.epoch), "learning_rate": rate}
-        better = figures["val_loss"] < state.best or state.epoch == 0
-        state = _after(state, phase, figures["val_loss"])
-        row = {"epoch": state.epoch, **figures}
+        metrics = {**_epoch(run, data, number, state.epoch), "learning_rate": rate}
+        better = metrics["val_loss"] < state.best or state.epoch == 0
+        state = _after(state, phase, metrics["val_loss"])
+        row = {"epoch": state.epoch, **metrics}
         write_table(log, pd.concat([pd.read_csv(log, dtype=str), pd.DataFrame([row], columns=COLUMNS)]))
         if better:
-            save_tensors(run.folder / BEST, _by_place(model.weights))
-        save_tensors(run.folder / STATE, _by_place(variables), note=json.dumps(asdict(state)))
+            save_tensors(run.folder / BEST, _by_index(model.weights))
+        save_tensors(run.folder / STATE, _by_index(variables), note=json.dumps(asdict(state)))
         run.record(number, row)
     _restore(model.weights, run.folder / BEST)
     save_tensors(run.checkpoint(number), tensors_of(run.network.whole.weights))
@@ -157,8 +157,8 @@ def _begin_randomness(model: keras.Model, seed: int, number: int) -> None:
     """Set the random states of dropout and augmentation by seed and phase alone, however the phase was come to."""
     weights = {id(variable) for variable in model.weights}
     states = [variable for variable in model.variables if id(variable) not in weights]
-    for place, state in enumerate(states):
-        drawn = np.random.default_rng([seed, number, place]).integers(2**31, dtype=np.uint32)
+    for index, state in enumerate(states):
+        drawn = np.random.default_rng([seed, number, index]).integers(2**31, dtype=np.uint32)
         state.assign(np.array([drawn, 0], np.uint32))
 
 
@@ -170,42 +170,42 @@ def _rate(phase: Phase, state: State) -> float:
     """Return the learning rate of the coming epoch."""
     if phase.schedule == "cosine":
         return phase.learning_rate * (1 + math.cos(math.pi * state.epoch / phase.epochs)) / 2
-    return phase.learning_rate * state.share
+    return phase.learning_rate * state.fraction
 
 
 def _after(state: State, phase: Phase, val_loss: float) -> State:
     """Return the state after one more epoch."""
     better = val_loss < state.best
     waited, stalled = (0, 0) if better else (state.waited + 1, state.stalled + 1)
-    epoch, share = state.epoch + 1, state.share
+    epoch, fraction = state.epoch + 1, state.fraction
     if phase.schedule == "plateau" and stalled >= STALLED_EPOCHS:
-        share, stalled = share * LOWERED_TO, 0
+        fraction, stalled = fraction * LOWERED_TO, 0
     done = epoch >= phase.epochs or waited >= phase.patience
     best = min(val_loss, state.best)
-    return replace(state, epoch=epoch, best=best, waited=waited, done=done, share=share, stalled=stalled)
+    return replace(state, epoch=epoch, best=best, waited=waited, done=done, fraction=fraction, stalled=stalled)
 
 
-def _epoch(run: Run, material: Material, phase: int, epoch: int) -> dict[str, float]:
+def _epoch(run: Run, data: PhaseData, phase: int, epoch: int) -> dict[str, float]:
     """Train one epoch and validate; the order of the scans depends on seed, phase and epoch alone."""
     began = time.perf_counter()
-    recipe, model = run.network.recipe, material.model
-    inputs, labels = material.train(epoch)
+    recipe, model = run.network.recipe, data.model
+    inputs, labels = data.train(epoch)
     weights = class_weights(recipe.imbalance, labels, len(recipe.classes))
     order = draw_order(recipe.imbalance, labels, np.random.default_rng([recipe.seed, phase, epoch]))
     chunks = _batches(order, recipe.batch_size)
     sums, seen = {"accuracy": 0.0, "loss": 0.0}, 0
-    figures: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for number, chosen in enumerate(chunks, start=1):
         wanted = labels[chosen]
         logs = model.train_on_batch(inputs[chosen], wanted, sample_weight=weights[wanted], return_dict=True)
         seen += len(chosen)
         sums = {name: total + float(logs[name]) * len(chosen) for name, total in sums.items()}
-        figures = {name: total / seen for name, total in sums.items()}
-        run.step(f"phase {phase}, epoch {epoch + 1}", number, len(chunks), figures)
-    given, true = material.val
-    logits = in_batches(material.forward, given, recipe.batch_size)
+        metrics = {name: total / seen for name, total in sums.items()}
+        run.step(f"phase {phase}, epoch {epoch + 1}", number, len(chunks), metrics)
+    given, true = data.val
+    logits = in_batches(data.forward, given, recipe.batch_size)
     return {
-        **figures,
+        **metrics,
         "val_accuracy": float((logits.argmax(axis=1) == true).mean()),
         "val_loss": mean_loss(logits, true),
         "seconds": round(time.perf_counter() - began, 2),
@@ -219,15 +219,15 @@ def _batches(order: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64
     return chunks[:-1] if len(chunks) > 1 and 2 * len(chunks[-1]) < batch_size else chunks
 
 
-def _by_place(variables: list[keras.Variable]) -> dict[str, NDArray[np.generic]]:
+def _by_index(variables: list[keras.Variable]) -> dict[str, NDArray[np.generic]]:
     """Name values by their place, as Keras numbers its random states anew in every process."""
-    return {f"{place:05d}": keras.ops.convert_to_numpy(variable) for place, variable in enumerate(variables)}
+    return {f"{index:05d}": keras.ops.convert_to_numpy(variable) for index, variable in enumerate(variables)}
 
 
 def _restore(variables: list[keras.Variable], path: Path) -> None:
     tensors = load_tensors(path)
-    for place, variable in enumerate(variables):
-        variable.assign(tensors[f"{place:05d}"])
+    for index, variable in enumerate(variables):
+        variable.assign(tensors[f"{index:05d}"])
 
 
 def _trim_log(log: Path, epochs: int) -> None:

@@ -29,9 +29,9 @@ def tensorboard_events(folder: Path, opened: contextlib.ExitStack) -> Tracker | 
         writer = tf.summary.create_file_writer(str(folder))
         opened.callback(writer.close)
 
-        def write(epoch: int, figures: dict[str, float]) -> None:
+        def write(epoch: int, metrics: dict[str, float]) -> None:
             with writer.as_default(step=epoch):
-                for name, value in figures.items():
+                for name, value in metrics.items():
                     tf.summary.scalar(name, value)
             writer.flush()
 
@@ -43,8 +43,8 @@ def tensorboard_events(folder: Path, opened: contextlib.ExitStack) -> Tracker | 
     torch_writer = SummaryWriter(str(folder))
     opened.callback(torch_writer.close)
 
-    def write_with_torch(epoch: int, figures: dict[str, float]) -> None:
-        for name, value in figures.items():
+    def write_with_torch(epoch: int, metrics: dict[str, float]) -> None:
+        for name, value in metrics.items():
             torch_writer.add_scalar(name, value, epoch)
         torch_writer.flush()
 
@@ -64,8 +64,8 @@ def mlflow_tracking(folder: Path, recipe: Recipe, opened: contextlib.ExitStack) 
     except ImportError:
         return None
     os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
-    place = os.environ.get("MLFLOW_TRACKING_URI") or (folder / TRACKING_FOLDER).resolve().as_uri()
-    client = client_class(tracking_uri=place)
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or (folder / TRACKING_FOLDER).resolve().as_uri()
+    client = client_class(tracking_uri=uri)
     known = folder / TRACKING_RUN
     if known.exists():
         run_id = known.read_text(encoding="utf-8")
@@ -79,8 +79,8 @@ def mlflow_tracking(folder: Path, recipe: Recipe, opened: contextlib.ExitStack) 
                 client.log_param(run_id, name, value)
     opened.callback(client.set_terminated, run_id)
 
-    def track(epoch: int, figures: dict[str, float]) -> None:
-        for name, value in figures.items():
+    def track(epoch: int, metrics: dict[str, float]) -> None:
+        for name, value in metrics.items():
             client.log_metric(run_id, name, value, step=epoch)
 
     return track

@@ -16,15 +16,15 @@ from core.errors import StageLensError, TrainingError
 from core.files import UNFINISHED, replacing, write_json, write_table
 from core.networks.architectures.network import Network, build_network
 from core.networks.backend import compile_forward, compile_model, make_repeatable
-from core.networks.devices import resolve_precision, share_among_devices
+from core.networks.devices import resolve_precision, spread_over_devices
 from core.networks.recipe import PIXELS, Phase, Recipe, recipe_values
-from core.networks.subset import Part, fingerprint, load_part
+from core.networks.subset import Subset, fingerprint, load_subset
 from core.networks.weights.tensors import assign, load_tensors, save_tensors, set_start_weights, tensors_of
 from core.training.classic import classic_logits, fit_classic
 from core.training.embeddings import EmbeddingStore
 from core.training.head_reset import renew_head
 from core.training.imbalance import oversample
-from core.training.phases import BEST, STATE, Labelled, Material, Record, Run, State, Step, read_state, run_phase
+from core.training.phases import BEST, STATE, Labelled, PhaseData, Record, Run, State, Step, read_state, run_phase
 
 RUN_FILE = "run.json"
 SPLIT_FILE = "split.csv"
@@ -32,12 +32,12 @@ EMBEDDINGS = "embeddings"
 SCANS = "scans"
 NOT_OF_THE_RUN = frozenset({"status.json", "stop", "job"})  # see core.runs.jobs
 
-Piece = Literal["base", "embed", "balance", "classify"]
-PIECES: tuple[Piece, ...] = get_args(Piece)
+Stage = Literal["base", "embed", "balance", "classify"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 @dataclass(frozen=True, eq=False)
-class Order:
+class TrainingConfig:
     """What to train, and how far.
 
     Attributes:
@@ -57,7 +57,7 @@ class Order:
     out: Path
     weights: Path | None = None
     resume: bool = False
-    only: Piece | None = None
+    only: Stage | None = None
     embeddings: Path | None = None
 
 
@@ -77,7 +77,7 @@ class Trained:
 
     recipe: Recipe
     split: pd.DataFrame
-    parts: dict[str, Part]
+    parts: dict[str, Subset]
     facts: dict[str, Any]
     finished: bool
     network: Network | None = None
@@ -85,7 +85,7 @@ class Trained:
 
 
 def train(
-    order: Order,
+    config: TrainingConfig,
     *,
     step: Step = lambda *_: None,
     record: Record = lambda *_: None,
@@ -94,7 +94,7 @@ def train(
     """Train a recipe's phases on a split.
 
     Args:
-        order: What to train, and how far.
+        config: What to train, and how far.
         step: Called after every batch; what it raises ends the run, which can be resumed.
         record: Called after every epoch.
         say: Called with a sentence at each turn.
@@ -103,18 +103,18 @@ def train(
         TrainingError: The folder holds another run, or the data do not fit the recipe.
         StageLensError: As raised by what it calls.
     """
-    recipe, folder = order.recipe, order.out
-    split = read_split(order.split_table)
+    recipe, folder = config.recipe, config.out
+    split = read_split(config.split_table)
     make_repeatable(recipe.seed)
-    resume = order.resume or (order.only is not None and (folder / RUN_FILE).exists())
+    resume = config.resume or (config.only is not None and (folder / RUN_FILE).exists())
     facts = _open_run(folder, recipe, split, resume=resume)
     try:
         say("reading the scans")
-        parts = {name: load_part(split, name, recipe, store=folder / SCANS) for name in sorted(set(split["part"]))}
+        parts = {name: load_subset(split, name, recipe, store=folder / SCANS) for name in sorted(set(split["part"]))}
         if not {"train", "val"} <= parts.keys():
             raise TrainingError("the split needs a train and a val part.")
         _check_classes(parts["train"], recipe)
-        network = None if recipe.backbone == PIXELS else _started(order, facts, parts["train"])
+        network = None if recipe.backbone == PIXELS else _started(config, facts, parts["train"])
     except StageLensError:
         if not resume:
             _clear(folder)
@@ -123,19 +123,19 @@ def train(
     write_json(folder / RUN_FILE, facts)
     say(", ".join(f"{len(part.labels)} {name}" for name, part in parts.items()) + " scans")
     if recipe.classic is not None:
-        logits = _classic(order, network, parts, facts, say)
+        logits = _classic(config, network, parts, facts, say)
         return Trained(recipe, split, parts, facts, finished=True, logits=logits)
     assert network is not None  # noqa: S101 - only classic classifiers do without
     run = Run(folder, network, step, record)
-    finished = _all_phases(order, run, parts, facts, say)
+    finished = _all_phases(config, run, parts, facts, say)
     return Trained(recipe, split, parts, facts, finished, network)
 
 
-def _started(order: Order, facts: dict[str, Any], known: Part) -> Network:
+def _started(config: TrainingConfig, facts: dict[str, Any], known: Subset) -> Network:
     """Build the network and give it its start, or the end of the last phase that is on disk."""
-    recipe, folder = order.recipe, order.out
+    recipe, folder = config.recipe, config.out
     facts["precision"] = facts.get("precision") or resolve_precision(recipe.precision)
-    facts["shared_among"] = share_among_devices(recipe.batch_size)
+    facts["spread_over"] = spread_over_devices(recipe.batch_size)
     network = build_network(recipe, precision=facts["precision"], for_training=True)
     state = read_state(folder)
     if "start" in facts and _checkpoint(folder, 0).exists():
@@ -146,18 +146,18 @@ def _started(order: Order, facts: dict[str, Any], known: Part) -> Network:
         assign(network.whole.weights, load_tensors(_checkpoint(folder, number)), f"phase{number}.safetensors")
         return network
     few = np.linspace(0, len(known.labels) - 1, min(64, len(known.labels))).astype(int)
-    facts["start"] = set_start_weights(network, order.weights, known.scans[few])
+    facts["start"] = set_start_weights(network, config.weights, known.scans[few])
     save_tensors(_checkpoint(folder, 0), tensors_of(network.whole.weights))
     return network
 
 
 def _all_phases(
-    order: Order, run: Run, parts: dict[str, Part], facts: dict[str, Any], say: Callable[[str], None]
+    config: TrainingConfig, run: Run, parts: dict[str, Subset], facts: dict[str, Any], say: Callable[[str], None]
 ) -> bool:
     """Train every phase that is wanted and not done yet; tell whether all are done."""
-    recipe, state = order.recipe, read_state(run.folder)
-    if order.only is not None:
-        _check_pieces(recipe)
+    recipe, state = config.recipe, read_state(run.folder)
+    if config.only is not None:
+        _check_stages(recipe)
     forward = compile_forward(run.network)
     for number, phase in enumerate(recipe.phases, start=1):
         if state is not None and state.phase > number:
@@ -166,62 +166,69 @@ def _all_phases(
         if resumed is None and phase.fresh_head:
             renew_head(run.network, recipe.seed + number)
         if recipe.on_embeddings(phase):
-            embedded = _on_embeddings(order, run, parts, facts, number, say)
+            embedded = _on_embeddings(config, run, parts, facts, number, say)
             if embedded is None:
                 return False
-            material = embedded
+            data = embedded
         else:
-            if order.only not in {None, "base"}:
+            if config.only not in {None, "base"}:
                 if run.checkpoint(number).exists():
                     continue
-                raise TrainingError(f"the piece {order.only} needs the piece base; run that first.")
-            material = Material(run.network.whole, forward, lambda _: _pair(parts["train"]), _pair(parts["val"]))
+                raise TrainingError(f"the piece {config.only} needs the piece base; run that first.")
+            data = PhaseData(run.network.whole, forward, lambda _: _pair(parts["train"]), _pair(parts["val"]))
         say(_title(recipe, number, phase, resumed))
-        run_phase(run, phase, number, material, resumed)
+        run_phase(run, phase, number, data, resumed)
     return True
 
 
-def _pair(part: Part) -> Labelled:
+def _pair(part: Subset) -> Labelled:
     return part.scans, part.labels
 
 
 def _on_embeddings(
-    order: Order, run: Run, parts: dict[str, Part], facts: dict[str, Any], number: int, say: Callable[[str], None]
-) -> Material | None:
+    config: TrainingConfig,
+    run: Run,
+    parts: dict[str, Subset],
+    facts: dict[str, Any],
+    number: int,
+    say: Callable[[str], None],
+) -> PhaseData | None:
     """Make what a phase on embeddings trains on, as far as the order goes; None when it goes no further."""
-    phase, network = order.recipe.phases[number - 1], run.network
-    if order.only == "base":
+    phase, network = config.recipe.phases[number - 1], run.network
+    if config.only == "base":
         return None
-    store = EmbeddingStore(order.embeddings or run.folder / EMBEDDINGS, network, precision=facts["precision"])
+    store = EmbeddingStore(config.embeddings or run.folder / EMBEDDINGS, network, precision=facts["precision"])
     views = range(1, phase.views + 1) if phase.views else range(1)
-    if order.only in {"balance", "classify"} and not all(store.path(parts["train"], view).exists() for view in views):
-        raise TrainingError(f"the piece {order.only} needs the piece embed; run that first.")
-    say("embedding the scans" if order.only in {None, "embed"} else "reading the embeddings")
+    if config.only in {"balance", "classify"} and not all(store.path(parts["train"], view).exists() for view in views):
+        raise TrainingError(f"the piece {config.only} needs the piece embed; run that first.")
+    say("embedding the scans" if config.only in {None, "embed"} else "reading the embeddings")
     labels = parts["train"].labels
     embedded: list[Labelled] = [(store.get(parts["train"], view), labels) for view in views]
     given = {name: store.get(part) for name, part in parts.items() if name != "train"}
-    if order.only == "embed":
+    if config.only == "embed":
         return None
     if phase.oversampling is not None:
-        embedded = [_balanced(order, run, number, view, pair, say) for view, pair in enumerate(embedded)]
-        if order.only == "balance":
+        embedded = [_balanced(config, run, number, view, pair, say) for view, pair in enumerate(embedded)]
+        if config.only == "balance":
             return None
     classifier = network.classifier
-    return Material(classifier, compile_model(classifier), lambda epoch: embedded[epoch % len(embedded)],
+    return PhaseData(classifier, compile_model(classifier), lambda epoch: embedded[epoch % len(embedded)],
                     (given["val"], parts["val"].labels))  # fmt: skip
 
 
-def _balanced(order: Order, run: Run, number: int, view: int, pair: Labelled, say: Callable[[str], None]) -> Labelled:
+def _balanced(
+    config: TrainingConfig, run: Run, number: int, view: int, pair: Labelled, say: Callable[[str], None]
+) -> Labelled:
     """Invent embeddings for rare classes, or read those invented before."""
-    oversampling = order.recipe.phases[number - 1].oversampling
+    oversampling = config.recipe.phases[number - 1].oversampling
     assert oversampling is not None  # noqa: S101 - the caller has looked
     path = run.folder / f"balanced{number}_view{view}.npz"
     if path.exists():
         with np.load(path) as stored:
             return stored["embeddings"], stored["labels"]
-    if order.only == "classify":
+    if config.only == "classify":
         raise TrainingError("the piece classify needs the piece balance; run that first.")
-    made, labels = oversample(oversampling, *pair, seed=order.recipe.seed + view)
+    made, labels = oversample(oversampling, *pair, seed=config.recipe.seed + view)
     say(f"{oversampling.method}: {len(pair[1])} embeddings became {len(labels)}")
     with replacing(path) as unfinished:
         np.savez(unfinished, embeddings=made, labels=labels)
@@ -229,16 +236,20 @@ def _balanced(order: Order, run: Run, number: int, view: int, pair: Labelled, sa
 
 
 def _classic(
-    order: Order, network: Network | None, parts: dict[str, Part], facts: dict[str, Any], say: Callable[[str], None]
+    config: TrainingConfig,
+    network: Network | None,
+    parts: dict[str, Subset],
+    facts: dict[str, Any],
+    say: Callable[[str], None],
 ) -> dict[str, NDArray[np.float32]]:
     """Fit a classic classifier and return its logits of every part."""
-    recipe = order.recipe
+    recipe = config.recipe
     assert recipe.classic is not None  # noqa: S101 - the caller has looked
     if network is None:
         features = {name: part.scans.reshape(len(part.labels), -1).astype(np.float32) for name, part in parts.items()}
     else:
         say("embedding the scans")
-        folder = order.embeddings or order.out / EMBEDDINGS
+        folder = config.embeddings or config.out / EMBEDDINGS
         store = EmbeddingStore(folder, network, precision=facts["precision"])
         features = {name: store.get(part) for name, part in parts.items()}
     say(f"fitting {recipe.classic.kind.replace('_', ' ')} on {features['train'].shape[1]} features")
@@ -248,7 +259,7 @@ def _classic(
     return {name: classic_logits(fitted, given, n_classes) for name, given in features.items()}
 
 
-def _check_pieces(recipe: Recipe) -> None:
+def _check_stages(recipe: Recipe) -> None:
     on_embeddings = [recipe.on_embeddings(phase) for phase in recipe.phases]
     if not on_embeddings or not on_embeddings[-1] or any(on_embeddings[:-1]):
         raise TrainingError(f"{recipe.name} has no pieces: only a recipe whose last phase is on embeddings has.")
@@ -298,7 +309,7 @@ def _clear(folder: Path) -> None:
         folder.rmdir()
 
 
-def _check_classes(part: Part, recipe: Recipe) -> None:
+def _check_classes(part: Subset, recipe: Recipe) -> None:
     """Refuse to train on fewer than two classes, which no metric would ever complain about."""
     present = sorted(set(part.labels.tolist()))
     if len(present) < 2:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.cohorts.folds import Fold, folds_by_person
+from core.cohorts.folds import Fold, folds_by_subject
 from core.errors import TrainingError
-from core.evaluation.metrics import figures_by_person, figures_by_slice, mean_by_person, person_numbers
+from core.evaluation.metrics import slice_metrics, subject_level, subject_metrics, subject_numbers
 from core.evaluation.threshold import best_threshold, decide, impaired_score
 from core.files import write_json, write_table
 from core.networks.recipe import Recipe
@@ -65,7 +65,7 @@ def cross_validate(
         TrainingError: There is no fold of the name given.
         StageLensError: As raised by the rooms below.
     """
-    folds = list(folds_by_person(table, folds=how.folds, repeats=how.repeats, seed=how.seed))
+    folds = list(folds_by_subject(table, folds=how.folds, repeats=how.repeats, seed=how.seed))
     wanted = [fold for fold in folds if how.fold in {None, fold.name}]
     if not wanted:
         raise TrainingError(f"there is no fold {how.fold}; they are called {folds[0].name} to {folds[-1].name}.")
@@ -84,7 +84,7 @@ def summarise(recipe: Recipe, out: Path, folds: list[Fold]) -> dict[str, Any]:
     """Sum up the folds that are finished.
 
     Returns:
-        `finished` and `wanted` folds; `by_person` and `by_slice` for each repeat over everybody in it, each tested by a
+        `finished` and `wanted` folds; `by_subject` and `by_slice` for each repeat over everybody in it, each tested by a
         network that never saw them; `per_fold` mean and standard deviation of the headline figures; for stages
         of Alzheimer's disease `impaired`, any stage but the first against it.
     """
@@ -94,11 +94,11 @@ def summarise(recipe: Recipe, out: Path, folds: list[Fold]) -> dict[str, Any]:
         tables = [pd.read_csv(out / fold.name / PREDICTIONS_FILE, dtype={"subject": str}, keep_default_na=False)
                   for fold in done if fold.repeat == repeat]  # fmt: skip
         tested = pd.concat([table[table["part"] == "test"] for table in tables])
-        by_person, by_slice = (_figures(how, tested, recipe) for how in (figures_by_person, figures_by_slice))
-        repeats.append({"repeat": repeat, "by_person": by_person, "by_slice": by_slice})
+        by_subject, by_slice = (_metrics(how, tested, recipe) for how in (subject_metrics, slice_metrics))
+        repeats.append({"repeat": repeat, "by_subject": by_subject, "by_slice": by_slice})
         for table in tables:
             of_fold = table[table["part"] == "test"]
-            per_fold.append(_figures(figures_by_person, of_fold, recipe) or _figures(figures_by_slice, of_fold, recipe))
+            per_fold.append(_metrics(subject_metrics, of_fold, recipe) or _metrics(slice_metrics, of_fold, recipe))
         if recipe.task == "alzheimer":
             decisions.append(_impaired(tables, recipe))
     values = {name: [fold[name] for fold in per_fold if fold and fold[name] is not None] for name in HEADLINE}
@@ -126,10 +126,10 @@ def _run_fold(request: Request, fold: Fold, run: Path, step: Step, say: Callable
     run_reported(replace(request, split_table=table, out=run, resume=resume, embeddings=embeddings), step=step, say=say)
 
 
-def _figures(how: Callable[..., Any], table: pd.DataFrame, recipe: Recipe) -> dict[str, Any] | None:
-    figures = how(*logits_in(table, recipe), table["subject"].to_numpy(str), recipe.classes,
+def _metrics(how: Callable[..., Any], table: pd.DataFrame, recipe: Recipe) -> dict[str, Any] | None:
+    metrics = how(*logits_in(table, recipe), table["subject"].to_numpy(str), recipe.classes,
                   ordered=recipe.as_task().ordered)  # fmt: skip
-    return figures.as_dict() if figures is not None else None
+    return metrics.as_dict() if metrics is not None else None
 
 
 def _impaired(tables: list[pd.DataFrame], recipe: Recipe) -> dict[str, Any]:
@@ -148,5 +148,5 @@ def _impaired(tables: list[pd.DataFrame], recipe: Recipe) -> dict[str, Any]:
 def _people(table: pd.DataFrame, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
     """Return each person's score (of the mean of their logits) and whether they are impaired."""
     people = table["subject"].where(table["subject"] != "", table["path"])
-    labels, means = mean_by_person(*logits_in(table, recipe), person_numbers(people.to_numpy(str)))
+    labels, means = subject_level(*logits_in(table, recipe), subject_numbers(people.to_numpy(str)))
     return impaired_score(means), labels > 0

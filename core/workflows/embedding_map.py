@@ -20,7 +20,7 @@ from core.workflows.predict import predictor_of
 MOST_EMBEDDED = 1_200  # scans in the plane; more are sampled
 SIDE = 32  # of the pixels that stand for embeddings where no model is chosen
 SPLIT_TITLES = {
-    "person": "By person: nobody is in two parts (honest)",
+    "subject": "By person: nobody is in two parts (honest)",
     "slice": "By slice, at random (as most publications)",
     "folder": "As the folders came (train and test)",
 }
@@ -31,17 +31,17 @@ class EmbeddingMap:
     """Embeddings in the plane, real ones first.
 
     Attributes:
-        places: float32, N × 2.
+        points: float32, N × 2.
         labels: N class names.
-        invented: bool, N.
+        synthetic: bool, N.
         before: Scans by class.
         after: Embeddings by class, invented ones included.
         sampled: Of how many scans these are a sample; None if they are all.
     """
 
-    places: NDArray[np.float32]
+    points: NDArray[np.float32]
     labels: NDArray[np.str_]
-    invented: NDArray[np.bool_]
+    synthetic: NDArray[np.bool_]
     before: dict[str, int]
     after: dict[str, int]
     sampled: int | None
@@ -93,31 +93,31 @@ def map_embeddings(
     if len(table) > MOST_EMBEDDED:
         chosen = table.groupby("label", group_keys=False).sample(frac=MOST_EMBEDDED / len(table), random_state=seed)
     features = _embedded(chosen["path"].tolist(), model)
-    labels = chosen["label"].map({name: place for place, name in enumerate(classes)}).to_numpy(np.int64)
+    labels = chosen["label"].map({name: index for index, name in enumerate(classes)}).to_numpy(np.int64)
     target = oversampling.target
     if target is not None:
         target = max(1, round(target * len(chosen) / len(table)))
     how = Oversampling(oversampling.method, target, oversampling.neighbours)
     everything, all_labels = oversample(how, features, labels, seed)
     names = np.array(classes)[all_labels]
-    invented = np.arange(len(names)) >= len(labels)
-    places = _in_the_plane(everything, umap=umap, seed=seed)
-    before = {name: int((labels == place).sum()) for place, name in enumerate(classes)}
-    after = {name: int((all_labels == place).sum()) for place, name in enumerate(classes)}
-    return EmbeddingMap(places, names, invented, before, after, len(table) if len(chosen) < len(table) else None)
+    synthetic = np.arange(len(names)) >= len(labels)
+    points = _in_the_plane(everything, umap=umap, seed=seed)
+    before = {name: int((labels == index).sum()) for index, name in enumerate(classes)}
+    after = {name: int((all_labels == index).sum()) for index, name in enumerate(classes)}
+    return EmbeddingMap(points, names, synthetic, before, after, len(table) if len(chosen) < len(table) else None)
 
 
 def _embedded(paths: list[str], model: str | None) -> NDArray[np.float32]:
-    greys = []
+    intensities = []
     for path in paths:
         try:
-            greys.append(read_scan_file(path).grey())
+            intensities.append(read_scan_file(path).grey())
         except ScanError as error:
             raise StageLensError(str(error)) from error
     if model is None:
-        small = [cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).ravel() / 255 for grey in greys]
+        small = [cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).ravel() / 255 for grey in intensities]
         return np.stack(small).astype(np.float32)
-    return predictor_of(model).embeddings(greys)
+    return predictor_of(model).embeddings(intensities)
 
 
 def _in_the_plane(features: NDArray[np.float32], *, umap: bool, seed: int) -> NDArray[np.float32]:

@@ -11,12 +11,12 @@ from core.errors import StageLensError
 from core.explain import Explanation, explain, explainer
 from core.explain.attribution import ask
 from core.explain.checks.faithfulness import Faithfulness, agreement, faithfulness
-from core.explain.checks.randomisation import Cascade, cascade, certify
-from core.explain.checks.sanity_report import Certificate, write_certificate
+from core.explain.checks.randomisation import CascadingRandomisation, cascading_randomisation, sanity_check
+from core.explain.checks.sanity_report import SanityReport, write_sanity_report
 from core.explain.checks.stability import Stability, stability
-from core.explain.explanation import Asked
+from core.explain.explanation import ExplanationBatch
 from core.explain.reading import Reading
-from core.explain.targets import class_places
+from core.explain.targets import class_indices
 from core.networks.inference.predictor import Predictor
 from core.scans import Scan, read_scan_file
 from core.workflows.library import SAMPLES
@@ -33,14 +33,14 @@ class Study:
         reading: The scan with its heatmaps.
         stability: Of the strongest slice; None if not asked for.
         faithfulness: Of it.
-        cascade: Of it: the sanity check layer by layer.
+        cascading_randomisation: Of it: the sanity check layer by layer.
         others: Heatmaps of the same slice and class by other methods.
     """
 
     reading: Reading
     stability: Stability | None = None
     faithfulness: Faithfulness | None = None
-    cascade: Cascade | None = None
+    cascading_randomisation: CascadingRandomisation | None = None
     others: tuple[Explanation, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -51,8 +51,8 @@ class Study:
             found["stability"] = self.stability.as_dict()
         if self.faithfulness is not None:
             found["faithfulness"] = self.faithfulness.as_dict()
-        if self.cascade is not None:
-            found["cascade"] = self.cascade.as_dict()
+        if self.cascading_randomisation is not None:
+            found["cascading-randomisation"] = self.cascading_randomisation.as_dict()
         if self.others:
             found["others"] = [other.as_dict() for other in self.others]
             found["agreement"] = agreement([explanation, *self.others])
@@ -95,38 +95,38 @@ def study(
     height = heights[reading.strongest] if heights else height_mm
     name, method, chosen = explanation.class_name, explanation.method, settings or {}
     stable = faithful = steps = None
-    asked = asked_of(predictor, scan, name, height)
+    batch = asked_of(predictor, scan, name, height)
     if "stability" in checks:
-        stable = stability(predictor, scan, name, method, copies=copies, settings=chosen, original=asked)
+        stable = stability(predictor, scan, name, method, copies=copies, settings=chosen, original=batch)
     if "faithfulness" in checks:
-        faithful = faithfulness(asked, explanation)
-    if "cascade" in checks:
-        steps = cascade(predictor, [scan], method, heights_mm=[height], **chosen)
+        faithful = faithfulness(batch, explanation)
+    if "cascading-randomisation" in checks:
+        steps = cascading_randomisation(predictor, [scan], method, heights_mm=[height], **chosen)
     others = tuple(explain(predictor, [scan], [name], one, heights_mm=[height])[0] for one in compare if one != method)
-    return Study(with_doubts(reading, stable, faithful), stable, faithful, steps, others)
+    return Study(with_failed_checks(reading, stable, faithful), stable, faithful, steps, others)
 
 
-def asked_of(predictor: Predictor, scan: Scan, class_name: str, height_mm: float | None = None) -> Asked:
+def asked_of(predictor: Predictor, scan: Scan, class_name: str, height_mm: float | None = None) -> ExplanationBatch:
     """Run the pass of an image that costly checks share."""
-    wanted = class_places(predictor.network.recipe, [class_name])
-    return ask(predictor, predictor.fitted([scan.grey()]), wanted, heights_mm=[height_mm])
+    wanted = class_indices(predictor.network.recipe, [class_name])
+    return ask(predictor, predictor.inputs([scan.grey()]), wanted, heights_mm=[height_mm])
 
 
-def with_doubts(reading: Reading, stable: Stability | None, faithful: Faithfulness | None) -> Reading:
+def with_failed_checks(reading: Reading, stable: Stability | None, faithful: Faithfulness | None) -> Reading:
     """Return a reading whose strongest heatmap carries the doubts of costly checks too."""
-    doubts = list(reading.explanation.doubts)
+    failed_checks = list(reading.explanation.failed_checks)
     if stable is not None and not stable.holds:
-        doubts.append(stable.verdict[0].lower() + stable.verdict[1:])
+        failed_checks.append(stable.verdict[0].lower() + stable.verdict[1:])
     if faithful is not None:
-        doubts += faithful.doubts
+        failed_checks += faithful.failed_checks
     explanations = list(reading.explanations)
-    explanations[reading.strongest] = replace(reading.explanation, doubts=tuple(dict.fromkeys(doubts)))
+    explanations[reading.strongest] = replace(reading.explanation, failed_checks=tuple(dict.fromkeys(failed_checks)))
     return replace(reading, explanations=tuple(explanations))
 
 
-def certify_bundle(
+def check_bundle(
     predictor: Predictor, *, methods: Sequence[str] = (), say: Callable[[str], None] = lambda sentence: None
-) -> tuple[Certificate, Path]:
+) -> tuple[SanityReport, Path]:
     """Run the randomisation check for a bundle on the sample scans, and keep the outcome beside its card.
 
     Args:
@@ -143,8 +143,8 @@ def certify_bundle(
         raise StageLensError("certificates are made for networks of slices.")
     scans, heights = sample_slices()
     what = f"{len(scans)} synthetic slices of the ICBM average brain"
-    certificate = certify(predictor, scans, methods=methods, what=what, heights_mm=heights, say=say)
-    return certificate, write_certificate(predictor.bundle.folder, certificate)
+    sanity_report = sanity_check(predictor, scans, methods=methods, what=what, heights_mm=heights, say=say)
+    return sanity_report, write_sanity_report(predictor.bundle.folder, sanity_report)
 
 
 def sample_slices() -> tuple[list[Scan], list[float]]:
@@ -158,7 +158,7 @@ def sample_slices() -> tuple[list[Scan], list[float]]:
 
 
 def path_frames(
-    predictor: Predictor, scan: Scan, class_name: str, places: Sequence[float]
+    predictor: Predictor, scan: Scan, class_name: str, alphas: Sequence[float]
 ) -> tuple[list[np.ndarray], list[float]]:
     """Return images along the path from black to a scan, and the class's logit at each.
 
@@ -166,12 +166,12 @@ def path_frames(
         predictor: The network.
         scan: An image.
         class_name: Whose logit.
-        places: In [0, 1].
+        alphas: In [0, 1].
 
     Returns:
         float32 images of the network's size, and logits.
     """
-    (fitted,) = predictor.fitted([scan.grey()])
-    place = int(class_places(predictor.network.recipe, [class_name])[0])
-    images = np.stack([fitted * np.float32(at) for at in places])
-    return [image[..., 0] for image in images], predictor.logits_of(images)[:, place].tolist()
+    (inputs,) = predictor.inputs([scan.grey()])
+    index = int(class_indices(predictor.network.recipe, [class_name])[0])
+    images = np.stack([inputs * np.float32(at) for at in alphas])
+    return [image[..., 0] for image in images], predictor.logits_of(images)[:, index].tolist()

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from core.cohorts.split import split_by_person
-from core.cohorts.synthetic.cohort import CHANGES, write_known_cohort
-from core.cohorts.tasks import KNOWN
+from core.cohorts.split import split_by_subject
+from core.cohorts.synthetic.cohort import CHANGES, write_synthetic_cohort
+from core.cohorts.tasks import SYNTHETIC
 from core.errors import StageLensError
 from core.explain import explain, explainers, heatmap_on_scan
 from core.explain.checks.localisation import Localisation, changed_region, localisation
@@ -22,9 +22,9 @@ from core.scans import Scan, read_scan_file
 from core.workflows.train import Request, train_bundle
 
 PEOPLE = 80
-RECIPE = "known_answer"
-CHANGED = KNOWN.classes[1]
-RESULT_FILE = "known_answer.json"
+RECIPE = "synthetic_ground_truth"
+CHANGED = SYNTHETIC.classes[1]
+RESULT_FILE = "ground_truth.json"
 
 
 @dataclass(frozen=True)
@@ -49,28 +49,28 @@ class Score:
 
 
 @dataclass(frozen=True)
-class KnownAnswer:
+class GroundTruthBenchmark:
     """Outcome of a known-answer test.
 
     Attributes:
         kind: What was changed.
         accuracy: Of the network on people it has not seen.
-        area: Mean share of the picture that the changed region fills: what chance would score.
+        auc: Mean share of the picture that the changed region fills: what chance would score.
         scores: A row a method, the best first.
     """
 
     kind: str
     accuracy: float
-    area: float
+    auc: float
     scores: tuple[Score, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {"change": self.kind, "title": CHANGES[self.kind].title, "accuracy": self.accuracy, "area": self.area,
+        return {"change": self.kind, "title": CHANGES[self.kind].title, "accuracy": self.accuracy, "auc": self.auc,
                 "methods": [asdict(score) for score in self.scores]}  # fmt: skip
 
 
-def known_answer(
+def ground_truth_benchmark(
     kind: str,
     out: Path,
     *,
@@ -78,7 +78,7 @@ def known_answer(
     methods: Sequence[str] = (),
     seed: int = 0,
     say: Callable[[str], None] = lambda sentence: None,
-) -> KnownAnswer:
+) -> GroundTruthBenchmark:
     """Make a cohort, train a network on it, and score every method against what was changed.
 
     Args:
@@ -93,9 +93,9 @@ def known_answer(
         StageLensError: There is no such change, or the network did not learn it.
     """
     say(f"making {people} people")
-    table = write_known_cohort(out / "cohort", kind, people, seed=seed)
+    table = write_synthetic_cohort(out / "cohort", kind, people, seed=seed)
     everyone = table.assign(path=[str(out / "cohort" / path) for path in table["path"]], slice=table["height_mm"])
-    write_table(out / "split.csv", split_by_person(everyone.drop(columns=["truth", "height_mm"]), seed=1))
+    write_table(out / "split.csv", split_by_subject(everyone.drop(columns=["truth", "height_mm"]), seed=1))
     say("training")
     request = Request(read_recipe(RECIPE), out / "split.csv", out / "run")
     predictor = load_predictor(train_bundle(request, step=lambda *_: None, say=lambda _: None))
@@ -108,10 +108,10 @@ def known_answer(
             continue
         say(record.title)
         found = explain(predictor, chosen, [CHANGED] * len(chosen), record.name)
-        placed = [localisation(heatmap_on_scan(one), region) for one, region in zip(found, regions, strict=True)]
-        scores.append(_score(record.name, record.title, placed))
+        aligned = [localisation(heatmap_on_scan(one), region) for one, region in zip(found, regions, strict=True)]
+        scores.append(_score(record.name, record.title, aligned))
     scores.sort(key=lambda score: (-score.pointing, -score.mass))
-    answer = KnownAnswer(kind, accuracy, float(np.mean([region.mean() for region in regions])), tuple(scores))
+    answer = GroundTruthBenchmark(kind, accuracy, float(np.mean([region.mean() for region in regions])), tuple(scores))
     write_json(out / RESULT_FILE, answer.as_dict())
     return answer
 
@@ -134,8 +134,8 @@ def _right_ones(predictor: Predictor, table: pd.DataFrame, out: Path) -> tuple[l
     return chosen, regions, float(right.mean())
 
 
-def _score(name: str, title: str, placed: list[Localisation | None]) -> Score:
+def _score(name: str, title: str, aligned: list[Localisation | None]) -> Score:
     def mean(attribute: str) -> float:
-        return float(np.mean([0.0 if one is None else float(getattr(one, attribute)) for one in placed]))
+        return float(np.mean([0.0 if one is None else float(getattr(one, attribute)) for one in aligned]))
 
-    return Score(name, title, mean("hit"), mean("mass"), mean("rank"), len(placed))
+    return Score(name, title, mean("hit"), mean("mass"), mean("rank"), len(aligned))

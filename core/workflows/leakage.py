@@ -14,9 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from core.cohorts.split import WAYS
+from core.cohorts.split import SPLITTERS
 from core.errors import CohortError, StageLensError
-from core.evaluation.metrics import Estimate, draw_people, estimate, person_numbers
+from core.evaluation.metrics import Estimate, draw_people, estimate, subject_numbers
 from core.files import write_table
 from core.networks.recipe import PIXELS, Recipe
 from core.networks.subset import read_scans
@@ -29,32 +29,32 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Way:
+class Scheme:
     """A way of splitting.
 
     Attributes:
         name: Key in JSON.
         title: In words.
-        by: "slice" or "person".
-        by_lot: Whether every person's class was drawn by lot.
+        by: "slice" or "subject".
+        permuted: Whether every person's class was drawn by lot.
     """
 
     name: str
     title: str
     by: str
-    by_lot: bool = False
+    permuted: bool = False
 
 
-LEAK_WAYS = (
-    Way("by_slice", "Slices split at random", "slice"),
-    Way("by_person", "People split", "person"),
-    Way("shuffled_labels", "Classes drawn by lot, slices split at random", "slice", by_lot=True),
-    Way("shuffled_labels_by_person", "Classes drawn by lot, people split", "person", by_lot=True),
+SCHEMES = (
+    Scheme("by_slice", "Slices split at random", "slice"),
+    Scheme("by_subject", "People split", "subject"),
+    Scheme("permuted_labels", "Classes drawn by lot, slices split at random", "slice", permuted=True),
+    Scheme("permuted_labels_by_subject", "Classes drawn by lot, people split", "subject", permuted=True),
 )
 
 
 @dataclass(frozen=True)
-class Leak:
+class Leakage:
     """What a recipe reaches in each way.
 
     Attributes:
@@ -63,7 +63,7 @@ class Leak:
         slices: How many scans.
         people: How many people.
         largest: The most frequent class.
-        share: Accuracy of always answering it.
+        fraction: Accuracy of always answering it.
     """
 
     recipe: str
@@ -71,22 +71,22 @@ class Leak:
     slices: int
     people: int
     largest: str
-    share: float
+    fraction: float
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        ways = {
-            way.name: {**found.as_dict("accuracy"), "split": way.by,
-                       "classes_by_lot": way.by_lot, "title": way.title}
-            for way in LEAK_WAYS if (found := self.accuracy[way.name])
+        schemes = {
+            scheme.name: {**found.as_dict("accuracy"), "split": scheme.by,
+                       "permuted_labels": scheme.permuted, "title": scheme.title}
+            for scheme in SCHEMES if (found := self.accuracy[scheme.name])
         }  # fmt: skip
-        return {"recipe": self.recipe, "slices": self.slices, "people": self.people, **ways,
-                "always": {"class": self.largest, "accuracy": self.share}}  # fmt: skip
+        return {"recipe": self.recipe, "slices": self.slices, "people": self.people, **schemes,
+                "always": {"class": self.largest, "accuracy": self.fraction}}  # fmt: skip
 
 
-def lay_bare(
+def measure_leakage(
     table: pd.DataFrame, recipe: Recipe, *, out: Path | None = None, seed: int = 1, say: Say = lambda _: None
-) -> Leak:
+) -> Leakage:
     """Measure a recipe in each way: a classifier on pixels in ten folds, a network on one split each.
 
     Args:
@@ -106,27 +106,27 @@ def lay_bare(
     on_pixels = recipe.classic is not None and recipe.backbone == PIXELS
     if not on_pixels and out is None:
         raise StageLensError(f"{recipe.name} trains a network; give a folder for its runs with --out.")
-    people = person_numbers(subjects)
+    people = subject_numbers(subjects)
     if people.max() + 1 < FOLDS:
         raise CohortError(f"{FOLDS} people or more are needed; there are {people.max() + 1}.")
-    tables = {False: table, True: table.assign(label=by_lot(table["label"].to_numpy(str), people, seed))}
+    tables = {False: table, True: table.assign(label=permuted(table["label"].to_numpy(str), people, seed))}
     accuracy = {}
     scans = read_scans(table["path"].tolist(), recipe) if on_pixels else None
-    for way in LEAK_WAYS:
-        say(way.title.lower())
-        given = tables[way.by_lot]
+    for scheme in SCHEMES:
+        say(scheme.title.lower())
+        given = tables[scheme.permuted]
         if scans is not None:
-            right = _in_folds(scans, given["label"].to_numpy(str), people, recipe, way.by, seed)
-            accuracy[way.name] = accuracy_over_people(right, people)
+            right = _in_folds(scans, given["label"].to_numpy(str), people, recipe, scheme.by, seed)
+            accuracy[scheme.name] = accuracy_over_people(right, people)
         else:
             assert out is not None  # noqa: S101 - checked above
-            accuracy[way.name] = _trained(given, recipe, out / way.name, way.by, seed, say)
+            accuracy[scheme.name] = _trained(given, recipe, out / scheme.name, scheme.by, seed, say)
     counts = table["label"].value_counts()
-    return Leak(recipe.title, accuracy, len(table), int(people.max()) + 1, str(counts.index[0]),
+    return Leakage(recipe.title, accuracy, len(table), int(people.max()) + 1, str(counts.index[0]),
                 float(counts.iloc[0] / len(table)))  # fmt: skip
 
 
-def by_lot(labels: NDArray[np.str_], people: NDArray[np.int64], seed: int) -> NDArray[np.str_]:
+def permuted(labels: NDArray[np.str_], people: NDArray[np.int64], seed: int) -> NDArray[np.str_]:
     """Return labels with the people's classes shuffled among them: as many people in each class, all slices of one
     alike.
     """
@@ -150,7 +150,7 @@ def _in_folds(
     names, y_true = np.unique(labels, return_inverse=True)
     features = scans.reshape(len(scans), -1).astype(np.float32)
     how = {"n_splits": FOLDS, "shuffle": True, "random_state": seed}
-    if by == "person":
+    if by == "subject":
         folds = StratifiedGroupKFold(**how).split(features, y_true, people)
     else:
         folds = StratifiedKFold(**how).split(features, y_true)
@@ -165,10 +165,10 @@ def _trained(table: pd.DataFrame, recipe: Recipe, run: Path, by: str, seed: int,
     """Train a network on one split, or go on with it, and return its accuracy on the test slices."""
     run.mkdir(parents=True, exist_ok=True)
     split = run / "leak_split.csv"
-    write_table(split, WAYS[by](table, seed=seed))
+    write_table(split, SPLITTERS[by](table, seed=seed))
     folder = run / "run"
     request = Request(recipe, split, folder, resume=(folder / "run.json").exists())
     card = run_training(request, step=lambda *_: None, say=say).card
     assert card is not None  # noqa: S101 - whole recipes are trained here
-    figures = card["by_slice"]
-    return Estimate(figures["accuracy"], *figures["intervals"]["accuracy"])
+    metrics = card["by_slice"]
+    return Estimate(metrics["accuracy"], *metrics["intervals"]["accuracy"])

@@ -11,7 +11,7 @@ import pandas as pd
 from core.cohorts.audit import audit_folder
 from core.cohorts.cohort import holds_volumes
 from core.cohorts.preprocess import SLICES, preprocess
-from core.cohorts.split import WAYS, best_way, read_split
+from core.cohorts.split import SPLITTERS, default_scheme, read_split
 from core.cohorts.volumes import volume_table
 from core.errors import CohortError, StageLensError
 from core.evaluation.evaluation import evaluate_bundle
@@ -19,7 +19,7 @@ from core.files import write_json, write_table
 from core.networks.card import Bundle, open_bundle
 from core.networks.recipe import Recipe
 from core.reporting.pictures.overlays import save_pictures
-from core.runs.folder import BUNDLE_FOLDER, FIGURES_FILE
+from core.runs.folder import BUNDLE_FOLDER, METRICS_FILE
 from core.scans import read_scan_file
 from core.training.phases import Step
 from core.workflows.predict import predictor_of, read_scans
@@ -65,15 +65,15 @@ def full_run(
     split = wanted.out / SPLIT
     if not split.exists():
         table = _table(wanted, say)
-        made = WAYS[wanted.by if wanted.by != "auto" else best_way(table)](table, seed=wanted.seed)
+        made = SPLITTERS[wanted.by if wanted.by != "auto" else default_scheme(table)](table, seed=wanted.seed)
         write_table(split, made)
         say(
             f"split by {made['by'].iloc[0]}: "
             + ", ".join(f"{n} {part}" for part, n in made["part"].value_counts().items())
         )
     run = wanted.out / RUN
-    if (run / FIGURES_FILE).exists():
-        card = json.loads((run / FIGURES_FILE).read_text(encoding="utf-8"))
+    if (run / METRICS_FILE).exists():
+        card = json.loads((run / METRICS_FILE).read_text(encoding="utf-8"))
         return {"out": str(wanted.out), "card": card, "pictures": []}
     if not (run / BUNDLE_FOLDER / "card.json").exists():
         request = Request(wanted.recipe, split, run, wanted.weights, resume=(run / "run.json").exists())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import StageLensError
-from core.explain import explain, explain_greys, explainer
+from core.explain import explain, explain_arrays, explainer
 from core.explain.cams import resized
 from core.explain.reading import Reading
 from core.networks.card import open_bundle
@@ -113,7 +113,7 @@ def _read_whole(
     """Explain a volume with a network that reads it whole; the heatmap is cut where the volume's slices lie."""
     head = standard_head(scan)
     volume = whole_of(head, predictor.network.recipe)
-    (found,) = explain_greys(predictor, [volume], [class_name], method, names=[scan.name], **settings)
+    (found,) = explain_arrays(predictor, [volume], [class_name], method, names=[scan.name], **settings)
     heights = heights_of_whole(predictor.network.recipe, len(volume))
     slices, prediction = (
         slices_of_whole(scan.name, volume, heights),

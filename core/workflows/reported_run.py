@@ -17,7 +17,7 @@ from core.runs.folder import RECIPE_FILE, read_logs, write_recipe
 from core.runs.jobs import Reporter, turn_on
 from core.training.phases import Step
 from core.training.trackers import Tracker, mlflow_tracking, tensorboard_events
-from core.training.train import Order
+from core.training.train import TrainingConfig
 from core.workflows.train import Outcome, Request, run_training
 
 ENVIRONMENT_FILE, CURVES_FILE = "environment.json", "learning_curves.html"
@@ -46,9 +46,9 @@ def run_reported(
             reporter.say(sentence)
             say(sentence)
 
-        def move(title: str, batch: int, batches: int, figures: dict[str, float]) -> None:
-            step(title, batch, batches, figures)
-            reporter.step(title, batch, batches, figures)
+        def move(title: str, batch: int, batches: int, metrics: dict[str, float]) -> None:
+            step(title, batch, batches, metrics)
+            reporter.step(title, batch, batches, metrics)
 
         with turn_on(device, reporter, tell):
             return run_training(request, step=move, say=tell, record=records.record)
@@ -57,7 +57,7 @@ def run_reported(
 class RunRecords:
     """Writes the records of one run; use it as a context, and give `record` to the training."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: TrainingConfig) -> None:
         self._folder, self._recipe = order.out, order.recipe
         self._opened = contextlib.ExitStack()
         self._trackers: list[Tracker] | None = None
@@ -76,9 +76,9 @@ class RunRecords:
             self._trackers = self._begin()
         epochs = read_logs(self._folder)
         learning_curves(epochs).write_html(self._folder / CURVES_FILE, include_plotlyjs="directory")
-        figures = {name: float(value) for name, value in row.items() if name != "epoch"} | {"phase": float(phase)}
+        metrics = {name: float(value) for name, value in row.items() if name != "epoch"} | {"phase": float(phase)}
         for track in self._trackers:
-            track(len(epochs), figures)
+            track(len(epochs), metrics)
 
     def _keep(self) -> None:
         write_recipe(self._folder / RECIPE_FILE, self._recipe)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.cohorts.split_summary import describe_split
 from core.errors import BundleError, TrainingError
-from core.evaluation.confounder_analysis import People, figures_of, held_against
+from core.evaluation.confounder_analysis import Subjects, confounder_analysis, metrics_by_unit
 from core.evaluation.predictions import with_logits
 from core.files import write_json, write_table
 from core.networks.architectures.network import build_network
@@ -23,12 +23,12 @@ from core.networks.card import FORMAT, Bundle, open_bundle
 from core.networks.devices import device_title
 from core.networks.inference.predictor import Predictor, load_predictor
 from core.networks.recipe import Recipe, recipe_values
-from core.networks.subset import fingerprint, load_part
+from core.networks.subset import fingerprint, load_subset
 from core.networks.weights.tensors import Tensors, assign, tensors_of
-from core.runs.folder import BUNDLE_FOLDER, FIGURES_FILE, PREDICTIONS_FILE
+from core.runs.folder import BUNDLE_FOLDER, METRICS_FILE, PREDICTIONS_FILE
 from core.training.phases import Record, Step
-from core.training.train import Order, Trained, train
-from core.workflows.calibrate import COVERAGE, learn_doubt
+from core.training.train import Trained, TrainingConfig, train
+from core.workflows.calibrate import COVERAGE, fit_uncertainty
 
 PART_TITLES = {"train": "training", "val": "validation", "test": "test"}
 PACKAGES = ("keras", "tensorflow", "torch", "jax", "numpy", "opencv-python-headless", "scikit-image", "scikit-learn")
@@ -51,7 +51,7 @@ LIMITS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Request(Order):
+class Request(TrainingConfig):
     """What to train and where; the bundle goes into the folder "bundle" of the run.
 
     Attributes:
@@ -122,7 +122,7 @@ def run_training(
         "data_fingerprint": trained.facts["data_fingerprint"],
         "split": describe_split(trained.split),
         "evaluated_on": test,
-        **figures_of(trained.parts[test].labels, logits[test], trained.parts[test].subjects, recipe.as_task()),
+        **metrics_by_unit(trained.parts[test].labels, logits[test], trained.parts[test].subjects, recipe.as_task()),
         "published_protocol": _published(published),
         "training": _histories(out, recipe),
         "device": device_title(),
@@ -134,12 +134,12 @@ def run_training(
         "limits": list(LIMITS.get(recipe.task, ())),
     }
     if not tensors:
-        write_json(out / FIGURES_FILE, card)
+        write_json(out / METRICS_FILE, card)
         return Outcome(out, card)
     write_bundle(out / BUNDLE_FOLDER, tensors, card)
     bundle = open_bundle(out / BUNDLE_FOLDER)
     say("learning how far to believe it")
-    bundle = learn_doubt(bundle, Predictor(bundle, network, engine="keras"), trained.parts)
+    bundle = fit_uncertainty(bundle, Predictor(bundle, network, engine="keras"), trained.parts)
     return Outcome(out, bundle.card, bundle)
 
 
@@ -157,7 +157,7 @@ def train_bundle(request: Request, *, step: Step, say: Callable[[str], None]) ->
 
 
 def calibrate_bundle(
-    bundle: Bundle, split: pd.DataFrame, *, coverage: float = COVERAGE, people: People | None = None
+    bundle: Bundle, split: pd.DataFrame, *, coverage: float = COVERAGE, people: Subjects | None = None
 ) -> Bundle:
     """Measure a bundle anew and learn how far it is to be believed, as at the end of its training.
 
@@ -173,19 +173,19 @@ def calibrate_bundle(
     """
     if describe_split(split)["hash"] != bundle.card["split"]["hash"]:
         raise BundleError(f"{bundle.name} was trained on another split; only its own knows whom it has not seen.")
-    parts = {name: load_part(split, name, bundle.recipe) for name in sorted(set(split["part"]))}
+    parts = {name: load_subset(split, name, bundle.recipe) for name in sorted(set(split["part"]))}
     if fingerprint(list(parts.values())) != bundle.card["data_fingerprint"]:
         raise BundleError(f"{bundle.name} was trained on other scans than those of this split.")
     asked, task = "test" if "test" in parts else "val", bundle.recipe.as_task()
     data, paths = parts[asked], split.loc[split["part"] == asked, "path"].tolist()
 
     def measure(logits: NDArray[np.float32]) -> dict[str, Any]:
-        figures = figures_of(data.labels, logits, data.subjects, task)
+        metrics = metrics_by_unit(data.labels, logits, data.subjects, task)
         if people is None:
-            return figures
-        return {**figures, "confounders": held_against(people, paths, data.labels, logits, data.subjects, task)}
+            return metrics
+        return {**metrics, "confounders": confounder_analysis(people, paths, data.labels, logits, data.subjects, task)}
 
-    return learn_doubt(bundle, load_predictor(bundle), parts, coverage=coverage, measure=measure)
+    return fit_uncertainty(bundle, load_predictor(bundle), parts, coverage=coverage, measure=measure)
 
 
 def _check_comparable(published: Bundle, recipe: Recipe, facts: dict[str, Any]) -> None:
@@ -208,7 +208,7 @@ def _write_predictions(out: Path, trained: Trained, logits: dict[str, np.ndarray
 def _published(bundle: Bundle | None) -> dict[str, Any] | None:
     if bundle is None:
         return None
-    return {key: bundle.card[key] for key in ("split", "by_slice", "by_person", "training", "date")}
+    return {key: bundle.card[key] for key in ("split", "by_slice", "by_subject", "training", "date")}
 
 
 def _histories(out: Path, recipe: Recipe) -> list[dict[str, Any]]:

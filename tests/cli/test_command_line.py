@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from core.__main__ import app, main
-from core.cohorts.synthetic.ood_images import foreign_pictures
+from core.cohorts.synthetic.ood_images import ood_images
 from core.networks.card import bundle_names
 
 from ..conftest import CLASSES, ROOT, SAMPLES
@@ -44,10 +44,10 @@ def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 def test_predict_gives_probabilities_by_class_for_machines(shell: Shell, models: Path) -> None:
     status, out, _ = shell("predict", SCAN, SAMPLES / "icbm_marked_z24.png", "--model", "tiny", "--json")
-    answers = json.loads(out)
+    predictions = json.loads(out)
     assert status == 0
-    assert [answer["scan"] for answer in answers] == [SCAN, str(SAMPLES / "icbm_marked_z24.png")]
-    for answer in answers:
+    assert [answer["scan"] for answer in predictions] == [SCAN, str(SAMPLES / "icbm_marked_z24.png")]
+    for answer in predictions:
         assert answer["model"] == "tiny"
         assert tuple(answer["probabilities"]) == CLASSES
         assert sum(answer["probabilities"].values()) == pytest.approx(1)
@@ -62,7 +62,7 @@ def test_predict_reads_well_and_takes_the_default_model(shell: Shell, models: Pa
 
 @pytest.mark.skipif(not bundle_names(), reason="no model in models/")
 def test_a_foreign_picture_gets_no_answer_unless_asked_for(shell: Shell, tmp_path: Path) -> None:
-    photograph = foreign_pictures([np.zeros((8, 8))])["photographs"][0].clip(0, 255).astype(np.uint8)
+    photograph = ood_images([np.zeros((8, 8))])["photographs"][0].clip(0, 255).astype(np.uint8)
     cv2.imwrite(str(tmp_path / "photograph.png"), photograph)
     status, out, _ = shell("predict", tmp_path / "photograph.png")
     assert status == 0
@@ -70,12 +70,12 @@ def test_a_foreign_picture_gets_no_answer_unless_asked_for(shell: Shell, tmp_pat
     assert not any(re.search(rf"{name} +\d+\.\d%", out) for name in CLASSES)
     _, out, _ = shell("predict", tmp_path / "photograph.png", "--json")
     (answer,) = json.loads(out)
-    assert (answer["refused"], answer["answer"], answer["probabilities"]) == (True, None, None)
+    assert (answer["rejected"], answer["answer"], answer["probabilities"]) == (True, None, None)
     status, out, err = shell("explain", tmp_path / "photograph.png", "--out", tmp_path / "out")
     assert (status, out, err.count("\n")) == (1, "", 1)
     assert "does not look like what the network was trained on" in err
     assert not (tmp_path / "out").exists()
-    _, out, _ = shell("predict", tmp_path / "photograph.png", "--nevertheless")
+    _, out, _ = shell("predict", tmp_path / "photograph.png", "--force")
     assert all(re.search(rf"{name} +\d+\.\d%", out) for name in CLASSES)
 
 
@@ -160,30 +160,30 @@ def test_bad_usage_is_status_2(shell: Shell, line: str) -> None:
     assert "Usage" in err
 
 
-def test_audit_and_split_write_their_tables(shell: Shell, heads: Path, tmp_path: Path) -> None:
-    status, out, _ = shell("audit", heads, "--table", tmp_path / "t.csv")
+def test_audit_and_split_write_their_tables(shell: Shell, slice_cohort: Path, tmp_path: Path) -> None:
+    status, out, _ = shell("audit", slice_cohort, "--table", tmp_path / "t.csv")
     assert status == 0
     assert "240 images" in out
     assert "20 people, 12 slices each: 8 Non Demented" in out
     assert "No byte-identical copies." in out
     assert (tmp_path / "t.csv").read_text().startswith("path,label,subject,slice")
-    status, out, _ = shell("split", heads, "--out", tmp_path / "s.csv", "--json")
-    assert json.loads(out)["by"] == "person"
-    status, out, _ = shell("split", heads, "--by", "slice", "--out", tmp_path / "s.csv")
+    status, out, _ = shell("split", slice_cohort, "--out", tmp_path / "s.csv", "--json")
+    assert json.loads(out)["by"] == "subject"
+    status, out, _ = shell("split", slice_cohort, "--by", "slice", "--out", tmp_path / "s.csv")
     assert status == 0
     assert "WARNING: 20 of 20 people have slices in more than one part" in out
 
 
-def test_leak_lays_bare_what_a_split_by_slice_is_worth(shell: Shell, heads: Path, tmp_path: Path) -> None:
-    status, out, _ = shell("leak", heads, "--plot", tmp_path / "leak.html", "--json")
+def test_leak_lays_bare_what_a_split_by_slice_is_worth(shell: Shell, slice_cohort: Path, tmp_path: Path) -> None:
+    status, out, _ = shell("leak", slice_cohort, "--plot", tmp_path / "leak.html", "--json")
     found = json.loads(out)
     assert status == 0
-    assert found["by_slice"]["accuracy"] > found["by_person"]["accuracy"] + 0.3
-    assert set(found["shuffled_labels"]) == {"accuracy", "interval", "split", "classes_by_lot", "title"}
+    assert found["by_slice"]["accuracy"] > found["by_subject"]["accuracy"] + 0.3
+    assert set(found["permuted_labels"]) == {"accuracy", "interval", "split", "permuted_labels", "title"}
     assert "Classes drawn by lot" in (tmp_path / "leak.html").read_text(encoding="utf-8")
-    words = shell("leak", heads)[1]
+    words = shell("leak", slice_cohort)[1]
     assert "On people never seen the same recipe is right in" in words
-    status, _, error = shell("leak", heads, "--recipe", "s1_resnet50")
+    status, _, error = shell("leak", slice_cohort, "--recipe", "s1_resnet50")
     assert (status, error.count("\n")) == (1, 1)
     assert "give a folder for its runs with --out" in error
 
@@ -194,9 +194,9 @@ def test_a_part_that_a_run_does_not_have_is_refused_and_not_ignored(shell: Shell
     assert "a run is evaluated on its test part" in " ".join(error.replace("│", " ").split())
 
 
-def test_audit_for_machines(shell: Shell, heads: Path) -> None:
-    findings = json.loads(shell("audit", heads, "--json")[1])
-    assert (findings["images"], findings["people"], findings["slices_per_person"]) == (240, 20, [12])
+def test_audit_for_machines(shell: Shell, slice_cohort: Path) -> None:
+    findings = json.loads(shell("audit", slice_cohort, "--json")[1])
+    assert (findings["images"], findings["people"], findings["slices_per_subject"]) == (240, 20, [12])
 
 
 def test_models_and_recipes_are_listed(shell: Shell, models: Path) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from core.cohorts import audit_folder
-from core.cohorts.subjects import find_people, near_copies
+from core.cohorts.subjects import find_subjects, near_copies
 
 from ..conftest import head, write_heads
 
@@ -20,7 +20,7 @@ def test_people_and_their_order_are_recovered_from_images_alone(tmp_path: Path) 
     assert merged["subject"].nunique() == 9
     assert (merged.groupby("subject")["person"].nunique() == 1).all()
     assert (merged["slice"] == merged["height"] + 1).all()  # the oval shrinks upwards: inferior first
-    assert found.as_dict()["slices_per_person"] == [10]
+    assert found.as_dict()["slices_per_subject"] == [10]
 
 
 def test_names_and_places_of_files_change_nothing(tmp_path: Path) -> None:
@@ -29,9 +29,9 @@ def test_names_and_places_of_files_change_nothing(tmp_path: Path) -> None:
     files = sorted((tmp_path / "a").glob("*/*.png"))
     random.Random(5).shuffle(files)  # noqa: S311
     for number, path in enumerate(files):
-        place = tmp_path / "b" / path.parent.name
-        place.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, place / f"{number}.jpg")
+        index = tmp_path / "b" / path.parent.name
+        index.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, index / f"{number}.jpg")
     second = audit_folder(tmp_path / "b").table
     key = ["sha256", "label", "subject", "slice"]
     pd.testing.assert_frame_equal(
@@ -43,7 +43,7 @@ def test_where_there_is_no_gap_no_people_are_invented() -> None:
     noise = np.random.default_rng(0).normal(size=(300, 4096)).astype(np.float32)
     noise += 2 * np.random.default_rng(1).normal(size=(1, 4096)).astype(np.float32)
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
-    people = find_people(noise, np.ones(300, np.float32))
+    people = find_subjects(noise, np.ones(300, np.float32))
     assert not people.found
     assert np.isnan(people.weakest_link)
 
@@ -52,7 +52,7 @@ def test_one_person_alone_is_not_called_people() -> None:
     slices = np.stack([head(0, height).ravel() for height in range(20)]).astype(np.float32)
     slices -= slices.mean(axis=1, keepdims=True)
     slices /= np.linalg.norm(slices, axis=1, keepdims=True)
-    assert not find_people(slices, np.linspace(1, 0, 20).astype(np.float32)).found
+    assert not find_subjects(slices, np.linspace(1, 0, 20).astype(np.float32)).found
 
 
 def test_more_slices_a_person_than_remembered_neighbours_still_make_one_person() -> None:
@@ -63,7 +63,7 @@ def test_more_slices_a_person_than_remembered_neighbours_still_make_one_person()
     ]
     slices = np.concatenate(people).astype(np.float32)
     slices /= np.linalg.norm(slices, axis=1, keepdims=True)
-    found = find_people(slices, np.tile(np.linspace(1, 0.5, 150), 3).astype(np.float32))
+    found = find_subjects(slices, np.tile(np.linspace(1, 0.5, 150), 3).astype(np.float32))
     assert found.found
     assert found.groups.tolist() == np.repeat([0, 1, 2], 150).tolist()
     assert found.order.tolist() == list(range(150)) * 3
@@ -96,7 +96,7 @@ def test_near_copies_are_grouped_by_correlation() -> None:
 def test_the_alzheimer_set_is_200_people_with_32_slices_each(alzheimer_data: Path, folder: str) -> None:
     found = audit_folder(alzheimer_data / folder)
     findings = found.as_dict()
-    assert (findings["images"], findings["people"], findings["slices_per_person"]) == (6400, 200, [32])
+    assert (findings["images"], findings["people"], findings["slices_per_subject"]) == (6400, 200, [32])
     assert list(findings["people_by_class"].values()) == [100, 70, 28, 2]
     assert (findings["identical_copies"], findings["unreadable"]) == (0, [])
     truth = pd.read_csv(alzheimer_data / "alzheimer_people.csv")

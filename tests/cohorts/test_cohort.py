@@ -33,10 +33,10 @@ def test_the_task_is_told_by_its_folders() -> None:
 
 def test_train_and_test_folders_are_one_cohort_that_remembers_where_files_came_from(tmp_path: Path) -> None:
     for part in ("Training", "Testing"):
-        place = tmp_path / part / "glioma"
-        place.mkdir(parents=True)
-        shutil.copy(SAMPLES / "icbm_template_z00.png", place / "a.png")
-        (place / ".DS_Store").write_bytes(b"")
+        index = tmp_path / part / "glioma"
+        index.mkdir(parents=True)
+        shutil.copy(SAMPLES / "icbm_template_z00.png", index / "a.png")
+        (index / ".DS_Store").write_bytes(b"")
     table, task = index_folder(tmp_path)
     assert task is TUMOUR
     assert sorted(table["came_in"]) == ["Testing", "Training"]

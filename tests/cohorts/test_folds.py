@@ -5,21 +5,21 @@ import pandas as pd
 import pytest
 
 from core.cohorts import audit_folder, holds_volumes, split_by_folder, volume_table
-from core.cohorts.folds import folds_by_person
+from core.cohorts.folds import folds_by_subject
 from core.errors import CohortError
 
 
 def table(people: int = 12, slices: int = 3) -> pd.DataFrame:
     rows = [
-        (f"{person}/{place}.png", "Non Demented" if person % 2 else "Mild Demented", f"P{person}", place)
+        (f"{person}/{index}.png", "Non Demented" if person % 2 else "Mild Demented", f"P{person}", index)
         for person in range(people)
-        for place in range(slices)
+        for index in range(slices)
     ]
     return pd.DataFrame(rows, columns=["path", "label", "subject", "slice"])
 
 
 def test_everybody_is_tested_once_a_repeat_and_nobody_is_in_two_parts() -> None:
-    folds = list(folds_by_person(table(), folds=4, repeats=2, seed=1))
+    folds = list(folds_by_subject(table(), folds=4, repeats=2, seed=1))
     assert [fold.name for fold in folds][:5] == [*(f"repeat1_fold{n}" for n in range(1, 5)), "repeat2_fold1"]
     for fold in folds:
         assert fold.split.groupby("subject")["part"].nunique().eq(1).all()
@@ -30,17 +30,17 @@ def test_everybody_is_tested_once_a_repeat_and_nobody_is_in_two_parts() -> None:
         assert sorted(tested["path"]) == sorted(table()["path"])
     first, second = (folds[number].split["part"].to_numpy() for number in (0, 4))
     assert not np.array_equal(first, second)
-    again = next(folds_by_person(table(), folds=4, repeats=2, seed=1))
+    again = next(folds_by_subject(table(), folds=4, repeats=2, seed=1))
     np.testing.assert_array_equal(again.split["part"].to_numpy(), first)
 
 
 def test_too_few_people_for_the_folds_are_refused() -> None:
     with pytest.raises(CohortError, match="13 folds need 13 people or more; there are 12"):
-        next(folds_by_person(table(), folds=13, repeats=1, seed=1))
+        next(folds_by_subject(table(), folds=13, repeats=1, seed=1))
 
 
-def test_a_split_by_folder_keeps_the_parts_the_files_came_in(heads: Path, tmp_path: Path) -> None:
-    for path in sorted(heads.rglob("*.png")):
+def test_a_split_by_folder_keeps_the_parts_the_files_came_in(slice_cohort: Path, tmp_path: Path) -> None:
+    for path in sorted(slice_cohort.rglob("*.png")):
         part = "Testing" if int(path.stem.split("_")[0][-1], 36) % 3 == 0 else "Training"
         target = tmp_path / part / path.parent.name / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -51,8 +51,8 @@ def test_a_split_by_folder_keeps_the_parts_the_files_came_in(heads: Path, tmp_pa
     kept = split["part"] != "val"
     assert (split.loc[kept, "part"] == came[kept]).all()
     assert (came[~kept] == "train").all()
-    shares = (split["part"] == "val")[came == "train"].groupby(found["label"]).mean()
-    np.testing.assert_allclose(shares, 0.1, atol=0.05)
+    fractions = (split["part"] == "val")[came == "train"].groupby(found["label"]).mean()
+    np.testing.assert_allclose(fractions, 0.1, atol=0.05)
     assert set(split["by"]) == {"folder"}
     with pytest.raises(CohortError, match="a train and a test folder"):
         split_by_folder(found.assign(came_in=""), seed=1)

@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 from core.cohorts import (
     audit_folder,
     read_split,
-    split_by_person,
     split_by_slice,
+    split_by_subject,
     split_hash,
-    tearing,
+    subject_overlap,
     write_folders,
 )
 from core.errors import CohortError
 
 
 @pytest.fixture(scope="module")
-def table(heads: Path) -> pd.DataFrame:
-    return audit_folder(heads).table
+def table(slice_cohort: Path) -> pd.DataFrame:
+    return audit_folder(slice_cohort).table
 
 
 @settings(max_examples=15, deadline=None)
@@ -34,16 +34,16 @@ def test_a_split_by_person_never_tears_anybody_apart(seed: int, counts: list[tup
         for number in range(slices)
     ]
     table = pd.DataFrame(rows, columns=["path", "label", "subject", "slice"])
-    split = split_by_person(table, seed=seed)
+    split = split_by_subject(table, seed=seed)
     assert (split.groupby("subject")["part"].nunique() == 1).all()
     assert set(split["part"]) == {"train", "val", "test"}
-    found = tearing(split)
+    found = subject_overlap(split)
     assert found is not None
-    assert (found.torn, found.seen) == (0, 0)
+    assert (found.overlap, found.seen) == (0, 0)
 
 
 def test_a_seed_gives_the_same_parts_and_another_gives_others(table: pd.DataFrame) -> None:
-    first, again, other = (split_hash(split_by_person(table, seed=seed)) for seed in (1, 1, 2))
+    first, again, other = (split_hash(split_by_subject(table, seed=seed)) for seed in (1, 1, 2))
     assert first == again != other
 
 
@@ -64,27 +64,27 @@ def test_a_split_by_slice_of_the_alzheimer_set_has_the_published_supports(tmp_pa
 def test_a_split_by_slice_tears_people_apart_and_says_so_with_numbers(table: pd.DataFrame) -> None:
     split = split_by_slice(table, seed=1)
     assert split["part"].value_counts().to_dict() == {"train": 158, "val": 36, "test": 46}
-    found = tearing(split)
+    found = subject_overlap(split)
     assert found is not None
-    assert found.torn == 20
+    assert found.overlap == 20
     assert f"{found.seen} of 46 test slices" in found.sentence()
     assert split_hash(split) == split_hash(split_by_slice(table, seed=1))
 
 
 def test_near_copies_stay_together_where_people_are_unknown(table: pd.DataFrame) -> None:
     unknown = table.assign(subject="", copies=table["subject"])
-    split = split_by_person(unknown, seed=1)
+    split = split_by_subject(unknown, seed=1)
     assert (split.assign(group=table["subject"]).groupby("group")["part"].nunique() == 1).all()
-    assert tearing(split) is None
+    assert subject_overlap(split) is None
 
 
-@pytest.mark.parametrize("by", ["person", "slice"])
+@pytest.mark.parametrize("by", ["subject", "slice"])
 def test_folders_hold_the_files_of_the_table(table: pd.DataFrame, tmp_path: Path, by: str) -> None:
     out = tmp_path / "out"
     if by == "slice":
         split = split_by_slice(table, seed=1, folders=out)
     else:
-        split = split_by_person(table, seed=1)
+        split = split_by_subject(table, seed=1)
         write_folders(split, out)
     on_disk = {path.relative_to(out).as_posix() for path in out.glob("*/*/*")}
     wanted = {
@@ -98,7 +98,7 @@ def test_folders_hold_the_files_of_the_table(table: pd.DataFrame, tmp_path: Path
 
 
 def test_a_table_survives_the_disk_and_a_moved_folder(table: pd.DataFrame, tmp_path: Path) -> None:
-    split = split_by_person(table, seed=1)
+    split = split_by_subject(table, seed=1)
     split.to_csv(tmp_path / "split.csv", index=False)
     read = read_split(tmp_path / "split.csv")
     pd.testing.assert_frame_equal(read, split.reset_index(drop=True), check_dtype=False)
@@ -118,4 +118,4 @@ def test_what_is_no_split_table_is_one_sentence(tmp_path: Path, text: str) -> No
 def test_too_few_people_cannot_be_split() -> None:
     table = pd.DataFrame({"path": list("abcd"), "label": "x", "subject": list("1234"), "slice": 1})
     with pytest.raises(CohortError, match="at least 5 people"):
-        split_by_person(table, seed=1)
+        split_by_subject(table, seed=1)

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.cohorts import audit_folder, download, index_folder, index_volumes, preprocess, split_by_person
+from core.cohorts import audit_folder, download, index_folder, index_volumes, preprocess, split_by_subject
 from core.cohorts import volumes_from_slices as stack
 from core.cohorts.preprocess import stacked
 from core.errors import CohortError
 from core.scans import read_scan_file
-from core.scans.registration.standard_space import GREYS_BETWEEN_MM, brain_mask, matched_greys, resampled
+from core.scans.registration.standard_space import TRAINED_HEIGHTS_MM, brain_mask, matched_intensities, resampled
 from core.scans.registration.template import ICBM_TO_TALAIRACH, template
 from core.scans.writing import write_nifti
 
@@ -23,14 +23,14 @@ RATINGS = {"OAS1_0001_MR1": "0", "OAS1_0002_MR1": "0.5", "OAS1_0003_MR1": "", "O
 def oasis(folder: Path, *, as_table: bool, processed: bool = True) -> Path:
     """Lay out OASIS-1 as its discs come, with ratings in the table or in each session's text file."""
     for number, (session, rating) in enumerate(RATINGS.items()):
-        place = folder / f"disc{1 + number // 3}" / session
-        images = place / ("PROCESSED/MPRAGE/T88_111" if processed else "RAW")
+        index = folder / f"disc{1 + number // 3}" / session
+        images = index / ("PROCESSED/MPRAGE/T88_111" if processed else "RAW")
         images.mkdir(parents=True)
         name = f"{session}_mpr_n4_anon_111_t88_masked_gfc" if processed else f"{session}_mpr-1_anon"
         for file, data in volumes.analyze().items():
             (images / f"{name}{Path(file).suffix}").write_bytes(data)
         if not as_table:
-            (place / f"{session}.txt").write_text(
+            (index / f"{session}.txt").write_text(
                 f"SESSION ID:   {session}\nAGE:          70\nCDR:          {rating}\n"
             )
     if as_table:
@@ -102,7 +102,7 @@ def standard_brain() -> np.ndarray:
     from core.scans.registration.standard_space import AFFINE
 
     seen = resampled(ready.brain, np.linalg.inv(ready.affine) @ np.linalg.inv(ICBM_TO_TALAIRACH) @ AFFINE)
-    return matched_greys(np.where(brain_mask(), seen, np.float32(0)))
+    return matched_intensities(np.where(brain_mask(), seen, np.float32(0)))
 
 
 @pytest.fixture(scope="module")
@@ -112,24 +112,24 @@ def class_folders_of_volumes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder, brain = tmp_path_factory.mktemp("volumes"), standard_brain()
     for number in range(6):
-        place = folder / ("NonDemented", "VeryMildDemented", "MildDemented")[number % 3]
-        place.mkdir(exist_ok=True)
+        index = folder / ("NonDemented", "VeryMildDemented", "MildDemented")[number % 3]
+        index.mkdir(exist_ok=True)
         write_nifti(
-            place / f"person{number}.nii.gz", np.clip(brain + 2 * number * (brain > 0), 0, 255).astype(np.uint8), AFFINE
+            index / f"person{number}.nii.gz", np.clip(brain + 2 * number * (brain > 0), 0, 255).astype(np.uint8), AFFINE
         )
     (folder / "MildDemented" / "broken.nii.gz").write_bytes(b"\x1f\x8bnothing")
     return folder
 
 
 def test_preprocess_writes_slices_a_manifest_and_goes_on_where_it_stopped(
-    class_folders_of_volumes: Path, tmp_path: Path
+    class_folders_of_slice_cohort: Path, tmp_path: Path
 ) -> None:
     first = preprocess(class_folders_of_volumes, tmp_path / "out")
     assert len(first.manifest) == 6 * 20
     assert list(first.left_out["source"]) == ["MildDemented/broken.nii.gz"]
     assert first.resumed == 0
     heights = sorted(set(first.manifest["height_mm"]))
-    assert (heights[0], heights[-1]) == GREYS_BETWEEN_MM
+    assert (heights[0], heights[-1]) == TRAINED_HEIGHTS_MM
     picture = read_scan_file(tmp_path / "out" / first.manifest["path"][0])
     assert picture.voxels.shape == (208, 176)
     (tmp_path / "out" / first.manifest["path"][0]).unlink()
@@ -140,18 +140,18 @@ def test_preprocess_writes_slices_a_manifest_and_goes_on_where_it_stopped(
 
 
 def test_what_preprocess_wrote_is_audited_and_split_by_the_people_of_its_manifest(
-    class_folders_of_volumes: Path, tmp_path: Path
+    class_folders_of_slice_cohort: Path, tmp_path: Path
 ) -> None:
     preprocess(class_folders_of_volumes, tmp_path / "out", slices=4)
     audit = audit_folder(tmp_path / "out")
     assert audit.named
     assert audit.as_dict()["people"] == 6
     assert sorted(audit.table["slice"].unique()) == [1, 2, 3, 4]
-    parts = split_by_person(audit.table, seed=1)
+    parts = split_by_subject(audit.table, seed=1)
     assert (parts.groupby("subject")["part"].nunique() == 1).all()
 
 
-def test_preprocess_writes_cubes(class_folders_of_volumes: Path, tmp_path: Path) -> None:
+def test_preprocess_writes_cubes(class_folders_of_slice_cohort: Path, tmp_path: Path) -> None:
     made = preprocess(class_folders_of_volumes, tmp_path / "out", slices=None)
     cube = read_scan_file(tmp_path / "out" / made.manifest["path"][0])
     assert cube.voxels.shape == (128, 128, 128)
@@ -159,7 +159,9 @@ def test_preprocess_writes_cubes(class_folders_of_volumes: Path, tmp_path: Path)
     assert len(made.manifest) == 6
 
 
-def test_preprocess_writes_into_no_folder_of_something_else(class_folders_of_volumes: Path, tmp_path: Path) -> None:
+def test_preprocess_writes_into_no_folder_of_something_else(
+    class_folders_of_slice_cohort: Path, tmp_path: Path
+) -> None:
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(CohortError, match="something else"):
         preprocess(class_folders_of_volumes, tmp_path)
@@ -222,9 +224,9 @@ def test_without_kaggle_one_line_says_where_to_get_the_set_by_hand(tmp_path: Pat
     def offline(handle: str, out: Path) -> str:
         raise ConnectionError("no route to host\nand a second line")
 
-    with pytest.raises(CohortError) as refused:
+    with pytest.raises(CohortError) as rejected:
         download("tumour", tmp_path / "data", fetch=offline)
-    sentence = str(refused.value)
+    sentence = str(rejected.value)
     assert "https://www.kaggle.com/datasets/masoudnickparvar/brain-tumor-mri-dataset" in sentence
     assert "\n" not in sentence
 
@@ -237,9 +239,11 @@ def test_the_known_counts_are_those_of_the_real_sets(alzheimer_data: Path) -> No
         assert download(name, alzheimer_data / folder, fetch=never).as_known
 
 
-def test_a_volume_among_slices_is_unreadable_to_the_audit_and_says_what_to_do(heads: Path, tmp_path: Path) -> None:
+def test_a_volume_among_slices_is_unreadable_to_the_audit_and_says_what_to_do(
+    slice_cohort: Path, tmp_path: Path
+) -> None:
 
-    shutil.copytree(heads, tmp_path / "heads")
+    shutil.copytree(slice_cohort, tmp_path / "heads")
     (tmp_path / "heads" / "NonDemented" / "volume.nii").write_bytes(volumes.nifti())
     unreadable = audit_folder(tmp_path / "heads").unreadable
     assert list(unreadable["reason"]) == [

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from core.evaluation.comparison import accuracy_apart, compare_areas, compare_decisions
+from core.evaluation.comparison import accuracy_difference, compare_auc, compare_decisions
 
 
 def two_scores(seed: int = 0, n: int = 90) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -23,7 +23,7 @@ def test_delong_is_its_definition_pair_by_pair() -> None:
         under.append(wins.mean(axis=0))
     s = np.cov(over) / positive.sum() + np.cov(under) / (~positive).sum()
     error = np.sqrt(s[0, 0] + s[1, 1] - 2 * s[0, 1])
-    found = compare_areas(positive, *scores)
+    found = compare_auc(positive, *scores)
     assert found.first == pytest.approx(roc_auc_score(positive, scores[0]), abs=1e-12)
     assert found.second == pytest.approx(roc_auc_score(positive, scores[1]), abs=1e-12)
     assert found.z == pytest.approx((found.first - found.second) / error, abs=1e-9)
@@ -41,18 +41,18 @@ def test_delong_keeps_its_level_and_finds_what_is_there() -> None:
                 positive * (0.8 + gain) + shared + rng.normal(size=80),
                 positive * 0.8 + shared + rng.normal(size=80),
             )
-            found[gain] += compare_areas(positive, *pair).p < 0.05
+            found[gain] += compare_auc(positive, *pair).p < 0.05
     assert 0.02 <= found[0.0] / 300 <= 0.09
     assert found[0.8] / 300 > 0.5
 
 
 def test_a_network_is_no_better_than_itself() -> None:
     positive, score, _ = two_scores()
-    same = compare_areas(positive, score, score)
+    same = compare_auc(positive, score, score)
     assert (same.difference.value, np.isnan(same.p)) == (0, True)
     assert same.as_dict()["p"] is None
     with pytest.raises(ValueError, match="positives and negatives"):
-        compare_areas(np.ones(5, bool), np.arange(5.0), np.arange(5.0))
+        compare_auc(np.ones(5, bool), np.arange(5.0), np.arange(5.0))
 
 
 def test_mcnemar_is_the_exact_one_of_the_textbook() -> None:
@@ -73,7 +73,7 @@ def test_the_difference_of_accuracies_is_paired_and_over_people() -> None:
     hard = np.repeat(rng.random(60) < 0.5, 20)
     first = ~hard | (rng.random(1200) < 0.1)
     second = first & (rng.random(1200) < 0.95)
-    found = accuracy_apart(first, second, people)
+    found = accuracy_difference(first, second, people)
     assert found.value == pytest.approx(first.mean() - second.mean(), abs=1e-12)
     assert 0 < found.low < found.value < found.high
     assert found.high - found.low < 0.05  # unpaired it would be 0.2

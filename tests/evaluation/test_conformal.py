@@ -7,11 +7,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from core.cohorts.synthetic.cohort import known_slices
-from core.cohorts.tasks import KNOWN
+from core.cohorts.synthetic.cohort import synthetic_slices
+from core.cohorts.tasks import SYNTHETIC
 from core.evaluation.conformal import covered, least_people, prediction_sets, set_bounds, set_bounds_of_slices
-from core.evaluation.metrics import mean_by_person
-from core.networks.inference.prediction import not_ruled_out
+from core.evaluation.metrics import subject_level
+from core.networks.inference.prediction import prediction_set
 
 
 def people(seed: int, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +58,7 @@ def test_a_class_with_people_enough_has_a_bound_of_its_own() -> None:
         sets, alone = prediction_sets(probabilities[:1000], labels[:1000], probabilities[1000:], coverage=0.9)
         assert len(alone) >= 2
         assert 3 not in alone or (labels[:1000] == 3).sum() >= least_people(0.9)
-        by_class += [covered(sets, labels[1000:], wanted=0.9).by_class[place] for place in alone]
+        by_class += [covered(sets, labels[1000:], wanted=0.9).by_class[index] for index in alone]
     assert np.mean(by_class) == pytest.approx(0.9, abs=0.02)
 
 
@@ -67,8 +67,8 @@ def test_a_rare_class_beside_a_large_one_does_not_break_the_promise() -> None:
     for _ in range(100):
         logits = rng.normal(size=(1060, 2)) + np.array([1.5, 0])
         labels = (rng.random(1060) > softmax(logits, axis=1)[:, 0]).astype(int)
-        chances = softmax(logits, axis=1)
-        sets, _ = prediction_sets(chances[:60], labels[:60], chances[60:], coverage=0.9)
+        probabilities = softmax(logits, axis=1)
+        sets, _ = prediction_sets(probabilities[:60], labels[:60], probabilities[60:], coverage=0.9)
         found.append(covered(sets, labels[60:], wanted=0.9).coverage.value)
     assert np.mean(found) == pytest.approx(0.9, abs=0.02)
 
@@ -82,26 +82,26 @@ def test_no_set_is_empty_and_a_class_nobody_has_is_not_measured() -> None:
 
 
 @pytest.fixture(scope="module")
-def invented() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def synthetic() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Small pictures, classes and people of 240 invented people whose ventricles differ by little."""
-    slices = list(known_slices("ventricles", 240, millimetres=1.5))
+    slices = list(synthetic_slices("ventricles", 240, millimetres=1.5))
     small = [cv2.resize(one.grey, (44, 52), interpolation=cv2.INTER_AREA).ravel() for one in slices]
-    labels = [int(one.label == KNOWN.classes[1]) for one in slices]
+    labels = [int(one.label == SYNTHETIC.classes[1]) for one in slices]
     return np.array(small, np.float32), np.array(labels), np.array([one.person for one in slices])
 
 
 def test_on_the_synthetic_cohort_sets_keep_their_promise_over_twenty_splits(
-    invented: tuple[np.ndarray, np.ndarray, np.ndarray],
+    synthetic: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
-    pictures, labels, persons = invented
+    pictures, labels, persons = synthetic
     found, sizes = [], []
     for seed in range(20):
         train, known, asked = np.split(np.random.default_rng(seed).permutation(240), 3)
         network = make_pipeline(StandardScaler(), PCA(20, random_state=0), LogisticRegression(C=0.1, max_iter=500))
         network.fit(pictures[np.isin(persons, train)], labels[np.isin(persons, train)])
-        truth, means = mean_by_person(labels, np.log(network.predict_proba(pictures).clip(1e-12)), persons)
-        chances = softmax(means, axis=1)
-        sets, _ = prediction_sets(chances[known], truth[known], chances[asked], coverage=0.9)
+        truth, means = subject_level(labels, np.log(network.predict_proba(pictures).clip(1e-12)), persons)
+        probabilities = softmax(means, axis=1)
+        sets, _ = prediction_sets(probabilities[known], truth[known], probabilities[asked], coverage=0.9)
         measured = covered(sets, truth[asked], wanted=0.9)
         found.append(measured.coverage.value)
         sizes.append(measured.size)
@@ -117,9 +117,9 @@ def test_one_slice_of_a_new_person_keeps_the_promise_too() -> None:
         labels = np.repeat((rng.random(160) > softmax(of_person, axis=1)[:, 0]).astype(int), 16)
         numbers = np.repeat(np.arange(160), 16)
         known = numbers < 60
-        chances = softmax(logits, axis=1)
-        bounds = set_bounds_of_slices(chances[known], labels[known], numbers[known], coverage=0.9)
-        kept = not_ruled_out(chances[~known], bounds)
+        probabilities = softmax(logits, axis=1)
+        bounds = set_bounds_of_slices(probabilities[known], labels[known], numbers[known], coverage=0.9)
+        kept = prediction_set(probabilities[~known], bounds)
         found.append(kept[np.arange(len(kept)), labels[~known]].mean())
     assert np.mean(found) == pytest.approx(0.9, abs=0.03)
 

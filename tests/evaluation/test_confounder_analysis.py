@@ -6,13 +6,13 @@ import pytest
 from scipy.stats import pearsonr
 from sklearn.metrics import roc_auc_score
 
-from core.cohorts.covariates import covariates_of, read_people
+from core.cohorts.covariates import covariates_of, read_subjects
 from core.cohorts.tasks import ALZHEIMER, TUMOUR
 from core.errors import CohortError
-from core.evaluation.confounder_analysis import People, held_against, known_people
+from core.evaluation.confounder_analysis import Subjects, confounder_analysis, known_subjects
 from core.evaluation.confounders import covariate
 from core.evaluation.evaluation import evaluate
-from core.evaluation.predictions import answers_of_run
+from core.evaluation.predictions import predictions_of_run
 
 N = 80
 
@@ -24,7 +24,7 @@ def a_cohort(seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.nd
     stage = np.concatenate([np.zeros(N // 4, int), rng.integers(0, 3, N - N // 4)])
     logits = np.zeros((N, 4))
     logits[:, 0] = (65 - age) / 10 + rng.normal(0, 0.2, N)
-    paths = [f"/data/set/{'abc'[stage[person]]}/p{person:03d}_{place}.png" for person in range(N) for place in range(4)]
+    paths = [f"/data/set/{'abc'[stage[person]]}/p{person:03d}_{index}.png" for person in range(N) for index in range(4)]
     table = pd.DataFrame({"path": [path.removeprefix("/data/") for path in paths], "age": np.repeat(age, 4).astype(str),
                           "sex": np.repeat(rng.choice(["F", "M"], N), 4)})  # fmt: skip
     subjects = np.repeat([f"P{person:03d}" for person in range(N)], 4)
@@ -38,15 +38,15 @@ def write(table: pd.DataFrame, folder: Path) -> Path:
 
 def test_a_network_that_reads_age_is_found_out(tmp_path: Path) -> None:
     table, labels, logits, subjects, paths = a_cohort()
-    people = known_people(write(table, tmp_path), aged_from=60, unknown_age=None)
+    people = known_subjects(write(table, tmp_path), aged_from=60, unknown_age=None)
     assert people is not None
-    found = held_against(people, paths, labels, logits, subjects, ALZHEIMER)
+    found = confounder_analysis(people, paths, labels, logits, subjects, ALZHEIMER)
     everybody, aged = found["groups"]
     assert (everybody["people"], aged["people"]) == (N, N * 3 // 4)
     age = np.asarray(table["age"][::4], float)
     alone = everybody["covariates"][0]
     assert alone["auc_alone"]["value"] == pytest.approx(roc_auc_score(labels[::4] > 0, age), abs=1e-9)
-    assert everybody["by_person"]["auc_impaired"] > 0.6 > aged["by_person"]["auc_impaired"]
+    assert everybody["by_subject"]["auc_impaired"] > 0.6 > aged["by_subject"]["auc_impaired"]
     said = "\n".join(found["warnings"])
     assert "age explains 9" in said  # per cent and more
     assert "age alone, without any picture, has an area of" in said
@@ -71,11 +71,11 @@ def test_explained_variance_is_that_of_scipy_and_of_an_analysis_of_variance() ->
 
 def test_scans_are_found_by_the_end_of_their_path_or_by_person(tmp_path: Path) -> None:
     table = pd.DataFrame({"path": ["set/train/a/1.png", "set/test/a/1.png", "set/b/2.png"], "age": ["61", "72", ""]})
-    people = read_people(write(table, tmp_path))
+    people = read_subjects(write(table, tmp_path))
     paths = ["/x/set/train/a/1.png", "/x/set/test/a/1.png", "/other/b/2.png", "/y/a/1.png", "/x/none.png"]
     found = covariates_of(people, paths, [""] * 5)["age"]
     np.testing.assert_array_equal(found, [61, 72, np.nan, np.nan, np.nan])  # "a/1.png" might be either
-    by_name = read_people(write(pd.DataFrame({"person": ["P1", "P2"], "sex": ["F", "M"]}), tmp_path))
+    by_name = read_subjects(write(pd.DataFrame({"person": ["P1", "P2"], "sex": ["F", "M"]}), tmp_path))
     assert covariates_of(by_name, ["x"] * 3, ["P2", "P1", "P9"])["sex"].tolist() == ["M", "F", ""]
 
 
@@ -89,20 +89,20 @@ def test_scans_are_found_by_the_end_of_their_path_or_by_person(tmp_path: Path) -
 )
 def test_a_table_that_is_none_is_refused(table: dict[str, list[object]], message: str, tmp_path: Path) -> None:
     with pytest.raises(CohortError, match=message):
-        read_people(write(pd.DataFrame(table), tmp_path))
+        read_subjects(write(pd.DataFrame(table), tmp_path))
 
 
 def test_what_cannot_be_held_against_figures_is_said(tmp_path: Path) -> None:
     table, labels, logits, subjects, paths = a_cohort()
-    people = People(read_people(write(table, tmp_path)))
+    people = Subjects(read_subjects(write(table, tmp_path)))
     with pytest.raises(CohortError, match="people cannot be told apart"):
-        held_against(people, paths, labels, logits, np.full(len(labels), ""), ALZHEIMER)
+        confounder_analysis(people, paths, labels, logits, np.full(len(labels), ""), ALZHEIMER)
     with pytest.raises(CohortError, match="stages of a disease only"):
-        held_against(people, paths, labels, logits, subjects, TUMOUR)
+        confounder_analysis(people, paths, labels, logits, subjects, TUMOUR)
     with pytest.raises(CohortError, match="none of these scans is in the table"):
-        held_against(people, ["/z/q.png"] * len(paths), labels, logits, subjects, ALZHEIMER)
+        confounder_analysis(people, ["/z/q.png"] * len(paths), labels, logits, subjects, ALZHEIMER)
     with pytest.raises(CohortError, match="no table of people"):
-        read_people(tmp_path / "none.csv")
+        read_subjects(tmp_path / "none.csv")
 
 
 def test_age_alone_on_the_real_set_is_what_the_table_of_people_says(alzheimer_data: Path) -> None:
@@ -129,21 +129,21 @@ def test_a_run_is_evaluated_from_what_it_kept(tmp_path: Path) -> None:
     table, labels, logits, subjects, paths = a_cohort()
     predictions = pd.DataFrame({"path": paths, "label": [ALZHEIMER.classes[label] for label in labels],
                                 "subject": subjects, "part": "test"})  # fmt: skip
-    for place, name in enumerate(ALZHEIMER.classes):
-        predictions[f"logit {name}"] = logits[:, place]
+    for index, name in enumerate(ALZHEIMER.classes):
+        predictions[f"logit {name}"] = logits[:, index]
     for fold, part in enumerate(np.array_split(np.arange(N), 2), start=1):
         folder = tmp_path / "cv" / f"repeat1_fold{fold}"
         folder.mkdir(parents=True)
         predictions[predictions["subject"].isin(subjects[part * 4])].to_csv(folder / "predictions.csv", index=False)
         write_recipe(folder / "recipe.toml", tiny_recipe())
-    people = known_people(write(table, tmp_path), aged_from=60, unknown_age=None)
-    found = evaluate(answers_of_run(tmp_path / "cv"), people)
-    assert found["by_person"]["n"] == N
+    people = known_subjects(write(table, tmp_path), aged_from=60, unknown_age=None)
+    found = evaluate(predictions_of_run(tmp_path / "cv"), people)
+    assert found["by_subject"]["n"] == N
     assert len(found["confounders"]["groups"]) == 2
-    assert evaluate(answers_of_run(tmp_path / "cv"))["confounders"] is None
+    assert evaluate(predictions_of_run(tmp_path / "cv"))["confounders"] is None
     (tmp_path / "empty").mkdir()
     write_recipe(tmp_path / "empty" / "recipe.toml", tiny_recipe())
     with pytest.raises(TrainingError, match="holds no finished run"):
-        answers_of_run(tmp_path / "empty")
+        predictions_of_run(tmp_path / "empty")
     with pytest.raises(TrainingError, match=r"holds no run; a bundle is evaluated on a split, given with --split"):
-        answers_of_run(tmp_path / "none")
+        predictions_of_run(tmp_path / "none")

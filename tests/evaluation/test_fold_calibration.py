@@ -5,7 +5,7 @@ from scipy.special import softmax
 
 from core.cohorts.tasks import ALZHEIMER
 from core.evaluation.fold_calibration import calibration_of, sets_of
-from core.reporting.text.evaluation import calibration_words, sets_words
+from core.reporting.text.evaluation import calibration_text, sets_text
 
 from ..conftest import tiny_recipe
 
@@ -18,8 +18,8 @@ def fold(seed: int, *, too_sure: float, people: int = 150) -> pd.DataFrame:
     table = pd.DataFrame({"label": np.repeat(np.array(ALZHEIMER.classes)[stage], 3),
                           "subject": np.repeat([f"P{seed}_{person}" for person in range(people)], 3),
                           "part": np.repeat(np.where(np.arange(people) % 2, "val", "test"), 3)})  # fmt: skip
-    for place, name in enumerate(ALZHEIMER.classes):
-        table[f"logit {name}"] = np.repeat(too_sure * logits[:, place], 3)
+    for index, name in enumerate(ALZHEIMER.classes):
+        table[f"logit {name}"] = np.repeat(too_sure * logits[:, index], 3)
     return table
 
 
@@ -27,7 +27,7 @@ def test_each_fold_is_calibrated_on_its_own_validation_people() -> None:
     folds = [fold(seed, too_sure=sure) for seed, sure in enumerate((3.0, 1.0, 3.0))]
     found = calibration_of(folds, tiny_recipe())
     assert found is not None
-    for unit in ("by_slice", "by_person"):
+    for unit in ("by_slice", "by_subject"):
         one = found[unit]
         assert (one["fitted_on_people"], one["measured_on_people"]) == (225, 225)
         assert one["temperature"]["temperatures"] == pytest.approx([3, 1, 3], rel=0.35)
@@ -37,7 +37,7 @@ def test_each_fold_is_calibrated_on_its_own_validation_people() -> None:
         low, high = one["as_is"]["interval"]
         assert low < one["as_is"]["error"] < high
         assert sum(bin_["n"] for bin_ in one["as_is"]["reliability"]) == (675 if unit == "by_slice" else 225)
-    words = calibration_words(found)
+    words = calibration_text(found)
     assert "fitted on 225 validation people, measured on 225 test people" in words
     assert "temperature 3" in words or "temperature 2" in words
 
@@ -56,5 +56,5 @@ def test_sets_of_people_keep_their_promise_over_the_folds() -> None:
     assert low - 0.01 <= 0.9 <= high + 0.01
     assert low < found["coverage"] < high
     assert 1 < found["size"] < 4
-    assert all(0.8 < share <= 1 for share in found["by_class"].values())
-    assert "promised 90%" in sets_words(found)
+    assert all(0.8 < fraction <= 1 for fraction in found["by_class"].values())
+    assert "promised 90%" in sets_text(found)

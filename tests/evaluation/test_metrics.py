@@ -13,8 +13,8 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from core.evaluation.auc import weighted_areas
-from core.evaluation.metrics import draw_people, estimate, figures_by_person, figures_by_slice
+from core.evaluation.auc import weighted_auc
+from core.evaluation.metrics import draw_people, estimate, slice_metrics, subject_metrics
 
 CLASSES = ("a", "b", "c")
 
@@ -30,33 +30,33 @@ def simulated(seed: int = 0, people: int = 60, slices: int = 8) -> tuple[np.ndar
 
 def test_the_figures_are_those_of_scikit_learn() -> None:
     y_true, logits, subjects = simulated()
-    figures = figures_by_slice(y_true, logits, subjects, CLASSES).as_dict()
+    metrics = slice_metrics(y_true, logits, subjects, CLASSES).as_dict()
     probabilities = np.exp(logits.astype(float))
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    assert figures["accuracy"] == pytest.approx(accuracy_score(y_true, logits.argmax(1)), abs=1e-9)
-    assert figures["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(y_true, logits.argmax(1)), abs=1e-9)
-    assert figures["auc"] == pytest.approx(roc_auc_score(y_true, probabilities, multi_class="ovr"), abs=1e-9)
+    assert metrics["accuracy"] == pytest.approx(accuracy_score(y_true, logits.argmax(1)), abs=1e-9)
+    assert metrics["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(y_true, logits.argmax(1)), abs=1e-9)
+    assert metrics["auc"] == pytest.approx(roc_auc_score(y_true, probabilities, multi_class="ovr"), abs=1e-9)
     y_pred = logits.argmax(1)
-    ordered = figures_by_slice(y_true, logits, subjects, CLASSES, ordered=True)
+    ordered = slice_metrics(y_true, logits, subjects, CLASSES, ordered=True)
     for name, expected in {
         "precision": precision_score(y_true, y_pred, average="macro"),
         "f1": f1_score(y_true, y_pred, average="macro"),
         "kappa": cohen_kappa_score(y_true, y_pred, weights="quadratic"),
         "stage_error": mean_absolute_error(y_true, y_pred),
         "log_loss": log_loss(y_true, probabilities),
-        "brier": sum(brier_score_loss(y_true == place, probabilities[:, place]) for place in range(3)),
+        "brier": sum(brier_score_loss(y_true == index, probabilities[:, index]) for index in range(3)),
         "auc_impaired": roc_auc_score(y_true > 0, 1 - probabilities[:, 0]),
-        "specificity": np.mean([accuracy_score(y_pred[y_true != place] != place, [True] * (y_true != place).sum())
-                                for place in range(3)]),
+        "specificity": np.mean([accuracy_score(y_pred[y_true != index] != index, [True] * (y_true != index).sum())
+                                for index in range(3)]),
     }.items():  # fmt: skip
         assert ordered.estimates[name].value == pytest.approx(expected, abs=1e-9), name
     precision, recall, f1, _ = precision_recall_fscore_support(y_true, y_pred)
-    for place, name in enumerate(CLASSES):
+    for index, name in enumerate(CLASSES):
         found = ordered.by_class[name]
-        assert found["precision"].value == pytest.approx(precision[place], abs=1e-9)
-        assert found["recall"].value == pytest.approx(recall[place], abs=1e-9)
-        assert found["f1"].value == pytest.approx(f1[place], abs=1e-9)
-        assert found["auc"].value == pytest.approx(roc_auc_score(y_true == place, probabilities[:, place]), abs=1e-9)
+        assert found["precision"].value == pytest.approx(precision[index], abs=1e-9)
+        assert found["recall"].value == pytest.approx(recall[index], abs=1e-9)
+        assert found["f1"].value == pytest.approx(f1[index], abs=1e-9)
+        assert found["auc"].value == pytest.approx(roc_auc_score(y_true == index, probabilities[:, index]), abs=1e-9)
 
 
 def test_areas_of_weighted_scores_with_ties_are_those_of_scikit_learn() -> None:
@@ -64,9 +64,9 @@ def test_areas_of_weighted_scores_with_ties_are_those_of_scikit_learn() -> None:
     positive, score = rng.random(300) < 0.4, rng.integers(0, 12, 300) / 11
     weights = rng.integers(0, 4, (5, 300))
     expected = [roc_auc_score(positive, score, sample_weight=weight) for weight in weights]
-    np.testing.assert_allclose(weighted_areas(positive, score, weights), expected, atol=1e-12)
+    np.testing.assert_allclose(weighted_auc(positive, score, weights), expected, atol=1e-12)
     weights[0, positive] = 0
-    assert np.isnan(weighted_areas(positive, score, weights)[0])
+    assert np.isnan(weighted_auc(positive, score, weights)[0])
 
 
 def test_intervals_over_people_cover_the_truth_and_those_over_slices_do_not() -> None:
@@ -86,18 +86,18 @@ def test_intervals_over_people_cover_the_truth_and_those_over_slices_do_not() ->
 def test_a_person_counts_once_on_the_mean_of_their_logits() -> None:
     y_true = np.array([0, 0, 1, 1, 2])
     logits = np.array([[3, 0, 0], [-1, 0, 0], [0, 1, 2], [0, 1, -1], [0, 5, 0]], np.float32)
-    figures = figures_by_person(y_true, logits, np.array(["x", "x", "y", "y", "z"]), CLASSES)
-    assert figures is not None
-    assert figures.n == 3
-    assert figures.confusion.tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 0]]
-    assert figures.estimates["accuracy"].value == pytest.approx(2 / 3)
+    metrics = subject_metrics(y_true, logits, np.array(["x", "x", "y", "y", "z"]), CLASSES)
+    assert metrics is not None
+    assert metrics.n == 3
+    assert metrics.confusion.tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 0]]
+    assert metrics.estimates["accuracy"].value == pytest.approx(2 / 3)
 
 
 def test_copies_of_a_persons_slices_do_not_narrow_the_interval() -> None:
     few, many = simulated(people=40, slices=2), simulated(people=40, slices=32)
 
     def width(data: tuple[np.ndarray, np.ndarray, np.ndarray]) -> float:
-        estimate = figures_by_slice(*data, CLASSES).estimates["accuracy"]
+        estimate = slice_metrics(*data, CLASSES).estimates["accuracy"]
         return estimate.high - estimate.low
 
     assert width(many) > 0.7 * width(few)
@@ -111,22 +111,22 @@ def test_an_undefined_figure_is_null_with_its_reason_and_never_zero() -> None:
         np.eye(3, dtype=np.float32)[[0, 0, 1, 2, 0, 0]],
         np.array(list("aabbcc")),
     )
-    figures = figures_by_slice(y_true, logits, subjects, CLASSES)
-    assert figures.as_dict()["auc"] is None
-    assert figures.estimates["auc"].reason == "the part holds one class only"
-    assert figures.as_dict()["recall_by_class"]["b"] is None
-    assert "b: nobody in this part; left out of the means." in figures.notes
+    metrics = slice_metrics(y_true, logits, subjects, CLASSES)
+    assert metrics.as_dict()["auc"] is None
+    assert metrics.estimates["auc"].reason == "the part holds one class only"
+    assert metrics.as_dict()["recall_by_class"]["b"] is None
+    assert "b: nobody in this part; left out of the means." in metrics.notes
 
 
 def test_unknown_people_are_said() -> None:
     y_true, logits, subjects = simulated()
     nobody = np.full(len(subjects), "")
-    assert figures_by_person(y_true, logits, nobody, CLASSES) is None
-    assert "too narrow" in figures_by_slice(y_true, logits, nobody, CLASSES).notes[0]
+    assert subject_metrics(y_true, logits, nobody, CLASSES) is None
+    assert "too narrow" in slice_metrics(y_true, logits, nobody, CLASSES).notes[0]
 
 
 def test_the_interval_is_repeatable_and_holds_the_value() -> None:
-    first, again = (figures_by_slice(*simulated(), CLASSES).as_dict() for _ in range(2))
+    first, again = (slice_metrics(*simulated(), CLASSES).as_dict() for _ in range(2))
     assert first == again
     for name, (low, high) in first["intervals"].items():
         assert low <= first[name] <= high

@@ -7,9 +7,9 @@ import pytest
 from core.cohorts.tasks import ALZHEIMER
 from core.errors import StageLensError
 from core.evaluation.network_comparison import compare, differences
-from core.evaluation.predictions import answers_of_run
+from core.evaluation.predictions import predictions_of_run
 from core.reporting.plots.evaluation import forest
-from core.reporting.text.evaluation import comparison_words
+from core.reporting.text.evaluation import comparison_text
 from core.runs.folder import write_recipe
 
 from ..conftest import tiny_recipe
@@ -19,13 +19,13 @@ def write_run(folder: Path, skill: float, *, people: int = 60, seed: int = 1, ta
     """Write what a run keeps: a network of some skill, tested on four slices of each person."""
     rng = np.random.default_rng(seed)
     stage = np.arange(people) % 3
-    table = pd.DataFrame({"path": [f"/x/{person}_{place}.png" for person in range(people) for place in range(4)],
+    table = pd.DataFrame({"path": [f"/x/{person}_{index}.png" for person in range(people) for index in range(4)],
                           "label": np.repeat(np.array(ALZHEIMER.classes)[stage], 4),
                           "subject": np.repeat([f"P{person}" for person in range(people)], 4),
                           "part": "test"})  # fmt: skip
     logits = np.repeat(skill * np.eye(4)[stage] + rng.normal(size=(people, 4)), 4, axis=0)
-    for place, name in enumerate(ALZHEIMER.classes):
-        table[f"logit {name}"] = logits[:, place] - (5 if place == 3 else 0)
+    for index, name in enumerate(ALZHEIMER.classes):
+        table[f"logit {name}"] = logits[:, index] - (5 if index == 3 else 0)
     folder.mkdir()
     table.to_csv(folder / "predictions.csv", index=False)
     write_recipe(folder / "recipe.toml", tiny_recipe(task=task))
@@ -34,37 +34,37 @@ def write_run(folder: Path, skill: float, *, people: int = 60, seed: int = 1, ta
 
 def test_the_better_of_two_is_found_and_nobody_counts_twice(tmp_path: Path) -> None:
     good, poor = write_run(tmp_path / "good", 4), write_run(tmp_path / "poor", 0.3, seed=2)
-    found = compare(answers_of_run(good), answers_of_run(poor))
+    found = compare(predictions_of_run(good), predictions_of_run(poor))
     assert (found["scans"], found["people"], found["left_out"]) == (240, 60, 0)
     rows = differences(found)
     assert [title for title, *_ in rows] == ["Accuracy, slices", "Accuracy, people", "Impaired or not, area, people"]
     assert all(low > 0 for _, _, low, _ in rows)
-    assert found["decisions_by_person"]["p"] < 1e-3
-    assert found["impaired_by_person"]["p"] < 1e-3
-    slices, people = (found[key]["interval"] for key in ("accuracy_by_slice", "accuracy_by_person"))
+    assert found["decisions_by_subject"]["p"] < 1e-3
+    assert found["impaired_by_subject"]["p"] < 1e-3
+    slices, people = (found[key]["interval"] for key in ("accuracy_by_slice", "accuracy_by_subject"))
     np.testing.assert_allclose(slices, people, atol=1e-9)  # a person's four slices are alike here
-    words = comparison_words(found, rows)
+    words = comparison_text(found, rows)
     assert "tiny (good) less tiny (poor), on 240 scans of 60 people" in words
     assert len(forest(rows, axis="better").data[0].x) == 3
 
 
 def test_a_run_is_no_better_than_itself(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", 1)
-    found = compare(answers_of_run(run), answers_of_run(run))
+    found = compare(predictions_of_run(run), predictions_of_run(run))
     assert all(value == low == high == 0 for _, value, low, high in differences(found))
-    assert found["impaired_by_person"]["p"] is None
-    assert found["decisions_by_person"]["p"] == 1
+    assert found["impaired_by_subject"]["p"] is None
+    assert found["decisions_by_subject"]["p"] == 1
 
 
 def test_only_what_both_were_tested_on_is_compared(tmp_path: Path) -> None:
     many, few = write_run(tmp_path / "many", 1), write_run(tmp_path / "few", 1, people=30)
-    found = compare(answers_of_run(many), answers_of_run(few))
+    found = compare(predictions_of_run(many), predictions_of_run(few))
     assert (found["scans"], found["left_out"]) == (120, 120)
-    assert "120 scans were tested by one of them only" in comparison_words(found, differences(found))
+    assert "120 scans were tested by one of them only" in comparison_text(found, differences(found))
     other = write_run(tmp_path / "other", 1)
     table = pd.read_csv(other / "predictions.csv")
     table.assign(path=table["path"] + "x").to_csv(other / "predictions.csv", index=False)
     with pytest.raises(StageLensError, match="no scan in common"):
-        compare(answers_of_run(many), answers_of_run(other))
+        compare(predictions_of_run(many), predictions_of_run(other))
     with pytest.raises(StageLensError, match="answer different questions"):
-        compare(answers_of_run(many), answers_of_run(write_run(tmp_path / "tumours", 1, task="tumour")))
+        compare(predictions_of_run(many), predictions_of_run(write_run(tmp_path / "tumours", 1, task="tumour")))

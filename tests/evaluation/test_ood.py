@@ -1,7 +1,7 @@
 import numpy as np
 
-from core.evaluation.metrics import share_over_people
-from core.evaluation.ood import learn_familiar, limit_of
+from core.evaluation.metrics import fraction_over_people
+from core.evaluation.ood import fit_ood_model, ood_limit
 
 
 def test_what_leaves_the_plane_is_foreign_and_what_stays_in_it_is_not() -> None:
@@ -11,27 +11,27 @@ def test_what_leaves_the_plane_is_foreign_and_what_stays_in_it_is_not() -> None:
     def drawn(n: int) -> np.ndarray:
         return (rng.normal(size=(n, 5)) @ plane + 0.1 * rng.normal(size=(n, 60))).astype(np.float32)
 
-    known, unseen, foreign = drawn(400), drawn(400), drawn(400) + rng.normal(size=(400, 60)).astype(np.float32)
-    familiar = learn_familiar(known, np.zeros(400, int), axes=5)
+    known, unseen, ood_rejection = drawn(400), drawn(400), drawn(400) + rng.normal(size=(400, 60)).astype(np.float32)
+    ood_model = fit_ood_model(known, np.zeros(400, int), axes=5)
 
     def score(signatures: np.ndarray) -> np.ndarray:
-        return familiar.scores((np.sign(signatures) * signatures**2)[:, None, None])[0]
+        return ood_model.scores((np.sign(signatures) * signatures**2)[:, None, None])[0]
 
-    limit = limit_of(score(drawn(400)))
+    limit = ood_limit(score(drawn(400)))
     assert (score(unseen) > limit).mean() < 0.05
-    assert (score(foreign) > limit).mean() > 0.99
-    np.testing.assert_allclose(familiar.axes @ familiar.axes.T, np.eye(5), atol=2e-3)
+    assert (score(ood_rejection) > limit).mean() > 0.99
+    np.testing.assert_allclose(ood_model.axes @ ood_model.axes.T, np.eye(5), atol=2e-3)
 
 
 def test_the_limit_refuses_no_more_than_was_allowed() -> None:
     scores = np.arange(100, dtype=np.float32)
-    assert (scores > limit_of(scores, refused=0.02)).mean() <= 0.02
-    assert 0.08 < (scores > limit_of(scores, refused=0.1)).mean() <= 0.1
+    assert (scores > ood_limit(scores, rejected=0.02)).mean() <= 0.02
+    assert 0.08 < (scores > ood_limit(scores, rejected=0.1)).mean() <= 0.1
 
 
 def test_the_share_counts_slices_and_its_interval_counts_people() -> None:
     hits = np.repeat([True] * 2 + [False] * 18, 32)
-    of_people = share_over_people(hits, np.repeat([f"P{n}" for n in range(20)], 32))
-    of_slices = share_over_people(hits, np.full(640, ""))
+    of_people = fraction_over_people(hits, np.repeat([f"P{n}" for n in range(20)], 32))
+    of_slices = fraction_over_people(hits, np.full(640, ""))
     assert of_people.value == of_slices.value == 0.1
     assert of_people.high - of_people.low > 4 * (of_slices.high - of_slices.low)

@@ -5,59 +5,59 @@ import pandas as pd
 import pytest
 
 from core.cohorts.tasks import ALZHEIMER
-from core.evaluation.confounder_analysis import known_people, standing
+from core.evaluation.confounder_analysis import known_subjects, standing
 from core.evaluation.evaluation import evaluate
-from core.evaluation.predictions import Answers, answers_of
-from core.evaluation.subgroups import by_heart, by_height, by_part
-from core.reporting.text.evaluation import confounder_words, standing_words, subgroup_words
+from core.evaluation.predictions import Predictions, predictions_for
+from core.evaluation.subgroups import by_height, by_part, overfitting
+from core.reporting.text.evaluation import confounder_text, standing_text, subgroup_text
 
 from ..conftest import tiny_recipe
 
 PEOPLE, SLICES = 40, 12
 
 
-def answers(*, by_heart: float, low: float = 1.0, high: float = 1.0, name: str = "tiny") -> Answers:
+def predictions(*, overfitting: float, low: float = 1.0, high: float = 1.0, name: str = "tiny") -> Predictions:
     """People of four stages in three parts, and a network that knows those of training by heart and the others a
     little, as much as `low` says at the lowest slice and `high` at the highest.
     """
     rng, everybody = np.random.default_rng(0), range(3 * PEOPLE)
     stage, part = np.arange(3 * PEOPLE) % 4, np.repeat(["train", "val", "test"], PEOPLE)
-    table = pd.DataFrame({"path": [f"/x/{person}_{place}.png" for person in everybody for place in range(SLICES)],
+    table = pd.DataFrame({"path": [f"/x/{person}_{index}.png" for person in everybody for index in range(SLICES)],
                           "label": np.repeat(np.array(ALZHEIMER.classes)[stage], SLICES),
                           "subject": np.repeat([f"P{person:03d}" for person in everybody], SLICES),
                           "part": np.repeat(part, SLICES),
                           "slice": np.tile(np.arange(1, SLICES + 1), 3 * PEOPLE)})  # fmt: skip
-    skill = np.repeat(np.where(part == "train", by_heart, 1.0), SLICES) * np.tile(
+    skill = np.repeat(np.where(part == "train", overfitting, 1.0), SLICES) * np.tile(
         np.linspace(low, high, SLICES), 3 * PEOPLE
     )
     of_person = np.repeat(rng.normal(size=(3 * PEOPLE, 4)), SLICES, axis=0)
     logits = skill[:, None] * np.eye(4)[np.repeat(stage, SLICES)] + of_person + 0.5 * rng.normal(size=(len(table), 4))
-    for place, title in enumerate(ALZHEIMER.classes):
-        table[f"logit {title}"] = logits[:, place]
-    return Answers(name, "A tiny network", tiny_recipe(), "test", [table])
+    for index, title in enumerate(ALZHEIMER.classes):
+        table[f"logit {title}"] = logits[:, index]
+    return Predictions(name, "A tiny network", tiny_recipe(), "test", [table])
 
 
 def test_what_is_known_by_heart_stands_beside_what_is_not() -> None:
-    parts = by_part(answers(by_heart=9))
+    parts = by_part(predictions(overfitting=9))
     assert [one["part"] for one in parts] == ["train", "val", "test"]
     train, _, test = (one["by_slice"] for one in parts)
     assert (train["n"], train["people"]) == (PEOPLE * SLICES, PEOPLE)
     assert train["accuracy"] > 0.99 > 0.7 > test["accuracy"]
-    (warning,) = by_heart(parts)
+    (warning,) = overfitting(parts)
     assert "knows its training people by heart" in warning
-    assert by_heart(by_part(answers(by_heart=1))) == []
+    assert overfitting(by_part(predictions(overfitting=1))) == []
 
 
 def test_where_in_the_head_it_is_right() -> None:
-    found = by_height(answers(by_heart=1, low=0, high=6))
+    found = by_height(predictions(overfitting=1, low=0, high=6))
     assert [(one["lowest"], one["highest"]) for one in found] == [(1, 3), (4, 6), (7, 9), (10, 12)]
     accuracies = [one["by_slice"]["accuracy"] for one in found]
     assert accuracies == sorted(accuracies)
     assert accuracies[0] < 0.5 < 0.8 < accuracies[-1]
-    unknown = answers(by_heart=1)
+    unknown = predictions(overfitting=1)
     unknown.folds[0]["slice"] = ""
     assert by_height(unknown) == []
-    assert "accuracy at slices 10 to 12" in subgroup_words({"by_part": [], "by_height": found})
+    assert "accuracy at slices 10 to 12" in subgroup_text({"by_part": [], "by_height": found})
 
 
 def test_networks_stand_beside_each_other_and_beside_age(tmp_path: Path) -> None:
@@ -65,31 +65,35 @@ def test_networks_stand_beside_each_other_and_beside_age(tmp_path: Path) -> None
     table = pd.DataFrame({"person": [f"P{person:03d}" for person in range(3 * PEOPLE)],
                           "age": rng.uniform(45, 95, 3 * PEOPLE)})  # fmt: skip
     table.to_csv(tmp_path / "people.csv", index=False)
-    people = known_people(tmp_path / "people.csv", aged_from=60, unknown_age=None)
-    values = evaluate(answers(by_heart=1), people, beside=[answers(by_heart=1, low=3, high=3, name="better")])
+    people = known_subjects(tmp_path / "people.csv", aged_from=60, unknown_age=None)
+    values = evaluate(
+        predictions(overfitting=1), people, beside=[predictions(overfitting=1, low=3, high=3, name="better")]
+    )
     of_age = [one for one in values["confounders"]["subgroups"] if one["fact"] == "age"]
     assert [one["kind"] for one in of_age] == ["under 60", "60 to 69", "70 to 79", "80 and over"]
     assert sum(one["people"] for one in of_age) == PEOPLE
     right = sum(one["accuracy"] * one["people"] for one in of_age) / PEOPLE
-    assert right == pytest.approx(values["by_person"]["accuracy"])
-    assert "accuracy by person, age 70 to 79" in confounder_words(values["confounders"])
+    assert right == pytest.approx(values["by_subject"]["accuracy"])
+    assert "accuracy by person, age 70 to 79" in confounder_text(values["confounders"])
     rows = standing(values)
     assert [row["what"] for row in rows if row["group"] == "everybody"] == [
         "tiny", "age alone, on the people of tiny", "better", "age alone, on the people of better"
     ]  # fmt: skip
-    area = {(row["group"], row["what"]): row["area"] for row in rows}
-    assert area["everybody", "better"] > area["everybody", "tiny"]
+    auc = {(row["group"], row["what"]): row["auc"] for row in rows}
+    assert auc["everybody", "better"] > auc["everybody", "tiny"]
     assert len({row["group"] for row in rows}) == 2
-    assert all(row["interval"][0] <= row["area"] <= row["interval"][1] for row in rows)
-    assert "impaired or not, by person, area, people of 60 and over:" in standing_words(rows)
+    assert all(row["interval"][0] <= row["auc"] <= row["interval"][1] for row in rows)
+    assert "impaired or not, by person, area, people of 60 and over:" in standing_text(rows)
 
 
 def test_a_part_that_is_not_in_the_split_is_one_sentence(tmp_path: Path) -> None:
     from core.errors import StageLensError
 
     table = (
-        answers(by_heart=1).folds[0][["path", "label", "subject", "slice"]].assign(part="train", by="person", seed=1)
+        predictions(overfitting=1)
+        .folds[0][["path", "label", "subject", "slice"]]
+        .assign(part="train", by="subject", seed=1)
     )
     table.to_csv(tmp_path / "split.csv", index=False)
     with pytest.raises(StageLensError, match="has no test part"):
-        answers_of("any", tmp_path / "split.csv")
+        predictions_for("any", tmp_path / "split.csv")

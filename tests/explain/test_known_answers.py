@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.explain import explain_greys, explainers, heatmap_on_scan
+from core.explain import explain_arrays, explainers, heatmap_on_scan
 from core.explain.attribution import ask
 from core.explain.paths import RULES, integrate_straight
 from core.networks.card import bundle_names, open_bundle
@@ -26,35 +26,35 @@ def cells() -> Predictor:
     return cells_predictor(KERNEL, BIAS)
 
 
-@pytest.mark.parametrize("place", range(4))
-def test_grad_cam_and_its_relatives_on_four_cells_are_as_by_hand(cells: Predictor, place: int) -> None:
-    weights = KERNEL[:, place] / 4  # the gradient of the mean of four cells
+@pytest.mark.parametrize("index", range(4))
+def test_grad_cam_and_its_relatives_on_four_cells_are_as_by_hand(cells: Predictor, index: int) -> None:
+    weights = KERNEL[:, index] / 4  # the gradient of the mean of four cells
     by_hand = {
         "grad-cam": np.maximum(FEATURES @ weights, 0),
         "hires-cam": np.maximum((FEATURES * weights).sum(-1), 0),
         "layer-cam": np.maximum((FEATURES * np.maximum(weights, 0)).sum(-1), 0),
     }
     for method, expected in by_hand.items():
-        (found,) = explain_greys(cells, [GREY], [CLASSES[place]], method)
+        (found,) = explain_arrays(cells, [GREY], [CLASSES[index]], method)
         np.testing.assert_allclose(found.heatmap, expected, atol=1e-6, err_msg=method)
     total = FEATURES.sum(axis=(0, 1))
     alpha = weights**2 / (2 * weights**2 + total * weights**3 + 1e-30)
     expected = np.maximum(FEATURES @ (4 * alpha * np.maximum(weights, 0)), 0)
-    (found,) = explain_greys(cells, [GREY], [CLASSES[place]], "grad-cam++")
+    (found,) = explain_arrays(cells, [GREY], [CLASSES[index]], "grad-cam++")
     np.testing.assert_allclose(found.heatmap, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_dense_head_is_differentiated_and_a_linear_one_gives_the_same_either_way() -> None:
     predictor = predictor_of("resnet18", height=64, width=64)
     grey = np.random.default_rng(0).uniform(0, 255, (64, 64)).astype(np.float32)
-    fitted, layer = predictor.fitted([grey]), predictor.network.target_layer
-    activations, gradient = predictor.layer_gradient(fitted, np.array([1]), layer)
-    (found,) = explain_greys(predictor, [grey], [CLASSES[1]])
+    inputs, layer = predictor.inputs([grey]), predictor.network.target_layer
+    activations, gradient = predictor.layer_gradient(inputs, np.array([1]), layer)
+    (found,) = explain_arrays(predictor, [grey], [CLASSES[1]])
     expected = np.maximum((activations * gradient.mean(axis=(1, 2), keepdims=True)).sum(-1), 0)[0]
     np.testing.assert_allclose(found.heatmap, expected, rtol=1e-4, atol=1e-6)
     deep = predictor_of("resnet18", height=64, width=64, head=Head(dense=(8,), dropout=0.0))
-    activations, gradient = deep.layer_gradient(fitted, np.array([2]), layer)
-    (found,) = explain_greys(deep, [grey], [CLASSES[2]], "hires-cam")
+    activations, gradient = deep.layer_gradient(inputs, np.array([2]), layer)
+    (found,) = explain_arrays(deep, [grey], [CLASSES[2]], "hires-cam")
     np.testing.assert_allclose(found.heatmap, np.maximum((activations * gradient).sum(-1), 0)[0], rtol=1e-4, atol=1e-6)
 
 
@@ -63,14 +63,14 @@ def test_integrated_gradients_of_a_linear_network_are_weight_times_difference(ru
     predictor = predictor_of("by_hand_linear")
     kernel = np.asarray(predictor.network.head.get_layer("logits").kernel)[0]
     grey = np.random.default_rng(1).uniform(0, 255, (32, 32)).astype(np.float32)
-    for place, name in enumerate(CLASSES):
-        (found,) = explain_greys(predictor, [grey], [name], "integrated-gradients", rule=rule, points=16)
-        expected = kernel[place] / 32**2 * grey
+    for index, name in enumerate(CLASSES):
+        (found,) = explain_arrays(predictor, [grey], [name], "integrated-gradients", rule=rule, points=16)
+        expected = kernel[index] / 32**2 * grey
         if rule == "riemann":  # its points lie at the far ends of their intervals; on a line that makes no difference
             assert found.checks["points"] == 16
         np.testing.assert_allclose(found.heatmap, expected, atol=1e-6 * np.abs(expected).max() + 1e-9)
         assert found.checks["completeness_error"] < 1e-4
-        (softened,) = explain_greys(predictor, [grey], [name], "integrated-gradients", baseline="blurred")
+        (softened,) = explain_arrays(predictor, [grey], [name], "integrated-gradients", baseline="blurred")
         assert abs(softened.heatmap.sum() - softened.checks["score_difference"]) < 1e-4
 
 
@@ -82,9 +82,9 @@ def test_two_networks_that_compute_the_same_have_the_same_integrated_gradients()
         kernel = KERNEL.copy()
         kernel[1] = second
         asked_of = cells_predictor(kernel, BIAS)
-        asked = ask(asked_of, asked_of.fitted([grey]), np.array([0]))
-        baseline = np.full_like(asked.fitted[0], 110.0)
-        maps.append(integrate_straight(asked, 0, baseline, rule="gauss-legendre", points=8).attribution)
+        batch = ask(asked_of, asked_of.inputs([grey]), np.array([0]))
+        baseline = np.full_like(batch.inputs[0], 110.0)
+        maps.append(integrate_straight(batch, 0, baseline, rule="gauss-legendre", points=8).attribution)
     np.testing.assert_allclose(maps[0], maps[1], atol=1e-7)
 
 
@@ -96,7 +96,7 @@ def test_the_heatmap_moves_with_the_scan_by_whole_cells() -> None:
     for method in ("grad-cam", "hires-cam", "layer-cam", "integrated-gradients", "eigen-cam"):
         kernel = np.asarray(predictor.network.head.get_layer("logits").kernel)
         name = CLASSES[int(kernel[0].argmax())]
-        here, there = (explain_greys(predictor, [np.roll(grey, by, (0, 1))], [name], method)[0] for by in (0, 16))
+        here, there = (explain_arrays(predictor, [np.roll(grey, by, (0, 1))], [name], method)[0] for by in (0, 16))
         cell = 64 // here.heatmap.shape[0]
         np.testing.assert_allclose(
             np.roll(here.heatmap, 16 // cell, (0, 1)), there.heatmap, atol=1e-5 * max(1.0, here.peak), err_msg=method
@@ -106,19 +106,19 @@ def test_the_heatmap_moves_with_the_scan_by_whole_cells() -> None:
 def test_logits_are_differentiated_not_probabilities(cells: Predictor) -> None:
     """Where a probability is 1 to the last bit its gradient is 0; the heatmap of the logit is as strong as ever."""
     sure = cells_predictor(KERNEL * 50, BIAS)
-    (found,), (before,) = (explain_greys(p, [GREY], [CLASSES[1]]) for p in (sure, cells))
-    (of_sure,) = explain_greys(sure, [GREY], [CLASSES[0]])
+    (found,), (before,) = (explain_arrays(p, [GREY], [CLASSES[1]]) for p in (sure, cells))
+    (of_sure,) = explain_arrays(sure, [GREY], [CLASSES[0]])
     assert max(of_sure.prediction.probabilities.values()) > 0.9999
     np.testing.assert_allclose(found.heatmap, 50 * before.heatmap, rtol=1e-5)
-    (ig,) = explain_greys(sure, [GREY], [CLASSES[0]], "integrated-gradients")
+    (ig,) = explain_arrays(sure, [GREY], [CLASSES[0]], "integrated-gradients")
     assert abs(ig.heatmap.sum() - ig.checks["score_difference"]) <= 0.011 * abs(ig.checks["score_difference"])
 
 
 @pytest.mark.parametrize("name", bundle_names())
 def test_integrated_gradients_of_every_shipped_bundle_are_complete(name: str) -> None:
     predictor = load_predictor(open_bundle(name))
-    greys = [read_scan_file(SAMPLES / f"icbm_{kind}_z16.png").grey() for kind in ("template", "marked")]
-    for found in explain_greys(predictor, greys, [None, None], "integrated-gradients"):
+    intensities = [read_scan_file(SAMPLES / f"icbm_{kind}_z16.png").grey() for kind in ("template", "marked")]
+    for found in explain_arrays(predictor, intensities, [None, None], "integrated-gradients"):
         assert found.checks["completeness_error"] < 0.01
         assert found.checks["complete"] is True
         assert 16 <= found.checks["points"] <= 256
@@ -131,9 +131,9 @@ def test_every_method_explains_volumes_too(method) -> None:  # type: ignore[no-u
     predictor = predictor_of("simple3dcnn", depth=32)
     volume = np.random.default_rng(2).uniform(0, 255, (32, 32, 32)).astype(np.float32)
     few = {"rise": {"masks": 4}, "score-cam": {"channels": 3}, "smoothgrad": {"copies": 2}, "vargrad": {"copies": 2},
-           "occlusion": {"patch_share": 0.5, "overlap": 0}, "integrated-gradients": {"points": 16},
+           "occlusion": {"patch_fraction": 0.5, "overlap": 0}, "integrated-gradients": {"points": 16},
            "blur-ig": {"points": 4}}  # fmt: skip
-    (found,) = explain_greys(predictor, [volume], [None], method.name, **few.get(method.name, {}))
+    (found,) = explain_arrays(predictor, [volume], [None], method.name, **few.get(method.name, {}))
     assert found.heatmap.ndim == 3
     assert np.isfinite(found.heatmap).all()
     assert heatmap_on_scan(found).shape == volume.shape

@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import EmptyHeatmap, StageLensError
 from core.explain import Explainer, explain, explainer, explainers, heatmap_on_scan, overlay, png_bytes
-from core.explain.checks.reliability import share_on_background
+from core.explain.checks.reliability import background_evidence
 from core.explain.methods.rise import random_masks
 from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Slices
@@ -29,10 +29,10 @@ def scans() -> list[Scan]:
 def test_grad_cam_is_the_closed_form_of_pooling_and_one_dense_layer(predictor: Predictor, scans: list[Scan]) -> None:
     network = predictor.network
     kernel = np.asarray(network.head.get_layer("logits").kernel)
-    for place, name in enumerate(CLASSES):
+    for index, name in enumerate(CLASSES):
         (found,) = explain(predictor, scans[:1], [name])
         (feature_map,) = np.asarray(network.features(scans[0].grey()[None, ..., None], training=False))
-        expected = np.maximum(feature_map @ kernel[:, place], 0) / feature_map[..., 0].size
+        expected = np.maximum(feature_map @ kernel[:, index], 0) / feature_map[..., 0].size
         np.testing.assert_allclose(found.heatmap, expected, atol=1e-5 * max(1e-3, expected.max()) + 1e-12)
 
 
@@ -106,7 +106,7 @@ def test_probabilities_beside_a_heatmap_are_those_of_the_prediction(predictor: P
 def test_a_method_known_to_fail_is_doubtful_without_a_certificate(predictor: Predictor, scans: list[Scan]) -> None:
     (found,) = explain(predictor, scans[:1], [None], "guided-backprop")
     assert not found.is_reliable
-    assert any("it restores edges of the image, whatever the weights" in doubt for doubt in found.doubts)
+    assert any("it restores edges of the image, whatever the weights" in warning for warning in found.failed_checks)
     assert "randomisation" not in found.checks
 
 
@@ -129,7 +129,7 @@ def test_no_evidence_is_said_and_not_drawn(predictor: Predictor, scans: list[Sca
     finally:
         kernel.assign(before)
     assert found.is_empty
-    assert found.doubts == ()  # an empty map is no doubtful one: it says what it says
+    assert found.failed_checks == ()  # an empty map is no doubtful one: it says what it says
     assert found.as_dict()["empty"] is True
     assert "No positive evidence for Mild Demented" in found.sentence
     with pytest.raises(EmptyHeatmap, match="No positive evidence"):
@@ -166,12 +166,12 @@ def test_a_picture_survives_png() -> None:
 
 def test_evidence_on_the_background_is_counted_and_said(predictor: Predictor, scans: list[Scan]) -> None:
     grey = np.array([[0, 200], [10, 255]], np.float32)
-    assert share_on_background(np.array([[1, 2], [3, 4]], np.float32), grey) == pytest.approx(0.4)
-    assert np.isnan(share_on_background(np.zeros((2, 2), np.float32), grey))
+    assert background_evidence(np.array([[1, 2], [3, 4]], np.float32), grey) == pytest.approx(0.4)
+    assert np.isnan(background_evidence(np.zeros((2, 2), np.float32), grey))
     (found,) = explain(predictor, scans[:1], [None])
     if not found.is_empty:
-        assert 0 <= found.checks["share_on_background"] <= 1
-        assert f"{found.checks['share_on_background']:.0%} of the evidence lies on dark background" in found.sentence
+        assert 0 <= found.checks["background_evidence"] <= 1
+        assert f"{found.checks['background_evidence']:.0%} of the evidence lies on dark background" in found.sentence
 
 
 def test_the_evidence_is_shared_out_among_regions_where_the_height_is_known(
@@ -180,11 +180,11 @@ def test_the_evidence_is_shared_out_among_regions_where_the_height_is_known(
     (unknown,) = explain(predictor, scans[:1], [None])
     assert "evidence_by_region" not in unknown.checks
     (found,) = explain(predictor, scans[:1], [None], heights_mm=[0.0])
-    shares = found.checks["evidence_by_region"]
-    assert sum(one["evidence"] for one in shares.values()) == pytest.approx(1)
-    assert sum(one["area"] for one in shares.values()) == pytest.approx(1)
-    assert {"ventricles", "outside the brain", "white matter, left front"} <= set(shares)
-    evidence = [one["evidence"] for one in shares.values()]
+    fractions = found.checks["evidence_by_region"]
+    assert sum(one["evidence"] for one in fractions.values()) == pytest.approx(1)
+    assert sum(one["auc"] for one in fractions.values()) == pytest.approx(1)
+    assert {"ventricles", "outside the brain", "white matter, left front"} <= set(fractions)
+    evidence = [one["evidence"] for one in fractions.values()]
     assert evidence == sorted(evidence, reverse=True)
 
 

@@ -15,7 +15,7 @@ import json
 import numpy as np
 import torch
 from captum.attr import GuidedBackprop, InputXGradient, IntegratedGradients, LayerGradCam, NoiseTunnel, Occlusion
-from core.explain import explain_greys
+from core.explain import explain_arrays
 from core.networks.inference.submodels import split_at
 from tests.explain.networks import predictor_of
 
@@ -54,20 +54,20 @@ for place in range(4):
             return upper(self.lower(x).permute(0, 2, 3, 1), training=False)
     both = Both()
     theirs = LayerGradCam(both, both.lower).attribute(scan, place, relu_attributions=True).detach().numpy()[0, 0]
-    (ours,) = explain_greys(predictor, [grey], [name])
+    (ours,) = explain_arrays(predictor, [grey], [name])
     if theirs.max() > 0:
         compare(f"grad-cam {place}", ours.heatmap, theirs)
     for rule, method in (("gauss-legendre", "gausslegendre"), ("riemann", "riemann_right"),
                          ("midpoint", "riemann_middle")):
         theirs = IntegratedGradients(whole).attribute(scan, torch.zeros_like(scan), place, n_steps=12, method=method)
-        (ours,) = explain_greys(predictor, [grey], [name], "integrated-gradients", rule=rule, points=12)
+        (ours,) = explain_arrays(predictor, [grey], [name], "integrated-gradients", rule=rule, points=12)
         compare(f"integrated-gradients {rule} {place}", ours.heatmap, theirs.detach().numpy()[0, ..., 0])
     theirs = InputXGradient(whole).attribute(scan, place).detach().numpy()[0, ..., 0]
-    (ours,) = explain_greys(predictor, [grey], [name], "input-x-gradient")
+    (ours,) = explain_arrays(predictor, [grey], [name], "input-x-gradient")
     compare(f"input-x-gradient {place}", ours.heatmap, theirs)
     theirs = Occlusion(whole).attribute(scan, (16, 12, 1), strides=(16, 12, 1), target=place)
     theirs = theirs.detach().numpy()[0, ..., 0]
-    (ours,) = explain_greys(predictor, [grey], [name], "occlusion", patch_share=0.25, overlap=0)
+    (ours,) = explain_arrays(predictor, [grey], [name], "occlusion", patch_fraction=0.25, overlap=0)
     compare(f"occlusion {place}", ours.heatmap, theirs)
 print(json.dumps(apart))
 """

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from core.errors import BundleError
-from core.networks.ood import FAMILIAR_FILE, Familiar, read_familiar, signatures, write_familiar
+from core.networks.ood import OOD_FILE, OodModel, read_ood_model, signatures, write_ood_model
 
 
-def plane() -> Familiar:
+def plane() -> OodModel:
     """Knows the first two of five features: four scans of class 0 at the left, four of class 1 at the right."""
     known = np.array([[side * 10, step] for side in (-1, 1) for step in range(4)], np.float32)
     axes = np.eye(2, 5, dtype=np.float32)
-    return Familiar(np.zeros(5, np.float32), axes, known, np.repeat([0, 1], 4))
+    return OodModel(np.zeros(5, np.float32), axes, known, np.repeat([0, 1], 4))
 
 
 def test_the_score_is_the_distance_from_the_plane() -> None:
@@ -23,21 +23,21 @@ def test_the_score_is_the_distance_from_the_plane() -> None:
 
 def test_a_scan_is_refused_beyond_the_limit_and_its_neighbours_are_named() -> None:
     far = np.array([[[[81.0, 1.0, 0, 9.0, 16.0]]]], np.float32)
-    novelty = plane().novelty(far, ("ill", "well"), 4.9)
-    assert novelty.refused
-    assert novelty.similar == {"well": 4, "ill": 4}
-    assert next(iter(novelty.similar)) == "well"  # the nearest come first
-    assert not plane().novelty(far, ("ill", "well"), 5.1).refused
+    ood = plane().ood(far, ("ill", "well"), 4.9)
+    assert ood.rejected
+    assert ood.similar == {"well": 4, "ill": 4}
+    assert next(iter(ood.similar)) == "well"  # the nearest come first
+    assert not plane().ood(far, ("ill", "well"), 5.1).rejected
 
 
 def test_a_scan_whose_features_are_no_numbers_is_refused() -> None:
-    assert plane().novelty(np.full((1, 1, 1, 5), np.nan, np.float32), ("ill", "well"), 5.0).refused
+    assert plane().ood(np.full((1, 1, 1, 5), np.nan, np.float32), ("ill", "well"), 5.0).rejected
 
 
 def test_a_head_in_slices_is_judged_by_its_middle_slice() -> None:
     maps = np.zeros((3, 1, 1, 5), np.float32)
     maps[:, 0, 0, 4] = (1, 4, 10_000)
-    assert plane().novelty(maps, ("ill", "well"), 5.0).score == pytest.approx(2)
+    assert plane().ood(maps, ("ill", "well"), 5.0).score == pytest.approx(2)
 
 
 @pytest.mark.parametrize("size", [(3, 4), (4, 4), (7, 7), (13, 5), (4, 6, 9)])
@@ -54,10 +54,10 @@ def test_signatures_average_into_at_most_four_cells_and_keep_the_place(size: tup
 
 
 def test_it_comes_back_from_disk_and_a_damaged_one_is_one_sentence(tmp_path: Path) -> None:
-    write_familiar(tmp_path, plane())
-    back = read_familiar(tmp_path)
+    write_ood_model(tmp_path, plane())
+    back = read_ood_model(tmp_path)
     np.testing.assert_array_equal(back.known, plane().known)
     np.testing.assert_array_equal(back.labels, plane().labels)
-    (tmp_path / FAMILIAR_FILE).write_bytes(b"nothing")
+    (tmp_path / OOD_FILE).write_bytes(b"nothing")
     with pytest.raises(BundleError, match="cannot tell foreign scans"):
-        read_familiar(tmp_path)
+        read_ood_model(tmp_path)

@@ -41,9 +41,9 @@ def test_s1_has_the_published_rates_and_epochs() -> None:
 )
 def test_an_impossible_value_is_named_in_one_line(change: dict[str, object], said: str) -> None:
     values = {**recipe_values(tiny_recipe()), **change}
-    with pytest.raises(RecipeError, match=said) as refused:
+    with pytest.raises(RecipeError, match=said) as rejected:
         recipe_from(values)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(rejected.value)
 
 
 def test_a_missing_key_is_named() -> None:

@@ -70,8 +70,8 @@ def test_an_uploaded_scan_gets_its_stage_and_its_heatmap(page: Page, tmp_path: P
     expect(page.get_by_text("The scan (PNG, 8-bit grey)")).to_be_visible()
     for name in CLASSES:
         expect(page.locator(".js-plotly-plot").get_by_text(name, exact=True)).to_be_visible()
-    shares = page.locator(".js-plotly-plot .bartext").all_text_contents()
-    assert sum(float(share.rstrip("%")) for share in shares) == pytest.approx(100, abs=0.3)
+    fractions = page.locator(".js-plotly-plot .bartext").all_text_contents()
+    assert sum(float(fraction.rstrip("%")) for fraction in fractions) == pytest.approx(100, abs=0.3)
     expect(page.get_by_text("Not a medical device")).to_be_visible()
 
 
@@ -90,7 +90,7 @@ def test_the_heatmap_follows_the_class_and_can_be_downloaded(page: Page, tmp_pat
         if not shown.is_visible():
             if not doubtful.is_visible():
                 continue
-            page.get_by_text("Show it nevertheless").first.click()  # a doubtful map is drawn only when asked for
+            page.get_by_text("Show the map anyway").first.click()  # a doubtful map is drawn only when asked for
             expect(shown).to_be_visible(timeout=SHORT)
         drawn += 1
         with page.expect_download() as download:
@@ -134,7 +134,7 @@ def test_foreign_pictures_get_no_stage_but_what_was_wrong_with_them_when_asked(p
     expect(page.get_by_role("heading", name=ANSWER)).to_have_count(0)
     for said in ("Every pixel has the same value", "fully transparent", "CMYK"):
         expect(page.get_by_text(said).first).to_be_visible()
-    page.get_by_text("Show the answer nevertheless").nth(1).click()
+    page.get_by_text("Show anyway (not validated for this image)").nth(1).click()
     expect(page.get_by_role("heading", name=ANSWER)).to_have_count(1, timeout=LONG)
     expect(page.get_by_role("heading", name="no answer")).to_have_count(2)
 
@@ -207,7 +207,7 @@ def test_methods_stand_side_by_side_and_a_failing_one_is_called_unreliable(page:
     expect(page.get_by_text(re.compile("draws nearly the same map when the weights are random")).first).to_be_visible(
         timeout=LONG
     )
-    expect(page.get_by_text("Show it nevertheless").first).to_be_visible()
+    expect(page.get_by_text("Show the map anyway").first).to_be_visible()
 
 
 def test_the_path_the_noise_and_the_sanity_check_can_be_tried(page: Page, address: str) -> None:
@@ -258,14 +258,14 @@ def test_nothing_runs_out_of_the_page_at_any_width(browser: Browser, address: st
     page.close()
 
 
-def test_the_leak_is_laid_bare_on_a_folder(page: Page, address: str, heads: Path) -> None:
+def test_the_leak_is_laid_bare_on_a_folder(page: Page, address: str, slice_cohort: Path) -> None:
     page.goto(f"{address}/leak")
     expect(page.get_by_role("heading", name="Why 98.6 % is not 98.6 %")).to_be_visible(timeout=LONG)
     field = page.get_by_role("textbox")
     field.fill("/nowhere/at/all")
     page.get_by_role("button", name="Measure").click()
     expect(page.get_by_text("/nowhere/at/all").last).to_be_visible(timeout=LONG)
-    field.fill(str(heads))
+    field.fill(str(slice_cohort))
     page.get_by_role("button", name="Measure").click()
     headline = re.compile(r"^(9\d|100)\.\d% is [0-5]?\d\.\d% on people never seen")
     expect(page.get_by_role("heading", name=headline)).to_be_visible(timeout=LONG)

@@ -5,46 +5,46 @@ import numpy as np
 import pandas as pd
 
 from core.cohorts.tasks import ALZHEIMER
-from core.evaluation.predictions import answers_of_run
+from core.evaluation.predictions import predictions_of_run
 from core.reporting.evaluation_report import worst_errors, write_report
 from core.runs.folder import write_recipe
 
 from ..conftest import tiny_recipe
 
 
-def write_run(folder: Path, *, known: bool = True, torn: bool = False) -> Path:
+def write_run(folder: Path, *, known: bool = True, overlap: bool = False) -> Path:
     """Write what a run keeps: 60 people of three slices each, half of them validation people."""
     rng, people = np.random.default_rng(1), 60
     stage = np.arange(people) % 4
-    table = pd.DataFrame({"path": [f"/x/{person}<b>_{place}.png" for person in range(people) for place in range(3)],
+    table = pd.DataFrame({"path": [f"/x/{person}<b>_{index}.png" for person in range(people) for index in range(3)],
                           "label": np.repeat(np.array(ALZHEIMER.classes)[stage], 3),
                           "subject": np.repeat([f"P{person}<i>" if known else "" for person in range(people)], 3),
                           "part": np.repeat(np.where(np.arange(people) % 3, "test", "val"), 3)})  # fmt: skip
-    for place, name in enumerate(ALZHEIMER.classes):
-        table[f"logit {name}"] = np.repeat((stage == place) + rng.normal(size=people), 3)
+    for index, name in enumerate(ALZHEIMER.classes):
+        table[f"logit {name}"] = np.repeat((stage == index) + rng.normal(size=people), 3)
     folder.mkdir()
     table.to_csv(folder / "predictions.csv", index=False)
     write_recipe(folder / "recipe.toml", tiny_recipe(title="A <tiny> network"))
     split = table[["path", "label", "subject"]].assign(slice="", by="slice", seed=1,
                                                        part=np.tile(["train", "val", "test"], people))  # fmt: skip
-    if torn:
+    if overlap:
         split.to_csv(folder / "split.csv", index=False)
     return folder
 
 
 def test_the_report_is_one_file_with_everything_in_it(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", torn=True)
+    run = write_run(tmp_path / "run", overlap=True)
     people = pd.DataFrame({"person": [f"P{person}<i>" for person in range(60)], "age": np.linspace(45, 95, 60)})
     people.to_csv(tmp_path / "people.csv", index=False)
-    from core.evaluation.confounder_analysis import known_people
+    from core.evaluation.confounder_analysis import known_subjects
 
-    known = known_people(tmp_path / "people.csv", aged_from=60, unknown_age=None)
-    values = write_report(answers_of_run(run), tmp_path / "report.html", known)
+    known = known_subjects(tmp_path / "people.csv", aged_from=60, unknown_age=None)
+    values = write_report(predictions_of_run(run), tmp_path / "report.html", known)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    for heading in ("Figures", "Confusion", "Curves, by person", "Calibration", "Prediction sets", "Worst errors",
+    for heading in ("Figures", "Confusion", "Curves, by subject", "Calibration", "Prediction sets", "Worst errors",
                     "What age, sex and site achieve alone", "Parts and heights"):  # fmt: skip
         assert f"<h2>{heading}</h2>" in page
-    assert f"{values['by_person']['accuracy']:.3f} (" in page
+    assert f"{values['by_subject']['accuracy']:.3f} (" in page
     assert "people have slices in more than one part" in page  # the audit's warning
     assert "A &lt;tiny&gt; network" in page
     assert "<tiny>" not in page
@@ -54,20 +54,20 @@ def test_the_report_is_one_file_with_everything_in_it(tmp_path: Path) -> None:
 
 
 def test_where_people_are_unknown_slices_are_counted_and_it_is_said(tmp_path: Path) -> None:
-    values = write_report(answers_of_run(write_run(tmp_path / "run", known=False)), tmp_path / "report.html")
+    values = write_report(predictions_of_run(write_run(tmp_path / "run", known=False)), tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert values["by_person"] is None
+    assert values["by_subject"] is None
     assert "People are not known: the intervals take every slice for a person" in page
     assert "<h2>Curves, by slice</h2>" in page
     assert "<h2>Calibration</h2>" not in page
 
 
 def test_the_worst_errors_are_the_furthest_and_the_surest_first() -> None:
-    truth, chances = [0, 0, 3, 1], [[0, 0, 0, 2], [0, 0, 0, 4], [0, 0, 9, 0], [0, 5, 0, 0]]
+    truth, probabilities = [0, 0, 3, 1], [[0, 0, 0, 2], [0, 0, 0, 4], [0, 0, 9, 0], [0, 5, 0, 0]]
     table = pd.DataFrame({"path": list("abcd"), "subject": list("ABCD"),
-                          "label": [ALZHEIMER.classes[place] for place in truth]})  # fmt: skip
-    for place, name in enumerate(ALZHEIMER.classes):
-        table[f"logit {name}"] = [row[place] for row in chances]
+                          "label": [ALZHEIMER.classes[index] for index in truth]})  # fmt: skip
+    for index, name in enumerate(ALZHEIMER.classes):
+        table[f"logit {name}"] = [row[index] for row in probabilities]
     shown = worst_errors(table, tiny_recipe())
     assert [shown.index(f"<td>{name}</td>") for name in "BAC"] == sorted(
         shown.index(f"<td>{name}</td>") for name in "BAC"

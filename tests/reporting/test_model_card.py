@@ -24,12 +24,12 @@ def test_a_card_says_only_what_was_measured(tiny_bundle: Bundle) -> None:
 
 
 def test_failures_are_found_in_the_figures(tiny_bundle: Bundle) -> None:
-    figures = {**tiny_bundle.card["by_person"], "recall_by_class": {"Mild Demented": 0.2, "Non Demented": 0.9}}
-    novelty = {
-        "limit": 2.0, "known_scans": 100, "unseen": {"share": 0.02, "interval": [0.0, 0.04], "scans": 50},
-        "foreign": {"upside down": {"n": 50, "refused": 0.5}, "noise": {"n": 50, "refused": 1.0}},
+    metrics = {**tiny_bundle.card["by_subject"], "recall_by_class": {"Mild Demented": 0.2, "Non Demented": 0.9}}
+    ood = {
+        "limit": 2.0, "training_scans": 100, "unseen": {"fraction": 0.02, "interval": [0.0, 0.04], "scans": 50},
+        "ood_rejection": {"upside down": {"n": 50, "rejected": 0.5}, "noise": {"n": 50, "rejected": 1.0}},
     }  # fmt: skip
-    text = model_card(with_card(tiny_bundle, by_person=figures, novelty=novelty))
+    text = model_card(with_card(tiny_bundle, by_subject=metrics, ood=ood))
     assert "Mild Demented: finds 20% of them" in text
     assert "Non Demented: finds" not in text
     assert "upside down, only 50% are refused" in text
@@ -38,8 +38,8 @@ def test_failures_are_found_in_the_figures(tiny_bundle: Bundle) -> None:
 
 
 def test_a_torn_split_is_said_in_bold(tiny_bundle: Bundle) -> None:
-    torn = {**tiny_bundle.card["split"], "tearing": "200 of 200 people are torn."}
-    assert "**200 of 200 people are torn.**" in model_card(with_card(tiny_bundle, split=torn))
+    overlap = {**tiny_bundle.card["split"], "subject_overlap": "200 of 200 people are torn."}
+    assert "**200 of 200 people are torn.**" in model_card(with_card(tiny_bundle, split=overlap))
 
 
 def test_the_page_needs_nothing_else_and_takes_no_markup_from_a_card(tiny_bundle: Bundle) -> None:
@@ -51,7 +51,7 @@ def test_the_page_needs_nothing_else_and_takes_no_markup_from_a_card(tiny_bundle
 
 @pytest.mark.parametrize(("checklist", "count"), [(CLAIM, 44), (TRIPOD_AI, 52)])
 def test_every_item_is_either_answered_or_listed_as_open(checklist: object, count: int) -> None:
-    sections = {where for _, _, places in checklist.items for where in places}  # type: ignore[attr-defined]
+    sections = {where for _, _, indices in checklist.items for where in indices}  # type: ignore[attr-defined]
     answered, left = checklist.answered(sections), checklist.open(sections)  # type: ignore[attr-defined]
     assert len(answered) + len(left) == len({number for number, _, _ in checklist.items}) == count  # type: ignore[attr-defined]
     assert checklist.answered(set()) == []  # type: ignore[attr-defined]

@@ -66,8 +66,8 @@ def group_4_bomb() -> bytes:
 
 def flipped(data: bytes) -> bytes:
     """Flip one byte in the middle of a PNG's pixel data."""
-    place = data.index(b"IDAT") + 4 + (len(data) - data.index(b"IDAT")) // 2
-    return data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1 :]
+    index = data.index(b"IDAT") + 4 + (len(data) - data.index(b"IDAT")) // 2
+    return data[:index] + bytes([data[index] ^ 0x10]) + data[index + 1 :]
 
 
 def _grey() -> Image.Image:
@@ -103,7 +103,7 @@ def _exif(orientation: int) -> Image.Exif:
 
 
 # Name → bytes, and the grey values in [0, 255] that they mean.
-KNOWN: dict[str, tuple[bytes, np.ndarray]] = {
+SYNTHETIC: dict[str, tuple[bytes, np.ndarray]] = {
     "png grey 8": (encoded(_grey(), "PNG"), RAMP),
     "png grey 1": (encoded(Image.fromarray(BITS), "PNG"), BITS * 255.0),
     "png grey 4": (_four_bit_png(), FOUR * 17.0),

@@ -11,9 +11,9 @@ from core.scans.reader import Reader
 from . import pictures, volumes
 
 
-@pytest.mark.parametrize("name", pictures.KNOWN)
+@pytest.mark.parametrize("name", pictures.SYNTHETIC)
 def test_every_depth_and_colour_has_its_known_pixels(name: str) -> None:
-    data, expected = pictures.KNOWN[name]
+    data, expected = pictures.SYNTHETIC[name]
     scan = read_scan({"file": data}, page=2 if "pages" in name else None)
     assert scan.voxels.dtype == np.float32
     np.testing.assert_allclose(scan.grey(), expected, atol=0.01)
@@ -22,9 +22,9 @@ def test_every_depth_and_colour_has_its_known_pixels(name: str) -> None:
 @pytest.mark.parametrize("name", pictures.broken())
 def test_a_broken_file_is_refused_in_one_plain_line(name: str) -> None:
     data = pictures.broken()[name]
-    with pytest.raises(ScanError) as refused:
+    with pytest.raises(ScanError) as rejected:
         read_scan({"file.jpg": data})
-    sentence = str(refused.value)
+    sentence = str(rejected.value)
     assert sentence.startswith("file.jpg")
     assert "\n" not in sentence
     assert len(sentence) < 200
@@ -54,8 +54,8 @@ def test_several_pages_ask_which_one() -> None:
         (pictures.ALL_BLACK, "same value"),
         (pictures.TRANSPARENT, "fully transparent"),
         (pictures.CMYK, "CMYK"),
-        (pictures.KNOWN["png colour 8"][0], "colour picture"),
-        (pictures.KNOWN["png grey 16 holding 12 bits"][0], "fit 12 bits"),
+        (pictures.SYNTHETIC["png colour 8"][0], "colour picture"),
+        (pictures.SYNTHETIC["png grey 16 holding 12 bits"][0], "fit 12 bits"),
     ],
 )
 def test_the_doubtful_is_read_with_a_warning(data: bytes, said: str) -> None:
@@ -106,8 +106,8 @@ def test_a_file_name_no_system_allows_is_one_sentence() -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_damaged_files_end_in_a_scan_or_a_scan_error_and_nothing_else(data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(sorted(pictures.KNOWN)))
-    damaged = bytearray(pictures.KNOWN[name][0])
+    name = data.draw(st.sampled_from(sorted(pictures.SYNTHETIC)))
+    damaged = bytearray(pictures.SYNTHETIC[name][0])
     for _ in range(data.draw(st.integers(1, 4))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     try:
@@ -119,7 +119,7 @@ def test_damaged_files_end_in_a_scan_or_a_scan_error_and_nothing_else(data: st.D
 
 @pytest.mark.parametrize("reader", readers(), ids=lambda reader: reader.name)
 def test_a_reader_knows_its_own_bytes_and_no_others(reader: Reader) -> None:
-    of = {name.split()[0].upper(): data for name, (data, _) in pictures.KNOWN.items()} | {"JPEG": pictures.CMYK}
+    of = {name.split()[0].upper(): data for name, (data, _) in pictures.SYNTHETIC.items()} | {"JPEG": pictures.CMYK}
     of |= {"DICOM": volumes.dicom_bytes(volumes.image(volumes.PICTURE)), "NIfTI": volumes.nifti()}
     of |= {"Analyze": volumes.analyze()["OAS1_mpr.hdr"]}
     assert [name for name, data in of.items() if reader.matches(data)] == [reader.name]

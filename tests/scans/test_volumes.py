@@ -51,13 +51,13 @@ def nifti_pair() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("way", SAME_HEAD)
-def test_the_same_head_has_the_same_voxels_whichever_way_it_comes(way: str) -> None:
-    scan = read_scan(SAME_HEAD[way]())
+def test_the_same_head_has_the_same_voxels_whichever_way_it_comes(scheme: str) -> None:
+    scan = read_scan(SAME_HEAD[scheme]())
     assert scan.voxels.dtype == np.float32
     np.testing.assert_array_equal(scan.voxels, BLOCK)
     assert scan.orientation == "RAS"
     np.testing.assert_allclose(scan.spacing_mm, volumes.SPACING, rtol=1e-6)
-    if "Analyze" not in way:  # which does not say where the head lies
+    if "Analyze" not in scheme:  # which does not say where the head lies
         np.testing.assert_allclose(scan.affine, AFFINE, atol=1e-5)
 
 
@@ -95,9 +95,9 @@ def test_a_doubtful_dicom_image_is_read_with_a_warning(name: str) -> None:
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_volume_is_refused_in_one_plain_line(name: str) -> None:
-    with pytest.raises(ScanError) as refused:
+    with pytest.raises(ScanError) as rejected:
         read_scan(BROKEN[name])
-    sentence = str(refused.value)
+    sentence = str(rejected.value)
     assert "\n" not in sentence
     assert len(sentence) < 300
     assert not any(secret in sentence for secret in volumes.SECRETS)
@@ -134,8 +134,8 @@ def test_refusals_take_little_memory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["DICOM series", "multi-frame DICOM", "shuffled zip"])
-def test_nothing_of_the_patient_is_in_a_scan(way: str) -> None:
-    text = repr(read_scan(SAME_HEAD[way]()))
+def test_nothing_of_the_patient_is_in_a_scan(scheme: str) -> None:
+    text = repr(read_scan(SAME_HEAD[scheme]()))
     assert not any(secret in text for secret in volumes.SECRETS)
 
 

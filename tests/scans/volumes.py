@@ -77,15 +77,15 @@ def series(
     start = nibabel.orientations.axcodes2ornt(("R", "A", "S"))
     change = nibabel.orientations.ornt_transform(start, turn)
     stored = nibabel.orientations.apply_orientation(block, change)
-    placed = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine @ nibabel.orientations.inv_ornt_aff(change, block.shape)
-    steps = np.linalg.norm(placed[:3, :3], axis=0)
+    aligned = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine @ nibabel.orientations.inv_ornt_aff(change, block.shape)
+    steps = np.linalg.norm(aligned[:3, :3], axis=0)
     made = []
     for number in range(stored.shape[2]):
         made.append(
             image(
                 stored[:, :, number].T.copy(),
-                ImagePositionPatient=[float(x) for x in placed[:3, 3] + number * placed[:3, 2]],
-                ImageOrientationPatient=[float(x) for x in (placed[:3, :2] / steps[:2]).T.ravel()],
+                ImagePositionPatient=[float(x) for x in aligned[:3, 3] + number * aligned[:3, 2]],
+                ImageOrientationPatient=[float(x) for x in (aligned[:3, :2] / steps[:2]).T.ravel()],
                 PixelSpacing=[float(steps[1]), float(steps[0])],
                 InstanceNumber=number + 1,
                 SliceThickness=float(steps[2]),
@@ -99,7 +99,7 @@ def series(
 def files(datasets: list[Dataset]) -> dict[str, bytes]:
     """Name and write a series, in an order that has nothing to do with the slices'."""
     order = np.random.default_rng(7).permutation(len(datasets))
-    return {f"IM{place:04d}": dicom_bytes(datasets[number]) for place, number in enumerate(order)}
+    return {f"IM{index:04d}": dicom_bytes(datasets[number]) for index, number in enumerate(order)}
 
 
 def multi_frame(block: np.ndarray = BLOCK) -> bytes:
@@ -339,8 +339,8 @@ def known_dicom() -> dict[str, tuple[bytes, np.ndarray]]:
 def forged_zip() -> bytes:
     """Make an archive whose directory says 10 bytes of a member that unpacks to 64 MB."""
     data = bytearray(zipped({"scan.nii": b"\0" * (64 * 2**20)}))
-    place = data.rindex(b"PK\x01\x02")
-    struct.pack_into("<I", data, place + 24, 10)
+    index = data.rindex(b"PK\x01\x02")
+    struct.pack_into("<I", data, index + 24, 10)
     return bytes(data)
 
 

@@ -18,18 +18,18 @@ def write_cohort(folder: Path, *, side: int = 40) -> None:
     for task in TASKS.values():
         for kind in ("slices", "volumes"):
             rows = []
-            for place, label in enumerate(task.classes):
+            for index, label in enumerate(task.classes):
                 for part, count in PARTS:
                     for number in range(count):
                         shape = (side, side) if kind == "slices" else (side, side, 32)
-                        values = np.clip(random.normal(60 + 40 * place, 20, shape), 0, 255).astype(np.uint8)
-                        stem = folder / f"{task.name}_{kind}" / f"{place}_{part}_{number}"
+                        values = np.clip(random.normal(60 + 40 * index, 20, shape), 0, 255).astype(np.uint8)
+                        stem = folder / f"{task.name}_{kind}" / f"{index}_{part}_{number}"
                         stem.parent.mkdir(parents=True, exist_ok=True)
                         path = stem.with_suffix(".png" if kind == "slices" else ".nii.gz")
                         if kind == "slices":
                             cv2.imwrite(str(path), values)
                         else:
                             write_nifti(path, values, np.eye(4))
-                        rows.append((str(path), label, f"P{place}{part}{number}", 1, part, "person", 1))
+                        rows.append((str(path), label, f"P{index}{part}{number}", 1, part, "subject", 1))
             columns = ["path", "label", "subject", "slice", "part", "by", "seed"]
             pd.DataFrame(rows, columns=columns).to_csv(folder / f"{task.name}_{kind}.csv", index=False)

@@ -23,7 +23,7 @@ import pandas as pd
 
 from core.networks.architectures.backbones import BACKBONES
 from core.networks.recipe import Recipe, read_recipe, recipe_names
-from core.training.train import Order, train
+from core.training.train import TrainingConfig, train
 
 
 def run_eagerly() -> None:
@@ -62,7 +62,7 @@ def main(cohort: Path, out: Path, names: list[str]) -> None:
         began = time.perf_counter()
         recipe = small(read_recipe(name))
         split = cohort / f"{recipe.task}_{'volumes' if recipe.depth else 'slices'}.csv"
-        trained = train(Order(recipe, split, out / name))
+        trained = train(TrainingConfig(recipe, split, out / name))
         losses = [pd.read_csv(log)["val_loss"].tolist() for log in sorted((out / name).glob("phase*_log.csv"))]
         finite = all(np.isfinite(values).all() for values in losses)
         logits = {part: bool(np.isfinite(values).all()) for part, values in trained.logits.items()}

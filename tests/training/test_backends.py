@@ -12,7 +12,7 @@ import pytest
 
 from core.networks.recipe import Augmentation, Phase, recipe_names
 from core.runs.backends import BACKENDS
-from core.training.train import Order, train
+from core.training.train import TrainingConfig, train
 from core.workflows.train import Request, train_bundle
 
 from ..conftest import ROOT, tiny_recipe
@@ -175,7 +175,7 @@ def test_bfloat16_trains_and_predicts_in_float32(cohort: Path, tmp_path: Path) -
     recipe = tiny_recipe(
         backbone="resnet18", height=32, width=32, precision="mixed_bfloat16", phases=(Phase("all", 1e-3, 1, 1),)
     )
-    trained = train(Order(recipe, cohort / "alzheimer_slices.csv", tmp_path / "run"))
+    trained = train(TrainingConfig(recipe, cohort / "alzheimer_slices.csv", tmp_path / "run"))
     assert trained.network is not None
     assert trained.network.features.compute_dtype == "bfloat16" or any(
         layer.compute_dtype == "bfloat16" for layer in trained.network.features.layers

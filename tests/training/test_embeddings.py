@@ -11,11 +11,11 @@ from core.errors import TrainingError
 from core.networks.architectures.network import Network, build_network
 from core.networks.backend import compile_forward
 from core.networks.recipe import Augmentation, Classic, Head, Oversampling, Phase, Recipe
-from core.networks.subset import load_part
+from core.networks.subset import load_subset
 from core.networks.weights.tensors import load_tensors
 from core.training.embeddings import EmbeddingStore
-from core.training.phases import Material, Run, run_phase
-from core.training.train import Order, train
+from core.training.phases import PhaseData, Run, run_phase
+from core.training.train import TrainingConfig, train
 from core.workflows.train import Request, run_training
 
 from ..conftest import tiny_recipe
@@ -23,7 +23,7 @@ from .cohorts import write_cohort
 
 LIVELY = {"backbone": "resnet18", "height": 32, "width": 32}  # the tiny one's random features are all but nought
 HEAD = Phase("head", 1e-2, 3, 3)
-PIECES = ("base", "embed", "balance", "classify")
+STAGES = ("base", "embed", "balance", "classify")
 S3 = (
     Phase("all", 1e-3, 1, 1),
     Phase("head", 1e-2, 2, 2, fresh_head=True, oversampling=Oversampling("smote", 6, 2)),
@@ -46,10 +46,10 @@ def test_the_head_trained_on_embeddings_is_the_one_trained_through_the_frozen_ba
 ) -> None:
     recipe = tiny_recipe(**LIVELY, phases=(HEAD,), head=Head((16,), 0.3))
     split = pd.read_csv(cohort / "alzheimer_slices.csv")
-    train_part, val = (load_part(split, name, recipe) for name in ("train", "val"))
+    train_part, val = (load_subset(split, name, recipe) for name in ("train", "val"))
     through = build_network(recipe, for_training=True)
     (tmp_path / "through").mkdir()
-    material = Material(
+    material = PhaseData(
         through.whole,
         compile_forward(through),
         lambda _: (train_part.scans, train_part.labels),
@@ -57,7 +57,7 @@ def test_the_head_trained_on_embeddings_is_the_one_trained_through_the_frozen_ba
     )
     run = Run(tmp_path / "through", through, lambda *_: None, lambda *_: None)
     run_phase(run, HEAD, 1, material, None)
-    trained = train(Order(recipe, cohort / "alzheimer_slices.csv", tmp_path / "stored"))
+    trained = train(TrainingConfig(recipe, cohort / "alzheimer_slices.csv", tmp_path / "stored"))
     assert trained.network is not None
     start = load_tensors(tmp_path / "stored" / "phase0.safetensors")
     assert np.abs(start["logits/kernel"] - weights(trained.network)[-2]).max() > 0.01  # it has learned at all
@@ -70,16 +70,16 @@ def test_the_head_trained_on_embeddings_is_the_one_trained_through_the_frozen_ba
 def test_embeddings_are_computed_once_and_shared_between_runs(cohort: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(**LIVELY, phases=(HEAD,))
     shared = tmp_path / "shared"
-    train(Order(recipe, cohort / "alzheimer_slices.csv", tmp_path / "one", embeddings=shared))
+    train(TrainingConfig(recipe, cohort / "alzheimer_slices.csv", tmp_path / "one", embeddings=shared))
     files = {path: path.stat().st_mtime_ns for path in shared.glob("*/*.npy")}
     assert len(files) == 3
     longer = replace(recipe, phases=(replace(HEAD, epochs=4),))
-    train(Order(longer, cohort / "alzheimer_slices.csv", tmp_path / "two", embeddings=shared))
+    train(TrainingConfig(longer, cohort / "alzheimer_slices.csv", tmp_path / "two", embeddings=shared))
     assert {path: path.stat().st_mtime_ns for path in shared.glob("*/*.npy")} == files
     table = pd.read_csv(next(shared.glob("*/*.csv")))
-    assert list(table.columns) == ["place", "label", "subject", "sha256"]
+    assert list(table.columns) == ["index", "label", "subject", "sha256"]
     other_weights = replace(recipe, seed=99)
-    train(Order(other_weights, cohort / "alzheimer_slices.csv", tmp_path / "three", embeddings=shared))
+    train(TrainingConfig(other_weights, cohort / "alzheimer_slices.csv", tmp_path / "three", embeddings=shared))
     assert len(list(shared.glob("*/*.npy"))) == 6
 
 
@@ -87,7 +87,7 @@ def test_augmented_views_differ_from_each_other_and_are_used_in_turn(cohort: Pat
     recipe = tiny_recipe(
         **LIVELY, phases=(replace(HEAD, views=2, epochs=3),), augmentation=Augmentation(rotation_degrees=20, shift=0.1)
     )
-    trained = train(Order(recipe, cohort / "alzheimer_slices.csv", tmp_path / "run"))
+    trained = train(TrainingConfig(recipe, cohort / "alzheimer_slices.csv", tmp_path / "run"))
     views = {path.name.split("_")[1]: np.load(path) for path in (tmp_path / "run" / "embeddings").glob("*/*_view?.npy")
              if len(np.load(path)) == 12}  # fmt: skip
     assert views.keys() == {"view1.npy", "view2.npy"}
@@ -104,22 +104,22 @@ def s3_recipe() -> Recipe:
 
 def test_s3_runs_in_four_pieces_as_it_runs_at_once(cohort: Path, tmp_path: Path, s3_recipe: Recipe) -> None:
     table = cohort / "alzheimer_slices.csv"
-    train(Order(s3_recipe, table, tmp_path / "once"))
-    for piece in PIECES:
-        trained = train(Order(s3_recipe, table, tmp_path / "pieces", only=piece))  # type: ignore[arg-type]
-        assert trained.finished == (piece == "classify")
-    once, pieces = (load_tensors(tmp_path / name / "phase2.safetensors") for name in ("once", "pieces"))
+    train(TrainingConfig(s3_recipe, table, tmp_path / "once"))
+    for stage in STAGES:
+        trained = train(TrainingConfig(s3_recipe, table, tmp_path / "stages", only=stage))  # type: ignore[arg-type]
+        assert trained.finished == (stage == "classify")
+    once, stages = (load_tensors(tmp_path / name / "phase2.safetensors") for name in ("once", "stages"))
     for name, value in once.items():
-        np.testing.assert_array_equal(pieces[name], value)
-    with np.load(tmp_path / "pieces" / "balanced2_view0.npz") as balanced:
+        np.testing.assert_array_equal(stages[name], value)
+    with np.load(tmp_path / "stages" / "balanced2_view0.npz") as balanced:
         assert np.bincount(balanced["labels"]).tolist() == [6, 6, 6, 6]
 
 
 def test_a_piece_says_which_one_it_needs(cohort: Path, tmp_path: Path, s3_recipe: Recipe) -> None:
     table = cohort / "alzheimer_slices.csv"
 
-    def order(piece: str) -> Order:
-        return Order(s3_recipe, table, tmp_path / "run", only=piece)  # type: ignore[arg-type]
+    def order(stage: str) -> TrainingConfig:
+        return TrainingConfig(s3_recipe, table, tmp_path / "run", only=stage)  # type: ignore[arg-type]
 
     with pytest.raises(TrainingError, match="the piece embed needs the piece base"):
         train(order("embed"))
@@ -131,7 +131,7 @@ def test_a_piece_says_which_one_it_needs(cohort: Path, tmp_path: Path, s3_recipe
         train(order("classify"))
     plain = tiny_recipe(augmentation=Augmentation(flip_horizontal=True))
     with pytest.raises(TrainingError, match="tiny has no pieces"):
-        train(Order(plain, table, tmp_path / "plain", only="base"))
+        train(TrainingConfig(plain, table, tmp_path / "plain", only="base"))
 
 
 @pytest.mark.parametrize("kind", ["logistic_regression", "svm", "nearest_neighbours"])
@@ -151,10 +151,10 @@ def test_a_classic_classifier_learns_pixels(kind: str, kernel: str, cohort: Path
 
 def test_a_classic_classifier_takes_embeddings_components_and_voxels(cohort: Path, tmp_path: Path) -> None:
     on_embeddings = tiny_recipe(**LIVELY, phases=(), classic=Classic("logistic_regression", components=4))
-    trained = train(Order(on_embeddings, cohort / "alzheimer_slices.csv", tmp_path / "embeddings"))
+    trained = train(TrainingConfig(on_embeddings, cohort / "alzheimer_slices.csv", tmp_path / "embeddings"))
     assert trained.logits["test"].shape == (4, 4)
     voxels = tiny_recipe(phases=(), backbone="pixels", depth=32, height=32, width=32, classic=Classic("svm"))
-    on_voxels = train(Order(voxels, cohort / "alzheimer_volumes.csv", tmp_path / "voxels"))
+    on_voxels = train(TrainingConfig(voxels, cohort / "alzheimer_volumes.csv", tmp_path / "voxels"))
     assert on_voxels.logits["test"].argmax(axis=1).tolist() == [0, 1, 2, 3]
 
 
@@ -167,7 +167,7 @@ def test_a_3d_network_trains_and_leaves_a_bundle(cohort: Path, tmp_path: Path) -
     bundle = run_training(request, step=lambda *_: None, say=lambda _: None).bundle
     assert bundle is not None
     assert bundle.recipe.depth == 32
-    assert bundle.card["by_person"]["n"] == 4
+    assert bundle.card["by_subject"]["n"] == 4
 
 
 def test_many_scans_are_kept_in_a_file_and_mapped(
@@ -175,6 +175,6 @@ def test_many_scans_are_kept_in_a_file_and_mapped(
 ) -> None:
     monkeypatch.setattr("core.networks.subset.IN_MEMORY", 100)
     split = pd.read_csv(cohort / "alzheimer_slices.csv")
-    mapped = load_part(split, "train", tiny_recipe(), store=tmp_path)
+    mapped = load_subset(split, "train", tiny_recipe(), store=tmp_path)
     assert isinstance(mapped.scans, np.memmap)
-    np.testing.assert_array_equal(mapped.scans, load_part(split, "train", tiny_recipe()).scans)
+    np.testing.assert_array_equal(mapped.scans, load_subset(split, "train", tiny_recipe()).scans)

@@ -18,8 +18,8 @@ def test_class_weights_make_every_class_count_alike() -> None:
 
 def test_weighted_sampling_draws_every_class_alike_often_and_shuffling_everybody_once() -> None:
     order = draw_order(Imbalance(sampling="weighted"), np.tile(LABELS, 50), np.random.default_rng(1))
-    shares = np.bincount(np.tile(LABELS, 50)[order]) / len(order)
-    np.testing.assert_allclose(shares, 1 / 3, atol=0.03)
+    fractions = np.bincount(np.tile(LABELS, 50)[order]) / len(order)
+    np.testing.assert_allclose(fractions, 1 / 3, atol=0.03)
     assert sorted(draw_order(Imbalance(), LABELS, np.random.default_rng(1))) == list(range(56))
 
 
@@ -57,7 +57,7 @@ def test_smote_invents_between_two_of_the_same_class() -> None:
     for one in made[56:][labels[56:] == 2].astype(np.float64):
         gaps = [
             np.linalg.norm(one - a) + np.linalg.norm(one - b) - np.linalg.norm(a - b)
-            for place, a in enumerate(real) for b in real[place + 1 :]
+            for index, a in enumerate(real) for b in real[index + 1 :]
         ]  # fmt: skip
         assert min(gaps) < 1e-4
 

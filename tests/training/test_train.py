@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.cohorts import audit_folder, split_by_person, split_by_slice
+from core.cohorts import audit_folder, split_by_slice, split_by_subject
 from core.errors import RecipeError, TrainingError
 from core.evaluation.evaluation import evaluate_bundle
 from core.networks.architectures.augmentation import RandomView
@@ -12,7 +12,7 @@ from core.networks.card import Bundle, open_bundle
 from core.networks.recipe import Augmentation, Imbalance, Phase, Recipe, recipe_from, recipe_values, with_settings
 from core.networks.weights.tensors import load_tensors, tensors_of
 from core.training.phases import COLUMNS, mean_loss
-from core.training.train import Order, train
+from core.training.train import TrainingConfig, train
 from core.workflows.train import Request, train_bundle
 
 from ..conftest import tiny_recipe
@@ -27,9 +27,9 @@ def silent(*_: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def splits(heads: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    table, folder = audit_folder(heads).table, tmp_path_factory.mktemp("splits")
-    for name, split in (("person", split_by_person), ("slice", split_by_slice)):
+def splits(slice_cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    table, folder = audit_folder(slice_cohort).table, tmp_path_factory.mktemp("splits")
+    for name, split in (("person", split_by_subject), ("slice", split_by_slice)):
         split(table, seed=1).to_csv(folder / f"{name}.csv", index=False)
     return {name: folder / f"{name}.csv" for name in ("person", "slice")}
 
@@ -77,7 +77,7 @@ def test_a_phase_may_have_an_augmentation_of_its_own(
         titles.append(sentence)
         seen.append([])
 
-    train(Order(recipe, splits["person"], tmp_path / "run"), say=say)
+    train(TrainingConfig(recipe, splits["person"], tmp_path / "run"), say=say)
     per_phase = [set(changes) for title, changes in zip(titles, seen, strict=True) if title.startswith("phase")]
     assert per_phase == [{True}, {False}]
     with pytest.raises(RecipeError, match="a head phase has the recipe's augmentation"):
@@ -96,13 +96,13 @@ def test_the_first_phase_leaves_the_backbone_alone(run: tuple[Bundle, Path], rec
 
 def test_the_card_holds_what_one_needs_to_judge_the_bundle(run: tuple[Bundle, Path]) -> None:
     card = open_bundle(run[0].folder).card
-    assert card["split"]["by"] == "person"
+    assert card["split"]["by"] == "subject"
     assert card["split"]["people"] == {"train": 12, "val": 4, "test": 4}
     assert card["by_slice"]["n"] == 48
-    assert card["by_person"]["n"] == 4
-    for figures in (card["by_slice"], card["by_person"]):
-        assert 0 <= figures["accuracy"] <= 1
-        assert figures["intervals"]["accuracy"][0] <= figures["accuracy"] <= figures["intervals"]["accuracy"][1]
+    assert card["by_subject"]["n"] == 4
+    for metrics in (card["by_slice"], card["by_subject"]):
+        assert 0 <= metrics["accuracy"] <= 1
+        assert metrics["intervals"]["accuracy"][0] <= metrics["accuracy"] <= metrics["intervals"]["accuracy"][1]
     assert len(card["data_fingerprint"]) == len(card["split"]["hash"]) == 64
     assert card["limits"]
     assert "Not a medical device" in card["intended_use"]
@@ -115,12 +115,12 @@ def test_evaluating_a_bundle_on_its_split_gives_the_cards_figures(
     from core.cohorts import read_split
 
     values = evaluate_bundle(run[0], read_split(splits["person"]))
-    assert values["by_person"] == run[0].card["by_person"]
+    assert values["by_subject"] == run[0].card["by_subject"]
     assert values["by_slice"] == run[0].card["by_slice"]
     assert values["warnings"] == []
-    torn = evaluate_bundle(run[0], read_split(splits["slice"]))
-    assert any("not the split" in warning for warning in torn["warnings"])
-    assert any("20 of 20 people" in warning for warning in torn["warnings"])
+    overlap = evaluate_bundle(run[0], read_split(splits["slice"]))
+    assert any("not the split" in warning for warning in overlap["warnings"])
+    assert any("20 of 20 people" in warning for warning in overlap["warnings"])
 
 
 @pytest.mark.parametrize("killed_at", [(1, 1), (2, 1), (2, 2)], ids=str)
@@ -135,8 +135,8 @@ def test_a_killed_run_resumes_to_the_very_same_weights(
 
     said: list[str] = []
     with pytest.raises(Killed):
-        train(Order(recipe, splits["person"], tmp_path / "run"), step=kill)
-    train(Order(recipe, splits["person"], tmp_path / "run", resume=True), say=said.append)
+        train(TrainingConfig(recipe, splits["person"], tmp_path / "run"), step=kill)
+    train(TrainingConfig(recipe, splits["person"], tmp_path / "run", resume=True), say=said.append)
     if killed_at == (2, 2):
         assert any("going on after epoch 1" in sentence for sentence in said)
     straight, resumed = (load_tensors(out / "phase2.safetensors") for out in (run[1], tmp_path / "run"))
@@ -155,9 +155,9 @@ def test_the_published_protocol_stands_beside_the_honest_one(
     by_slice = train_bundle(Request(recipe, splits["slice"], tmp_path / "slice"), step=silent, say=silent)
     request = Request(recipe, splits["person"], run[1], published=by_slice.folder, resume=True)
     both = train_bundle(request, step=silent, say=silent).card
-    assert both["by_person"] == run[0].card["by_person"]
+    assert both["by_subject"] == run[0].card["by_subject"]
     assert both["published_protocol"]["by_slice"] == by_slice.card["by_slice"]
-    assert both["published_protocol"]["split"]["tearing"].startswith("20 of 20 people")
+    assert both["published_protocol"]["split"]["subject_overlap"].startswith("20 of 20 people")
     other = Request(recipe, splits["person"], run[1], published=run[0].folder, resume=True)
     with pytest.raises(TrainingError, match="not trained on a split by slice"):
         train_bundle(other, step=silent, say=silent)
@@ -167,20 +167,20 @@ def test_a_folder_in_use_or_of_another_run_is_refused(
     run: tuple[Bundle, Path], recipe: Recipe, splits: dict[str, Path], tmp_path: Path
 ) -> None:
     with pytest.raises(TrainingError, match="not empty; give a new folder, or --resume"):
-        train(Order(recipe, splits["person"], run[1]))
+        train(TrainingConfig(recipe, splits["person"], run[1]))
     with pytest.raises(TrainingError, match="another split"):
-        train(Order(recipe, splits["slice"], run[1], resume=True))
+        train(TrainingConfig(recipe, splits["slice"], run[1], resume=True))
     with pytest.raises(TrainingError, match="another recipe"):
-        train(Order(tiny_recipe(seed=99), splits["person"], run[1], resume=True))
+        train(TrainingConfig(tiny_recipe(seed=99), splits["person"], run[1], resume=True))
     with pytest.raises(TrainingError, match="holds no run to resume"):
-        train(Order(recipe, splits["person"], tmp_path / "none", resume=True))
+        train(TrainingConfig(recipe, splits["person"], tmp_path / "none", resume=True))
 
 
 def test_one_class_alone_is_not_trained_on(recipe: Recipe, splits: dict[str, Path], tmp_path: Path) -> None:
     split = pd.read_csv(splits["person"])
     split[split["label"] == "Non Demented"].to_csv(tmp_path / "one.csv", index=False)
     with pytest.raises(TrainingError, match="one class only, 'Non Demented'"):
-        train(Order(recipe, tmp_path / "one.csv", tmp_path / "run"))
+        train(TrainingConfig(recipe, tmp_path / "one.csv", tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 

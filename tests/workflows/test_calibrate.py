@@ -5,13 +5,13 @@ import cv2
 import numpy as np
 import pytest
 
-from core.cohorts import audit_folder, split_by_person, split_by_slice
-from core.cohorts.synthetic.ood_images import PER_KIND, foreign_pictures
+from core.cohorts import audit_folder, split_by_slice, split_by_subject
+from core.cohorts.synthetic.ood_images import PER_KIND, ood_images
 from core.errors import BundleError
 from core.networks.card import Bundle, bundle_names, open_bundle
 from core.networks.inference.predictor import load_predictor
 from core.networks.recipe import Phase
-from core.reporting.text.evaluation import doubt_words
+from core.reporting.text.evaluation import uncertainty_text
 from core.scans import Scan, read_scan, read_slice
 from core.workflows.train import Request, calibrate_bundle, train_bundle
 
@@ -19,9 +19,9 @@ from ..conftest import head, tiny_recipe
 
 
 @pytest.fixture(scope="module")
-def tables(heads: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder, found = tmp_path_factory.mktemp("tables"), audit_folder(heads).table
-    made = {"person": split_by_person(found, seed=2), "slice": split_by_slice(found, seed=2)}
+def tables(slice_cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder, found = tmp_path_factory.mktemp("tables"), audit_folder(slice_cohort).table
+    made = {"person": split_by_subject(found, seed=2), "slice": split_by_slice(found, seed=2)}
     made["unknown"] = made["slice"].assign(subject="")
     for name, table in made.items():
         table.to_csv(folder / f"{name}.csv", index=False)
@@ -35,7 +35,7 @@ def trained(table: Path, out: Path) -> Bundle:
 
 
 @pytest.fixture(scope="module")
-def by_person(tables: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def by_subject(tables: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return trained(tables["person"], tmp_path_factory.mktemp("runs") / "person")
 
 
@@ -43,37 +43,37 @@ def scan_of(grey: np.ndarray) -> Scan:
     return read_scan({"a.png": cv2.imencode(".png", np.clip(grey, 0, 255).astype(np.uint8))[1].tobytes()})
 
 
-def test_a_training_leaves_a_bundle_that_knows_its_limits(by_person: Bundle) -> None:
-    calibration, novelty = by_person.card["calibration"], by_person.card["novelty"]
+def test_a_training_leaves_a_bundle_that_knows_its_limits(by_subject: Bundle) -> None:
+    calibration, ood = by_subject.card["calibration"], by_subject.card["ood"]
     assert calibration["scan"]["temperature"] > 0
-    assert calibration["person"] is None  # this recipe reads single slices only
+    assert calibration["subject"] is None  # this recipe reads single slices only
     assert len(calibration["scan"]["bounds"]) == 4
     assert calibration["measured"]["errors"]["by_slice"]["temperature"]["log_loss"] > 0
-    assert novelty["unseen"]["part"] == "test"
-    refused = {kind: found["refused"] for kind, found in novelty["foreign"].items()}
-    assert np.mean([refused[kind] for kind in ("photographs", "textures", "noise", "empty")]) > 0.9
-    assert not any("not calibrated" in limit for limit in by_person.card["limits"])
-    words = doubt_words(by_person.card)
+    assert ood["unseen"]["part"] == "test"
+    rejected = {kind: found["rejected"] for kind, found in ood["ood_rejection"].items()}
+    assert np.mean([rejected[kind] for kind in ("photographs", "textures", "noise", "empty")]) > 0.9
+    assert not any("not calibrated" in limit for limit in by_subject.card["limits"])
+    words = uncertainty_text(by_subject.card)
     assert "refused as foreign" in words
     assert "calibration error by slice" in words
 
 
-def test_predictions_carry_the_doubt(by_person: Bundle) -> None:
-    predictor = load_predictor(by_person)
-    cat = foreign_pictures([head(1, 1)])["photographs"][15]
+def test_predictions_carry_the_doubt(by_subject: Bundle) -> None:
+    predictor = load_predictor(by_subject)
+    cat = ood_images([head(1, 1)])["photographs"][15]
     known, photograph = predictor.predict([scan_of(head(40, 5)), scan_of(cat)])
-    assert not known.refused
+    assert not known.rejected
     assert sum(known.probabilities.values()) == pytest.approx(1)
     assert known.answer in (known.possible or ())
     assert known.as_dict()["calibrated"]
-    temperature = by_person.card["calibration"]["scan"]["temperature"]
+    temperature = by_subject.card["calibration"]["scan"]["temperature"]
     first, second = list(known.probabilities.values())[:2]
     assert np.log(first / second) == pytest.approx((known.logits[0] - known.logits[1]) / temperature, rel=1e-3)
-    assert photograph.refused
+    assert photograph.rejected
     said = photograph.as_dict()
-    assert (said["answer"], said["probabilities"], said["not_ruled_out"]) == (None, None, None)
-    assert sum(said["novelty"]["similar"].values()) == 10
-    assert photograph.as_dict(nevertheless=True)["answer"] in by_person.recipe.classes
+    assert (said["answer"], said["probabilities"], said["prediction_set"]) == (None, None, None)
+    assert sum(said["ood"]["similar"].values()) == 10
+    assert photograph.as_dict(force=True)["answer"] in by_subject.recipe.classes
 
 
 @pytest.mark.parametrize(("split", "why"), [("slice", "people the network was trained on"), ("unknown", "told apart")])
@@ -83,27 +83,27 @@ def test_nobody_unseen_means_not_calibrated_but_foreign_scans_are_refused_all_th
     card = trained(tables[split], tmp_path / "run").card
     assert card["calibration"] is None
     assert any("not calibrated" in limit and why in limit for limit in card["limits"])
-    assert card["novelty"]["limit"] > 0
+    assert card["ood"]["limit"] > 0
 
 
 def test_calibrating_again_gives_the_same_and_another_split_is_refused(
-    by_person: Bundle, tables: dict[str, Path]
+    by_subject: Bundle, tables: dict[str, Path]
 ) -> None:
     from core.cohorts import read_split
 
-    again = calibrate_bundle(by_person, read_split(tables["person"])).card
+    again = calibrate_bundle(by_subject, read_split(tables["person"])).card
     assert again["calibration"]["scan"]["temperature"] == pytest.approx(
-        by_person.card["calibration"]["scan"]["temperature"], rel=1e-3
+        by_subject.card["calibration"]["scan"]["temperature"], rel=1e-3
     )
-    assert again["novelty"]["limit"] == pytest.approx(by_person.card["novelty"]["limit"], rel=1e-2)
-    assert json.loads((by_person.folder / "card.json").read_text())["novelty"] == again["novelty"]
+    assert again["ood"]["limit"] == pytest.approx(by_subject.card["ood"]["limit"], rel=1e-2)
+    assert json.loads((by_subject.folder / "card.json").read_text())["ood"] == again["ood"]
     with pytest.raises(BundleError, match="another split"):
-        calibrate_bundle(by_person, read_split(tables["slice"]))
+        calibrate_bundle(by_subject, read_split(tables["slice"]))
 
 
 def test_foreign_pictures_are_the_same_again_and_all_grey() -> None:
     slices = [head(person, 3) for person in range(PER_KIND + 5)]
-    first, second = foreign_pictures(slices), foreign_pictures(slices)
+    first, second = ood_images(slices), ood_images(slices)
     assert {"upside down", "photographs", "noise", "empty"} < set(first)
     for kind, pictures in first.items():
         assert all(one.ndim == 2 and one.min() >= 0 and one.max() <= 255.5 for one in pictures), kind
@@ -115,13 +115,13 @@ def test_foreign_pictures_are_the_same_again_and_all_grey() -> None:
 def test_the_shipped_model_refuses_what_is_foreign_and_little_else(alzheimer_data: Path) -> None:
     predictor = load_predictor(open_bundle())
     tumours = sorted((alzheimer_data / "brain_tumor_mri").glob("*/*/*.jpg"))[::35]
-    heads = sorted((alzheimer_data / "alzheimer_mri_176x208").glob("*/*/*.jpg"))[::40]
-    foreign = foreign_pictures([read_slice({one.name: one.read_bytes()}).grey() for one in heads])
-    kinds = {kind: [scan_of(one) for one in found] for kind, found in foreign.items()}
+    some = sorted((alzheimer_data / "alzheimer_mri_176x208").glob("*/*/*.jpg"))[::40]
+    ood_rejection = ood_images([read_slice({one.name: one.read_bytes()}).grey() for one in some])
+    kinds = {kind: [scan_of(one) for one in found] for kind, found in ood_rejection.items()}
     kinds["tumours"] = [read_scan({one.name: one.read_bytes()}) for one in tumours]
-    refused = {kind: np.mean([one.refused for one in predictor.predict(scans)]) for kind, scans in kinds.items()}
-    assert np.mean(list(refused.values())) >= 0.95, refused
-    assert refused["tumours"] >= 0.95
-    low, high = predictor.bundle.card["novelty"]["unseen"]["interval"]
-    assert predictor.bundle.card["novelty"]["unseen"]["share"] <= 0.05
+    rejected = {kind: np.mean([one.rejected for one in predictor.predict(scans)]) for kind, scans in kinds.items()}
+    assert np.mean(list(rejected.values())) >= 0.95, rejected
+    assert rejected["tumours"] >= 0.95
+    low, high = predictor.bundle.card["ood"]["unseen"]["interval"]
+    assert predictor.bundle.card["ood"]["unseen"]["fraction"] <= 0.05
     assert low < high

@@ -10,13 +10,13 @@ from typer.testing import CliRunner
 from core.__main__ import app
 from core.errors import StageLensError
 from core.explain import explainer, explainers
-from core.explain.checks.sanity_report import CERTIFICATE_FILE, certificate_of
+from core.explain.checks.sanity_report import SANITY_FILE, sanity_report_of
 from core.networks.card import WEIGHTS_FILE, Bundle
 from core.networks.inference.predictor import Predictor, load_predictor
 from core.networks.recipe import Phase, Recipe, Slices
 from core.scans import read_scan_file
-from core.workflows.explain import certify_bundle, study
-from core.workflows.ground_truth import known_answer
+from core.workflows.explain import check_bundle, study
+from core.workflows.ground_truth import ground_truth_benchmark
 from core.workflows.predict import read_scans
 
 from ..conftest import SAMPLES, write_tiny_bundle
@@ -41,36 +41,42 @@ def predictor(bundle: Bundle) -> Predictor:
 def test_costly_checks_are_made_on_demand_and_add_their_doubts(predictor: Predictor) -> None:
     (reading,) = read_scans([read_scan_file(SCAN)], predictor, method="input-x-gradient")
     assert study(reading, predictor).as_dict() == {}
-    found = study(reading, predictor, checks=("stability", "faithfulness", "cascade"), compare=("gradient",), copies=3)
+    found = study(
+        reading,
+        predictor,
+        checks=("stability", "faithfulness", "cascading-randomisation"),
+        compare=("gradient",),
+        copies=3,
+    )
     values = found.as_dict()
-    assert set(values) == {"stability", "faithfulness", "cascade", "others", "agreement"}
+    assert set(values) == {"stability", "faithfulness", "cascading-randomisation", "others", "agreement"}
     json.dumps(values, allow_nan=False)
-    assert len(values["cascade"]["similarity"]) == len(values["cascade"]["layers"]) == 6
-    doubts = found.reading.explanation.doubts
-    assert set(found.faithfulness.doubts if found.faithfulness else ()) <= set(doubts)
-    assert found.reading.explanation.is_reliable == (not doubts)
+    assert len(values["cascading-randomisation"]["similarity"]) == len(values["cascading-randomisation"]["layers"]) == 6
+    failed_checks = found.reading.explanation.failed_checks
+    assert set(found.faithfulness.failed_checks if found.faithfulness else ()) <= set(failed_checks)
+    assert found.reading.explanation.is_reliable == (not failed_checks)
 
 
 def test_a_certificate_is_kept_with_the_weights_it_is_about(bundle: Bundle, predictor: Predictor) -> None:
-    certificate, path = certify_bundle(predictor, methods=["gradient", "guided-backprop"])
-    assert path == bundle.folder / CERTIFICATE_FILE
-    assert certificate_of(bundle) == certificate
-    assert set(certificate.methods) == {"gradient", "guided-backprop"}
+    sanity_report, path = check_bundle(predictor, methods=["gradient", "guided-backprop"])
+    assert path == bundle.folder / SANITY_FILE
+    assert sanity_report_of(bundle) == sanity_report
+    assert set(sanity_report.methods) == {"gradient", "guided-backprop"}
     (reading,) = read_scans([read_scan_file(SCAN)], predictor, method="gradient")
-    assert reading.explanation.checks["randomisation"]["passed"] is certificate.methods["gradient"].passed
+    assert reading.explanation.checks["randomisation"]["passed"] is sanity_report.methods["gradient"].passed
     weights = bundle.folder / WEIGHTS_FILE
     before = weights.read_bytes()
     try:
         weights.write_bytes(before + b" ")
-        assert certificate_of(bundle) is None  # other weights, no certificate
+        assert sanity_report_of(bundle) is None  # other weights, no certificate
     finally:
         weights.write_bytes(before)
         path.unlink()
 
 
 def test_a_method_that_failed_its_certificate_is_called_unreliable(bundle: Bundle, predictor: Predictor) -> None:
-    path = bundle.folder / CERTIFICATE_FILE
-    certify_bundle(predictor, methods=["gradient"])
+    path = bundle.folder / SANITY_FILE
+    check_bundle(predictor, methods=["gradient"])
     values = json.loads(path.read_text())
     values["methods"]["gradient"]["similarity"] = 0.9
     path.write_text(json.dumps(values))
@@ -95,7 +101,7 @@ def test_explain_on_the_command_line_gives_settings_and_every_check(
     assert found.exit_code == 0, found.output
     values = json.loads(found.stdout)
     assert values["settings"]["baseline"] == "blurred"
-    assert {"completeness_error", "points", "finite", "share_on_background"} <= set(values["checks"])
+    assert {"completeness_error", "points", "finite", "background_evidence"} <= set(values["checks"])
     assert values["does_not_show"] == explainer("integrated-gradients").hides
     assert {"faithfulness", "agreement"} <= set(values)
     assert sorted(values["files"]) == ["comparison", "heatmap", "overlay", "scan"]
@@ -130,11 +136,11 @@ def test_every_method_is_listed_with_what_it_does_not_show() -> None:
 
 
 def test_the_default_method_finds_a_known_change_and_a_marker(tmp_path: Path) -> None:
-    change = known_answer("ventricles", tmp_path / "change", methods=["grad-cam", "integrated-gradients"])
+    change = ground_truth_benchmark("ventricles", tmp_path / "change", methods=["grad-cam", "integrated-gradients"])
     assert change.accuracy >= 0.95
     scores = {score.method: score for score in change.scores}
     assert scores["grad-cam"].pointing >= 0.95
-    assert scores["grad-cam"].mass > 2 * change.area
-    marker = known_answer("shortcut", tmp_path / "shortcut", methods=["grad-cam"])
+    assert scores["grad-cam"].mass > 2 * change.auc
+    marker = ground_truth_benchmark("shortcut", tmp_path / "shortcut", methods=["grad-cam"])
     assert marker.accuracy == 1
     assert marker.scores[0].pointing == 1  # the heatmap exposes the shortcut

@@ -6,44 +6,44 @@ import pytest
 from core.cohorts import audit_folder
 from core.errors import CohortError, StageLensError
 from core.networks.recipe import read_recipe
-from core.workflows.leakage import BASELINE, LEAK_WAYS, accuracy_over_people, by_lot, lay_bare
+from core.workflows.leakage import BASELINE, SCHEMES, accuracy_over_people, measure_leakage, permuted
 
 from ..conftest import tiny_recipe
 
 
-def test_the_nearest_picture_knows_people_and_not_their_class(heads: Path) -> None:
-    found = lay_bare(audit_folder(heads).table, read_recipe(BASELINE)).as_dict()
+def test_the_nearest_picture_knows_people_and_not_their_class(slice_cohort: Path) -> None:
+    found = measure_leakage(audit_folder(slice_cohort).table, read_recipe(BASELINE)).as_dict()
     assert (found["slices"], found["people"]) == (240, 20)
     assert found["by_slice"]["accuracy"] > 0.95
     assert (
-        found["shuffled_labels"]["accuracy"] > 0.95
+        found["permuted_labels"]["accuracy"] > 0.95
     )  # classes drawn by lot are learned just as well: it is the people
-    assert found["by_person"]["accuracy"] < 0.6  # the heads' texture knows nothing of their class
-    assert found["shuffled_labels_by_person"]["accuracy"] < 0.6
+    assert found["by_subject"]["accuracy"] < 0.6  # the heads' texture knows nothing of their class
+    assert found["permuted_labels_by_subject"]["accuracy"] < 0.6
     assert found["always"] == {"class": "Non Demented", "accuracy": 0.4}
-    for way in LEAK_WAYS:
-        low, high = found[way.name]["interval"]
-        assert low <= found[way.name]["accuracy"] <= high
-    width = {name: np.ptp(found[name]["interval"]) for name in ("by_slice", "by_person")}
-    assert width["by_person"] > 3 * width["by_slice"]
+    for scheme in SCHEMES:
+        low, high = found[scheme.name]["interval"]
+        assert low <= found[scheme.name]["accuracy"] <= high
+    width = {name: np.ptp(found[name]["interval"]) for name in ("by_slice", "by_subject")}
+    assert width["by_subject"] > 3 * width["by_slice"]
 
 
-def test_a_network_is_trained_in_every_way_and_goes_on_where_it_was(heads: Path, tmp_path: Path) -> None:
-    table, said = audit_folder(heads).table, []
+def test_a_network_is_trained_in_every_way_and_goes_on_where_it_was(slice_cohort: Path, tmp_path: Path) -> None:
+    table, said = audit_folder(slice_cohort).table, []
     recipe = tiny_recipe(phases=tiny_recipe().phases[:1])
     with pytest.raises(StageLensError, match="tiny trains a network; give a folder for its runs with --out"):
-        lay_bare(table, recipe)
-    first = lay_bare(table, recipe, out=tmp_path / "leak", say=said.append)
+        measure_leakage(table, recipe)
+    first = measure_leakage(table, recipe, out=tmp_path / "leak", say=said.append)
     began = len([sentence for sentence in said if sentence.startswith("phase 1")])
-    again = lay_bare(table, recipe, out=tmp_path / "leak")
-    assert began == len(LEAK_WAYS)
+    again = measure_leakage(table, recipe, out=tmp_path / "leak")
+    assert began == len(SCHEMES)
     assert again.as_dict() == first.as_dict()
 
 
 def test_lots_keep_people_whole_and_classes_as_large() -> None:
     people = np.repeat(np.arange(50), 4)
     labels = np.repeat(np.array(["a"] * 30 + ["b"] * 20), 4)
-    drawn = by_lot(labels, people, seed=3)
+    drawn = permuted(labels, people, seed=3)
     assert all(len(set(drawn[people == person])) == 1 for person in range(50))
     assert sorted(drawn) == sorted(labels)
     assert (drawn != labels).any()
@@ -58,17 +58,17 @@ def test_an_interval_over_people_is_wide_where_slices_go_together() -> None:
     assert narrow.high - narrow.low < 0.01
 
 
-def test_without_people_there_is_nothing_to_compare(heads: Path) -> None:
-    table = audit_folder(heads).table
+def test_without_people_there_is_nothing_to_compare(slice_cohort: Path) -> None:
+    table = audit_folder(slice_cohort).table
     with pytest.raises(CohortError, match="people cannot be told apart"):
-        lay_bare(table.assign(subject=""), read_recipe(BASELINE))
+        measure_leakage(table.assign(subject=""), read_recipe(BASELINE))
     few = table[table["subject"].isin(sorted(set(table["subject"]))[:6])]
     with pytest.raises(CohortError, match="10 people or more are needed; there are 6"):
-        lay_bare(few, read_recipe(BASELINE))
+        measure_leakage(few, read_recipe(BASELINE))
 
 
 def test_on_the_real_set_the_published_figure_is_a_leak(alzheimer_data: Path) -> None:
-    found = lay_bare(audit_folder(alzheimer_data / "alzheimer_mri").table, read_recipe(BASELINE)).as_dict()
+    found = measure_leakage(audit_folder(alzheimer_data / "alzheimer_mri").table, read_recipe(BASELINE)).as_dict()
     assert found["by_slice"]["accuracy"] == pytest.approx(0.998, abs=0.001)
-    assert found["by_person"]["accuracy"] == pytest.approx(0.5, abs=0.02)
-    assert found["shuffled_labels"]["accuracy"] > 0.99
+    assert found["by_subject"]["accuracy"] == pytest.approx(0.5, abs=0.02)
+    assert found["permuted_labels"]["accuracy"] > 0.99

@@ -23,8 +23,8 @@ from ..training.cohorts import write_cohort
 NEAREST = tiny_recipe(phases=(), backbone="pixels", height=32, width=32, classic=Classic("nearest_neighbours"))
 
 
-def test_folds_are_runs_of_their_own_and_sum_up_to_everybody(heads: Path, tmp_path: Path) -> None:
-    table = audit_folder(heads).table
+def test_folds_are_runs_of_their_own_and_sum_up_to_everybody(slice_cohort: Path, tmp_path: Path) -> None:
+    table = audit_folder(slice_cohort).table
     request = Request(NEAREST, Path("unused.csv"), tmp_path / "cv")
     one = cross_validate(request, table, CrossValidation(2, fold="repeat1_fold2"))
     assert one["finished"] == ["repeat1_fold2"]
@@ -33,10 +33,10 @@ def test_folds_are_runs_of_their_own_and_sum_up_to_everybody(heads: Path, tmp_pa
     assert len([line for line in said if " of 2 x 2" in line]) == 3  # one was finished before
     assert summary["finished"] == summary["wanted"]
     for repeat in summary["repeats"]:
-        assert repeat["by_person"]["n"] == table["subject"].nunique()
+        assert repeat["by_subject"]["n"] == table["subject"].nunique()
         assert repeat["by_slice"]["n"] == len(table)
     accuracies = [
-        json.loads((tmp_path / "cv" / name / "figures.json").read_text())["by_person"]["accuracy"]
+        json.loads((tmp_path / "cv" / name / "metrics.json").read_text())["by_subject"]["accuracy"]
         for name in summary["wanted"]
     ]
     assert summary["per_fold"]["accuracy"]["mean"] == pytest.approx(np.mean(accuracies))
@@ -47,26 +47,26 @@ def test_folds_are_runs_of_their_own_and_sum_up_to_everybody(heads: Path, tmp_pa
         cross_validate(request, table, CrossValidation(2, fold="repeat9_fold1"))
 
 
-def test_a_full_run_goes_from_a_folder_to_pictures_and_does_nothing_twice(heads: Path, tmp_path: Path) -> None:
+def test_a_full_run_goes_from_a_folder_to_pictures_and_does_nothing_twice(slice_cohort: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(backbone="resnet18", phases=(Phase("all", 1e-3, 1, 1),))
-    wanted = FullRun(recipe, heads, tmp_path / "out")
+    wanted = FullRun(recipe, slice_cohort, tmp_path / "out")
     made = full_run(wanted)
-    assert made["card"]["split"]["by"] == "person"
+    assert made["card"]["split"]["by"] == "subject"
     assert made["pictures"]
     assert all(Path(path).is_file() for path in made["pictures"])
     evaluation = json.loads((tmp_path / "out" / "evaluation.json").read_text())
-    assert evaluation["by_person"] == made["card"]["by_person"]
+    assert evaluation["by_subject"] == made["card"]["by_subject"]
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert full_run(wanted) == made
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()} == times
 
 
-def test_a_full_run_of_a_baseline_has_figures_and_no_pictures(heads: Path, tmp_path: Path) -> None:
-    made = full_run(FullRun(NEAREST, heads, tmp_path / "out", by="slice"))
+def test_a_full_run_of_a_baseline_has_figures_and_no_pictures(slice_cohort: Path, tmp_path: Path) -> None:
+    made = full_run(FullRun(NEAREST, slice_cohort, tmp_path / "out", by="slice"))
     assert made["card"]["by_slice"]["accuracy"] > 0.9
-    assert "people have slices in more than one part" in made["card"]["split"]["tearing"]
+    assert "people have slices in more than one part" in made["card"]["split"]["subject_overlap"]
     assert made["pictures"] == []
-    assert full_run(FullRun(NEAREST, heads, tmp_path / "out", by="slice"))["card"] == made["card"]
+    assert full_run(FullRun(NEAREST, slice_cohort, tmp_path / "out", by="slice"))["card"] == made["card"]
 
 
 def test_every_run_keeps_recipe_environment_curves_and_predictions(tmp_path: Path) -> None:

@@ -66,14 +66,14 @@ def test_the_same_head_gives_the_same_prediction_whichever_way_it_comes(
 ) -> None:
     predictor = predictor_of(reads_volumes.folder)
     deep = brain.astype(np.int16)
-    ways = {
+    schemes = {
         "series": volumes.files(volumes.series(deep, AFFINE)),
         "zip": {"a.zip": volumes.zipped(volumes.files(volumes.series(deep, AFFINE)))},
         "nifti": {"a.nii": volumes.nifti(deep, AFFINE)},
         "turned nifti": {"a.nii": volumes.nifti(deep, AFFINE, axes="LPS")},
         "analyze": analyze_of_grid(deep),
     }
-    readings = {name: predict_scans([read_scan(files)], predictor)[0] for name, files in ways.items()}
+    readings = {name: predict_scans([read_scan(files)], predictor)[0] for name, files in schemes.items()}
     expected = readings["nifti"].prediction.logits
     for name, reading in readings.items():
         np.testing.assert_array_equal(reading.scan.voxels, brain, err_msg=name)
@@ -95,15 +95,15 @@ def test_a_left_lesion_is_at_the_right_of_every_picture_and_its_heatmap_lies_ove
     reads_volumes: Bundle, brain: np.ndarray, axes: str
 ) -> None:
     (reading,) = read_scans([nifti_scan(brain, axes)], predictor_of(reads_volumes.folder))
-    place = list(reading.prediction.heights_mm).index(5)
-    picture = slice_picture(reading, place)
+    index = list(reading.prediction.heights_mm).index(5)
+    picture = slice_picture(reading, index)
     bright = np.argwhere(picture >= 250)
     assert len(bright) > 50
     assert np.median(bright[:, 1]) > picture.shape[1] / 2
-    seen = reading.slices[place]
+    seen = reading.slices[index]
     np.testing.assert_array_equal(upright(seen.picture(), seen.orientation), picture)
-    if not reading.explanations[place].is_empty:
-        drawn = heatmap_picture(reading, place, opacity=0.0)
+    if not reading.explanations[index].is_empty:
+        drawn = heatmap_picture(reading, index, opacity=0.0)
         np.testing.assert_array_equal(drawn[..., 0], picture)
     assert reading.head is not None
     coronal = crosshair_picture(reading.head, "coronal", (60, -20, 60), window=(0, 255))

@@ -39,7 +39,7 @@ def _entries(folder: Path) -> Iterator[Entry]:
 
 def _ratings(folder: Path) -> dict[str, str]:
     """Read the table of the set: session to class."""
-    path = next((found for place in (folder, folder.parent) for found in sorted(place.glob(TABLE))), None)
+    path = next((found for parent in (folder, folder.parent) for found in sorted(parent.glob(TABLE))), None)
     if path is None:
         return {}
     try:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
 
 from core.cohorts.manifest import COLUMNS, write_manifest
-from core.cohorts.tasks import KNOWN
+from core.cohorts.tasks import SYNTHETIC
 from core.errors import CohortError
 from core.files import write_table
 from core.scans.registration.atlas import (
@@ -27,7 +27,7 @@ from core.scans.registration.atlas import (
     REGIONS,
     VENTRICLE_BOX,
     average_brain,
-    average_greys,
+    average_intensities,
     regions,
     within_box,
 )
@@ -77,13 +77,13 @@ CHANGES = {
 
 
 @dataclass(frozen=True, eq=False)
-class KnownSlice:
+class SyntheticSlice:
     """One slice of an invented person.
 
     Attributes:
         person: Number of the person.
         height_mm: Height of the slice.
-        label: One of `KNOWN.classes`.
+        label: One of `SYNTHETIC.classes`.
         grey: uint8, 208 × 176, the way round the networks know.
         truth: bool, 208 × 176: where it differs from the same person unchanged.
     """
@@ -95,7 +95,9 @@ class KnownSlice:
     truth: NDArray[np.bool_]
 
 
-def known_slices(kind: str, people: int, *, millimetres: float | None = None, seed: int = 0) -> Iterator[KnownSlice]:
+def synthetic_slices(
+    kind: str, people: int, *, millimetres: float | None = None, seed: int = 0
+) -> Iterator[SyntheticSlice]:
     """Make the slices of invented people, every other one changed.
 
     Args:
@@ -127,10 +129,10 @@ def known_slices(kind: str, people: int, *, millimetres: float | None = None, se
             elif changed:
                 grey = _drawn(where - displaced(where, kind, distance), contrast, noise)
             truth = np.abs(grey.astype(np.float32) - plain) > DIFFERS
-            yield KnownSlice(person, height, KNOWN.classes[int(changed)], grey, truth)
+            yield SyntheticSlice(person, height, SYNTHETIC.classes[int(changed)], grey, truth)
 
 
-def write_known_cohort(
+def write_synthetic_cohort(
     folder: Path, kind: str, people: int, *, millimetres: float | None = None, seed: int = 0
 ) -> pd.DataFrame:
     """Write a known-answer cohort: class folders of PNG with a manifest of the people, and the truth of each slice.
@@ -146,12 +148,12 @@ def write_known_cohort(
         A row a slice: path and truth (relative to the folder), label, subject, height_mm.
     """
     rows = []
-    for one in known_slices(kind, people, millimetres=millimetres, seed=seed):
+    for one in synthetic_slices(kind, people, millimetres=millimetres, seed=seed):
         name = f"person{one.person:04d}_z{round(one.height_mm):+03d}.png"
         path, truth = Path("scans") / one.label / name, Path("truth") / name
-        for place, picture in ((path, one.grey), (truth, np.uint8(255) * one.truth)):
-            (folder / place).parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(folder / place), np.asarray(picture, np.uint8))
+        for file, picture in ((path, one.grey), (truth, np.uint8(255) * one.truth)):
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / file), np.asarray(picture, np.uint8))
         rows.append((path.as_posix(), truth.as_posix(), one.label, f"person{one.person:04d}", one.height_mm))
     table = pd.DataFrame(rows, columns=["path", "truth", "label", "subject", "height_mm"])
     manifest = table.assign(path=table["path"].str.removeprefix("scans/"), session="", source=f"synthetic, {kind}",
@@ -196,12 +198,12 @@ def _distance_of(kind: str) -> tuple[NDArray[np.float32], tuple[NDArray[np.float
             brain = average_brain()
             region = (brain < FLUID_BELOW) & (brain > 0) & within_box(VENTRICLE_BOX)
         case "cortex":
-            region = np.isin(labels, [place for place, name in enumerate(REGIONS) if name.startswith("white matter")])
+            region = np.isin(labels, [index for index, name in enumerate(REGIONS) if name.startswith("white matter")])
         case "surface":
             region = average_brain() <= 0
         case _:
             region = np.isin(
-                labels, [place for place, name in enumerate(REGIONS) if name.startswith("medial temporal")]
+                labels, [index for index, name in enumerate(REGIONS) if name.startswith("medial temporal")]
             )
     signed = distance_transform_edt(~region) - distance_transform_edt(region)
     distance = gaussian_filter(signed, 1.0).astype(np.float32)
@@ -224,6 +226,6 @@ def _slice_coordinates(height_mm: float, field: NDArray[np.float32]) -> NDArray[
 
 
 def _drawn(where: NDArray[np.float64], contrast: float, noise: NDArray[np.float64]) -> NDArray[np.uint8]:
-    grey = map_coordinates(average_greys(), where, order=1)
+    grey = map_coordinates(average_intensities(), where, order=1)
     inside = grey > 0
     return np.where(inside, np.clip(grey * contrast + noise, 1, 255), 0).round().astype(np.uint8)

@@ -18,7 +18,7 @@ PER_KIND = 50
 Floats = NDArray[np.float32]
 
 
-def foreign_pictures(slices: Sequence[NDArray], *, seed: int = 0) -> dict[str, list[Floats]]:
+def ood_images(slices: Sequence[NDArray], *, seed: int = 0) -> dict[str, list[Floats]]:
     """Return pictures by kind, float32, H × W, grey in [0, 255].
 
     Args:
@@ -33,8 +33,8 @@ def foreign_pictures(slices: Sequence[NDArray], *, seed: int = 0) -> dict[str, l
         "turned by 180°": [one[::-1, ::-1] for one in used],
         "turned by 90°": [np.rot90(one, side) for one, side in zip(used, sides, strict=True)],
         "turned by 45°": [_turned(one, 45 * side) for one, side in zip(used, sides, strict=True)],
-        "photographs": _pieces(PHOTOGRAPHS, random),
-        "textures": _pieces(TEXTURES, random),
+        "photographs": _stages(PHOTOGRAPHS, random),
+        "textures": _stages(TEXTURES, random),
         "noise": _noise(used[0].shape, random),
         "empty": [np.full(used[0].shape, grey, np.float32) for grey in (0, 128, 255)],
     }
@@ -46,7 +46,7 @@ def _turned(picture: Floats, degrees: float) -> Floats:
     return np.asarray(cv2.warpAffine(picture, turn, (columns, rows)), np.float32)
 
 
-def _pieces(names: Sequence[str], random: np.random.Generator) -> list[Floats]:
+def _stages(names: Sequence[str], random: np.random.Generator) -> list[Floats]:
     """Return scikit-image's own pictures of these names, whole and in random pieces."""
     found = []
     for name in names:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from core.explain.baselines import blurred
 from core.explain.cams import resized
 from core.explain.checks.similarity import pearson, top_overlap
-from core.explain.explanation import Asked, Explanation, Floats
+from core.explain.explanation import Explanation, ExplanationBatch, Floats
 from core.explain.masking import masked_scores
 
 STEPS = 20
 RANDOM_ORDERS = 5
-BLUR_SHARE = 0.1
+BLUR_FRACTION = 0.1
 SQUARES = 64
 
 
@@ -25,32 +25,32 @@ class Curve:
     """What a score does while a scan is taken away or given back.
 
     Attributes:
-        shares: float64, share of the picture changed, from 0 to 1.
+        fractions: float64, share of the picture changed, from 0 to 1.
         scores: float64, probability of the class at each.
         random: float64, orders × steps, the same in random orders of places.
     """
 
-    shares: NDArray[np.float64]
+    fractions: NDArray[np.float64]
     scores: NDArray[np.float64]
     random: NDArray[np.float64]
 
     @property
-    def area(self) -> float:
+    def auc(self) -> float:
         """Area under the curve."""
-        return float(np.trapezoid(self.scores, self.shares))
+        return float(np.trapezoid(self.scores, self.fractions))
 
     @property
-    def random_areas(self) -> NDArray[np.float64]:
+    def random_aucs(self) -> NDArray[np.float64]:
         """Areas of the random orders."""
-        return np.asarray(np.trapezoid(self.random, self.shares, axis=1))
+        return np.asarray(np.trapezoid(self.random, self.fractions, axis=1))
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
-            "area": self.area,
-            "random_area": float(self.random_areas.mean()),
-            "random_areas": self.random_areas.tolist(),
-            "shares": self.shares.tolist(),
+            "auc": self.auc,
+            "random_area": float(self.random_aucs.mean()),
+            "random_areas": self.random_aucs.tolist(),
+            "fractions": self.fractions.tolist(),
             "scores": self.scores.tolist(),
         }
 
@@ -64,21 +64,21 @@ class Faithfulness:
         insertion: They are brought into focus first, on a blurred scan: the score rises fast (a large area).
         infidelity: Mean squared difference between what the map says squares of the scan are worth and what they
             are, in squared logits; the map scaled so that it fits best.
-        infidelity_of_nothing: The same for a map that says nothing; infidelity below it means the map knows something.
+        infidelity_of_zero_map: The same for a map that says nothing; infidelity below it means the map knows something.
     """
 
     deletion: Curve
     insertion: Curve
     infidelity: float
-    infidelity_of_nothing: float
+    infidelity_of_zero_map: float
 
     @property
-    def doubts(self) -> tuple[str, ...]:
+    def failed_checks(self) -> tuple[str, ...]:
         """What speaks against the map, a sentence each."""
         found = []
-        if self.deletion.area >= self.deletion.random_areas.mean():
+        if self.deletion.auc >= self.deletion.random_aucs.mean():
             found.append("deleting where it points lowers the score no faster than deleting at random.")
-        if self.insertion.area <= self.insertion.random_areas.mean():
+        if self.insertion.auc <= self.insertion.random_aucs.mean():
             found.append("showing where it points raises the score no faster than showing at random.")
         return tuple(found)
 
@@ -88,35 +88,37 @@ class Faithfulness:
             "deletion": self.deletion.as_dict(),
             "insertion": self.insertion.as_dict(),
             "infidelity": self.infidelity,
-            "infidelity_of_nothing": self.infidelity_of_nothing,
-            "doubts": list(self.doubts),
+            "infidelity_of_zero_map": self.infidelity_of_zero_map,
+            "failed_checks": list(self.failed_checks),
         }
 
 
-def faithfulness(asked: Asked, explanation: Explanation, *, steps: int = STEPS, seed: int = 0) -> Faithfulness:
+def faithfulness(
+    batch: ExplanationBatch, explanation: Explanation, *, steps: int = STEPS, seed: int = 0
+) -> Faithfulness:
     """Check one explanation against its network.
 
     Deletion and insertion: Petsiuk et al., RISE, BMVC 2018, section 4.2. Infidelity with square removal: Yeh et al.,
     NeurIPS 2019, definition 1 and section 3.1, with the best scale as in their appendix.
 
     Args:
-        asked: The one scan and class explained, as `core.explain.attribution.ask` gives it.
+        batch: The one scan and class explained, as `core.explain.attribution.ask` gives it.
         explanation: Of them.
         steps: Points of the curves after the first.
         seed: Of the random orders and squares.
     """
     rng = np.random.default_rng(seed)
-    heat = resized(explanation.heatmap[None], asked.fitted.shape[1:-1])[0]
-    soft = blurred(asked.fitted[0], BLUR_SHARE * min(asked.fitted.shape[-3:-1]))
+    heat = resized(explanation.heatmap[None], batch.inputs.shape[1:-1])[0]
+    soft = blurred(batch.inputs[0], BLUR_FRACTION * min(batch.inputs.shape[-3:-1]))
     orders = [np.argsort(-heat, axis=None, kind="stable")]
     orders += [_random_order(heat.shape, explanation.heatmap.shape, rng) for _ in range(RANDOM_ORDERS)]
-    shares = np.linspace(0, 1, steps + 1)
-    deleted = np.stack([_curve(asked, order, shares, None, delete=True) for order in orders])
-    inserted = np.stack([_curve(asked, order, shares, soft, delete=False) for order in orders])
-    said, done = _squares(asked, heat, rng)
+    fractions = np.linspace(0, 1, steps + 1)
+    deleted = np.stack([_curve(batch, order, fractions, None, delete=True) for order in orders])
+    inserted = np.stack([_curve(batch, order, fractions, soft, delete=False) for order in orders])
+    said, done = _squares(batch, heat, rng)
     scale = float(said @ done / (said @ said)) if said @ said > 0 else 0.0
     return Faithfulness(
-        Curve(shares, deleted[0], deleted[1:]), Curve(shares, inserted[0], inserted[1:]),
+        Curve(fractions, deleted[0], deleted[1:]), Curve(fractions, inserted[0], inserted[1:]),
         float(np.mean((scale * said - done) ** 2)), float(np.mean(done**2)),
     )  # fmt: skip
 
@@ -140,17 +142,22 @@ def agreement(explanations: list[Explanation]) -> dict[str, dict[str, dict[str, 
 
 
 def _curve(
-    asked: Asked, order: NDArray[np.int64], shares: NDArray[np.float64], instead: Floats | None, *, delete: bool
+    batch: ExplanationBatch,
+    order: NDArray[np.int64],
+    fractions: NDArray[np.float64],
+    instead: Floats | None,
+    *,
+    delete: bool,
 ) -> NDArray[np.float64]:
-    shape = asked.fitted.shape[1:-1]
-    place_of = np.empty(order.size, np.int64)
-    place_of[order] = np.arange(order.size)
+    shape = batch.inputs.shape[1:-1]
+    index_of = np.empty(order.size, np.int64)
+    index_of[order] = np.arange(order.size)
 
     def masks(first: int, last: int) -> Floats:
-        changed = np.stack([place_of < round(share * order.size) for share in shares[first:last]])
+        changed = np.stack([index_of < round(fraction * order.size) for fraction in fractions[first:last]])
         return np.asarray((changed != delete).reshape(-1, *shape), np.float32)
 
-    return masked_scores(asked, 0, len(shares), masks, instead=instead, as_probability=True)
+    return masked_scores(batch, 0, len(fractions), masks, instead=instead, as_probability=True)
 
 
 def _random_order(shape: tuple[int, ...], cells: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:
@@ -158,15 +165,17 @@ def _random_order(shape: tuple[int, ...], cells: tuple[int, ...], rng: np.random
     return np.argsort(-resized(rng.random((1, *cells)).astype(np.float32), shape)[0], axis=None, kind="stable")
 
 
-def _squares(asked: Asked, heat: Floats, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _squares(
+    batch: ExplanationBatch, heat: Floats, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return what the map says random squares are worth, and how far the logit falls when they are made black."""
-    shape = asked.fitted.shape[1:-1]
+    shape = batch.inputs.shape[1:-1]
     seen = np.ones((SQUARES, *shape), np.float32)
     for mask in seen:
         sides = [int(rng.integers(max(1, side // 12), max(2, side // 4))) for side in shape]
         corner = [int(rng.integers(0, whole - side + 1)) for side, whole in zip(sides, shape, strict=True)]
         mask[tuple(slice(at, at + side) for at, side in zip(corner, sides, strict=True))] = 0
-    scores = masked_scores(asked, 0, SQUARES, lambda first, last: seen[first:last])
+    scores = masked_scores(batch, 0, SQUARES, lambda first, last: seen[first:last])
     axes = tuple(range(1, seen.ndim))
     worth = ((1 - seen) * heat).sum(axis=axes, dtype=np.float64)
-    return worth, float(asked.logits[0, asked.classes[0]]) - scores
+    return worth, float(batch.logits[0, batch.classes[0]]) - scores

@@ -21,13 +21,13 @@ class Localisation:
         hit: Whether the peak lies in the changed region.
         mass: Share of the positive evidence in it.
         rank: Share of the K strongest pixels in it, K being the region's size.
-        area: Share of the picture that the region fills: what an even map's mass would be.
+        auc: Share of the picture that the region fills: what an even map's mass would be.
     """
 
     hit: bool
     mass: float
     rank: float
-    area: float
+    auc: float
 
 
 def changed_region(truth: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.explain.attribution import explain_greys
+from core.explain.attribution import explain_arrays
 from core.explain.cams import resized
-from core.explain.checks.sanity_report import Certificate, Certified, weights_digest
+from core.explain.checks.sanity_report import SanityCheck, SanityReport, weights_digest
 from core.explain.checks.similarity import ranks, ssim_within
 from core.explain.explanation import Floats
 from core.explain.registry import explainers
@@ -37,7 +37,7 @@ CHEAPER: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Cascade:
+class CascadingRandomisation:
     """Similarity to the original map as more and more of the network is random, from the top down.
 
     Attributes:
@@ -70,7 +70,7 @@ def structure_alike(one: Floats, other: Floats, grey: Floats) -> float:
     return ssim_within(ranks(one, inside), ranks(other, inside), inside, data_range=1.0)
 
 
-def cascade(
+def cascading_randomisation(
     predictor: Predictor,
     scans: Sequence[Scan],
     method: str,
@@ -79,7 +79,7 @@ def cascade(
     seed: int = 0,
     heights_mm: Sequence[float | None] | None = None,
     **settings: Any,
-) -> Cascade:
+) -> CascadingRandomisation:
     """Make a network random layer by layer from the logits down, and compare each step's maps with the original ones.
 
     Args:
@@ -91,21 +91,23 @@ def cascade(
         heights_mm: Of the scans, where known.
         settings: Of the method.
     """
-    greys = [scan.grey() for scan in scans]
-    original = explain_greys(predictor, greys, [None] * len(greys), method, heights_mm=heights_mm, **settings)
+    intensities = [scan.grey() for scan in scans]
+    original = explain_arrays(
+        predictor, intensities, [None] * len(intensities), method, heights_mm=heights_mm, **settings
+    )
     classes = [one.class_name for one in original]
     layers, rows = [], []
-    for share in np.linspace(0, 1, steps + 1)[1:]:
-        changed, last = randomised(predictor, share=float(share), seed=seed)
-        maps = explain_greys(changed, greys, classes, method, heights_mm=heights_mm, **settings)
-        fitted = predictor.fitted(greys)[..., 0]
+    for fraction in np.linspace(0, 1, steps + 1)[1:]:
+        changed, last = randomised(predictor, fraction=float(fraction), seed=seed)
+        maps = explain_arrays(changed, intensities, classes, method, heights_mm=heights_mm, **settings)
+        inputs = predictor.inputs(intensities)[..., 0]
         rows.append([structure_alike(a.heatmap, b.heatmap, grey)
-                     for a, b, grey in zip(original, maps, fitted, strict=True)])  # fmt: skip
+                     for a, b, grey in zip(original, maps, inputs, strict=True)])  # fmt: skip
         layers.append(last)
-    return Cascade(method, tuple(layers), np.array(rows))
+    return CascadingRandomisation(method, tuple(layers), np.array(rows))
 
 
-def certify(
+def sanity_check(
     predictor: Predictor,
     scans: Sequence[Scan],
     *,
@@ -114,7 +116,7 @@ def certify(
     what: str = "scans",
     heights_mm: Sequence[float | None] | None = None,
     say: Callable[[str], None] = lambda sentence: None,
-) -> Certificate:
+) -> SanityReport:
     """Compare each method's maps with those of the same network with all weights drawn anew.
 
     Args:
@@ -126,8 +128,11 @@ def certify(
         heights_mm: Of the scans, where known.
         say: Told a sentence a method.
     """
-    greys = [scan.grey() for scan in scans]
-    fitted, random = predictor.fitted(greys)[..., 0], [randomised(predictor, seed=seed)[0] for seed in range(draws)]
+    intensities = [scan.grey() for scan in scans]
+    inputs, random = (
+        predictor.inputs(intensities)[..., 0],
+        [randomised(predictor, seed=seed)[0] for seed in range(draws)],
+    )
     found = {}
     for record in explainers():
         if methods and record.name not in methods:
@@ -135,22 +140,24 @@ def certify(
         if record.name == "regions" and (predictor.network.recipe.slices is None or heights_mm is None):
             continue
         settings = CHEAPER.get(record.name, {})
-        original = explain_greys(predictor, greys, [None] * len(greys), record.name, heights_mm=heights_mm, **settings)
+        original = explain_arrays(
+            predictor, intensities, [None] * len(intensities), record.name, heights_mm=heights_mm, **settings
+        )
         classes = [one.class_name for one in original]
         values = []
         for other in random:
-            maps = explain_greys(other, greys, classes, record.name, heights_mm=heights_mm, **settings)
+            maps = explain_arrays(other, intensities, classes, record.name, heights_mm=heights_mm, **settings)
             values += [structure_alike(a.heatmap, b.heatmap, grey)
-                       for a, b, grey in zip(original, maps, fitted, strict=True)]  # fmt: skip
-        found[record.name] = certified(values)
+                       for a, b, grey in zip(original, maps, inputs, strict=True)]  # fmt: skip
+        found[record.name] = checked(values)
         said = "depends on the weights" if found[record.name].passed else "DOES NOT depend on the weights"
         say(f"{record.title}: structural similarity {found[record.name].similarity:.2f}, {said}")
-    return Certificate(weights_digest(predictor.bundle.folder), found, what, f"{datetime.now(UTC):%Y-%m-%d}")
+    return SanityReport(weights_digest(predictor.bundle.folder), found, what, f"{datetime.now(UTC):%Y-%m-%d}")
 
 
 def compare_networks(
     one: Predictor, other: Predictor, scans: Sequence[Scan], method: str, **settings: Any
-) -> Certified:
+) -> SanityCheck:
     """Compare the maps of two networks, such as one trained on labels and one on permuted labels (Adebayo 2018, 3.2).
 
     Args:
@@ -160,17 +167,17 @@ def compare_networks(
         method: Name of the method.
         settings: Of the method.
     """
-    greys = [scan.grey() for scan in scans]
-    first = explain_greys(one, greys, [None] * len(greys), method, **settings)
-    second = explain_greys(other, greys, [a.class_name for a in first], method, **settings)
-    fitted = one.fitted(greys)[..., 0]
-    return certified([structure_alike(a.heatmap, b.heatmap, grey)
-                      for a, b, grey in zip(first, second, fitted, strict=True)])  # fmt: skip
+    intensities = [scan.grey() for scan in scans]
+    first = explain_arrays(one, intensities, [None] * len(intensities), method, **settings)
+    second = explain_arrays(other, intensities, [a.class_name for a in first], method, **settings)
+    inputs = one.inputs(intensities)[..., 0]
+    return checked([structure_alike(a.heatmap, b.heatmap, grey)
+                      for a, b, grey in zip(first, second, inputs, strict=True)])  # fmt: skip
 
 
-def certified(values: Sequence[float]) -> Certified:
+def checked(values: Sequence[float]) -> SanityCheck:
     """Return the mean of similarities with its interval."""
     known = np.array(values)
     means = np.random.default_rng(0).choice(known, (RESAMPLES, len(known))).mean(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
-    return Certified(float(known.mean()), (float(low), float(high)), len(known))
+    return SanityCheck(float(known.mean()), (float(low), float(high)), len(known))

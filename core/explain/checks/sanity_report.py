@@ -10,13 +10,13 @@ from typing import Any
 from core.files import write_json
 from core.networks.card import WEIGHTS_FILE, Bundle
 
-CERTIFICATE_FILE = "certificate.json"
+SANITY_FILE = "sanity_check.json"
 FORMAT = 1
 THRESHOLD = 0.3
 
 
 @dataclass(frozen=True)
-class Certified:
+class SanityCheck:
     """How alike a method's maps are before and after all weights were drawn anew.
 
     Attributes:
@@ -40,7 +40,7 @@ class Certified:
 
 
 @dataclass(frozen=True)
-class Certificate:
+class SanityReport:
     """Outcome of the randomisation check for the methods of one bundle.
 
     Attributes:
@@ -51,7 +51,7 @@ class Certificate:
     """
 
     weights: str
-    methods: dict[str, Certified]
+    methods: dict[str, SanityCheck]
     scans: str
     date: str
 
@@ -62,23 +62,23 @@ def weights_digest(folder: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_certificate(folder: Path, certificate: Certificate) -> Path:
+def write_sanity_report(folder: Path, sanity_report: SanityReport) -> Path:
     """Write a certificate beside the bundle's card; it appears whole or not at all."""
     values = {
         "format": FORMAT,
-        "weights": certificate.weights,
-        "scans": certificate.scans,
-        "date": certificate.date,
-        "methods": {name: one.as_dict() for name, one in certificate.methods.items()},
+        "weights": sanity_report.weights,
+        "scans": sanity_report.scans,
+        "date": sanity_report.date,
+        "methods": {name: one.as_dict() for name, one in sanity_report.methods.items()},
     }
-    path = folder / CERTIFICATE_FILE
+    path = folder / SANITY_FILE
     write_json(path, values)
     return path
 
 
-def certificate_of(bundle: Bundle) -> Certificate | None:
+def sanity_report_of(bundle: Bundle) -> SanityReport | None:
     """Return a bundle's certificate; None where it has none, or one of other weights."""
-    path = bundle.folder / CERTIFICATE_FILE
+    path = bundle.folder / SANITY_FILE
     try:
         return _read(path, path.stat().st_mtime_ns, (bundle.folder / WEIGHTS_FILE).stat().st_mtime_ns)
     except (OSError, ValueError, KeyError, TypeError):
@@ -86,13 +86,13 @@ def certificate_of(bundle: Bundle) -> Certificate | None:
 
 
 @functools.lru_cache(maxsize=16)
-def _read(path: Path, changed: int, weights_changed: int) -> Certificate | None:
+def _read(path: Path, changed: int, weights_changed: int) -> SanityReport | None:
     del changed, weights_changed  # parts of the key
     values = json.loads(path.read_text(encoding="utf-8"))
     if values["format"] != FORMAT or values["weights"] != weights_digest(path.parent):
         return None
     methods = {
-        name: Certified(one["similarity"], (one["interval"][0], one["interval"][1]), one["pairs"])
+        name: SanityCheck(one["similarity"], (one["interval"][0], one["interval"][1]), one["pairs"])
         for name, one in values["methods"].items()
     }
-    return Certificate(values["weights"], methods, values["scans"], values["date"])
+    return SanityReport(values["weights"], methods, values["scans"], values["date"])

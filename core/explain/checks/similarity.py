@@ -15,7 +15,7 @@ Map = NDArray[np.floating]
 WINDOW, SIGMA = 11, 1.5
 K1, K2 = 0.01, 0.03
 NULL_PAIRS, SHUFFLES, COARSE = 200, 20, 1024
-TOP_SHARE = 0.1
+TOP_FRACTION = 0.1
 
 
 @dataclass(frozen=True)
@@ -120,11 +120,11 @@ def pearson(one: Map, other: Map) -> float:
     return float(a @ b) / size if size > 0 else float("nan")
 
 
-def top_overlap(one: Map, other: Map, share: float = TOP_SHARE) -> float:
+def top_overlap(one: Map, other: Map, fraction: float = TOP_FRACTION) -> float:
     """Return which share of the strongest cells of two maps is the same (Ghorbani et al., AAAI 2019, top-k
     intersection).
     """
-    count = max(1, round(share * one.size))
+    count = max(1, round(fraction * one.size))
     first, second = (set(np.argsort(-part, axis=None, kind="stable")[:count].tolist()) for part in (one, other))
     return len(first & second) / count
 

@@ -15,9 +15,9 @@ from core.errors import StageLensError
 from core.explain.attribution import ask
 from core.explain.checks.perturbations import DROPOUT, NAMES, PERTURBATIONS, Matrix, Perturbation, moved, rescaled
 from core.explain.checks.similarity import alike, null_of
-from core.explain.explanation import Asked, Explainer, Floats
+from core.explain.explanation import Explainer, ExplanationBatch, Floats
 from core.explain.registry import explainer
-from core.explain.targets import class_places
+from core.explain.targets import class_indices
 from core.networks.inference.predictor import Predictor
 from core.networks.inference.submodels import is_linear_head
 from core.plain import number_or_none
@@ -131,7 +131,7 @@ def stability(
     strengths: dict[str, float] | None = None,
     settings: dict[str, Any] | None = None,
     height_mm: float | None = None,
-    original: Asked | None = None,
+    original: ExplanationBatch | None = None,
 ) -> Stability:
     """Explain changed copies of a scan and compare their heatmaps with the scan's own.
 
@@ -153,22 +153,22 @@ def stability(
     """
     record = explainer(method)
     if original is None:
-        wanted = class_places(predictor.network.recipe, [class_name])
-        original = ask(predictor, predictor.fitted([scan.grey()]), wanted, heights_mm=[height_mm])
+        wanted = class_indices(predictor.network.recipe, [class_name])
+        original = ask(predictor, predictor.inputs([scan.grey()]), wanted, heights_mm=[height_mm])
     chosen = record.checked_settings(settings or {})
     reference = record.compute(original, **chosen).maps[0]
     found, examples, maps = {}, {}, []
     for number, change in enumerate(_changes(kinds, predictor, method)):
         strength = (strengths or {}).get(change.name, _usual(change, predictor))
         rng = np.random.default_rng([seed, number])
-        heat, answers = _changed_maps(record, original, change, strength, copies, rng, chosen)
-        spacing, _ = _pixel_size(scan, original.fitted.shape[1:-1])
-        found[change.name] = _summed_up(change, strength, reference, heat, answers, original, spacing)
+        heat, predictions = _changed_maps(record, original, change, strength, copies, rng, chosen)
+        spacing, _ = _pixel_size(scan, original.inputs.shape[1:-1])
+        found[change.name] = _summed_up(change, strength, reference, heat, predictions, original, spacing)
         examples[change.name] = heat[0]
         maps.append(heat)
     recipe = predictor.network.recipe
     variability = np.concatenate(maps).std(axis=0) if maps else np.zeros_like(reference)
-    unit = _pixel_size(scan, original.fitted.shape[1:-1])[1]
+    unit = _pixel_size(scan, original.inputs.shape[1:-1])[1]
     return Stability(
         method, recipe.classes[original.classes[0]], reference, found, variability.astype(np.float32), examples, unit,
         _verdict(reference, found),
@@ -193,11 +193,11 @@ def _usual(change: Perturbation, predictor: Predictor) -> float:
 
 
 def _changed_maps(
-    record: Explainer, original: Asked, change: Perturbation, strength: float, copies: int,
+    record: Explainer, original: ExplanationBatch, change: Perturbation, strength: float, copies: int,
     rng: np.random.Generator, settings: dict[str, Any],
 ) -> tuple[Floats, NDArray[np.int64]]:  # fmt: skip
     """Return the heatmaps of changed copies, moved back, and the classes the network gave them."""
-    scan = original.fitted[0, ..., 0]
+    scan = original.inputs[0, ..., 0]
     motions: list[Matrix | None] = [None] * copies
     if change is DROPOUT:
         kernel = original.predictor.dropped_kernels(copies, int(rng.integers(2**31)))
@@ -205,34 +205,34 @@ def _changed_maps(
         feature_maps = np.repeat(original.feature_maps, copies, axis=0)
         bias = np.asarray(original.predictor.network.head.get_layer("logits").bias)
         logits = np.einsum("nk,nkc->nc", feature_maps.mean(axis=axes), kernel) + bias
-        asked = replace(original, fitted=np.repeat(original.fitted, copies, axis=0), feature_maps=feature_maps,
+        batch = replace(original, inputs=np.repeat(original.inputs, copies, axis=0), feature_maps=feature_maps,
                         logits=logits, kernel=kernel)  # fmt: skip
     else:
         changed = []
-        for place in range(copies):
+        for index in range(copies):
             if change.motion is not None:
                 motion = change.motion(strength, rng, scan.shape)
-                motions[place] = motion
+                motions[index] = motion
                 changed.append(moved(scan, motion))
             elif change.change is not None:
                 changed.append(np.clip(change.change(scan, strength, rng), 0, 255))
-        asked = ask(original.predictor, np.stack(changed)[..., None].astype(np.float32), np.full(copies, -1))
-    asked = replace(asked, classes=np.full(copies, original.classes[0]), heights_mm=[original.heights_mm[0]] * copies)
-    heat = record.compute(asked, **settings).maps
+        batch = ask(original.predictor, np.stack(changed)[..., None].astype(np.float32), np.full(copies, -1))
+    batch = replace(batch, classes=np.full(copies, original.classes[0]), heights_mm=[original.heights_mm[0]] * copies)
+    heat = record.compute(batch, **settings).maps
     back = [
         one
         if motion is None
         else moved(one, rescaled(np.asarray(np.linalg.inv(motion), np.float64), scan.shape, one.shape))
         for one, motion in zip(heat, motions, strict=True)
     ]
-    return np.stack(back), asked.logits.argmax(axis=1)
+    return np.stack(back), batch.logits.argmax(axis=1)
 
 
 def _summed_up(
-    change: Perturbation, strength: float, reference: Floats, heat: Floats, answers: NDArray[np.int64],
-    original: Asked, spacing: tuple[float, ...],
+    change: Perturbation, strength: float, reference: Floats, heat: Floats, predictions: NDArray[np.int64],
+    original: ExplanationBatch, spacing: tuple[float, ...],
 ) -> Kind:  # fmt: skip
-    drawn = original.fitted.shape[1:-1]
+    drawn = original.inputs.shape[1:-1]
     pairs = [alike(reference, one, drawn) for one in heat]
     nulls = null_of(reference, drawn)
     measures = {name: _spread([getattr(pair, name) for pair in pairs], nulls[name]) for name in MEASURES}
@@ -243,7 +243,7 @@ def _summed_up(
     apart = np.linalg.norm((heat - reference).reshape(len(heat), -1), axis=1)
     return Kind(
         change.title.format(strength=strength), len(heat), measures,
-        float((answers == original.logits[0].argmax()).mean()), float(apart.max()) / size if size > 0 else float("nan"),
+        float((predictions == original.logits[0].argmax()).mean()), float(apart.max()) / size if size > 0 else float("nan"),
     )  # fmt: skip
 
 
@@ -268,11 +268,11 @@ def _centre(heat: Floats, drawn: tuple[int, ...]) -> NDArray[np.float64]:
     return np.asarray((np.array(where) + 0.5) * scale - 0.5)
 
 
-def _pixel_size(scan: Scan, fitted: tuple[int, ...]) -> tuple[tuple[float, ...], str]:
+def _pixel_size(scan: Scan, inputs: tuple[int, ...]) -> tuple[tuple[float, ...], str]:
     """Return the size of a fitted pixel along each axis, in mm where the scan tells its spacing, else in its pixels."""
-    shrunk = max(whole / part for whole, part in zip(scan.voxels.shape, fitted, strict=False))
-    if scan.spacing_mm is None or len(scan.spacing_mm) != len(fitted):
-        return (shrunk,) * len(fitted), "pixels"
+    shrunk = max(whole / part for whole, part in zip(scan.voxels.shape, inputs, strict=False))
+    if scan.spacing_mm is None or len(scan.spacing_mm) != len(inputs):
+        return (shrunk,) * len(inputs), "pixels"
     return tuple(shrunk * spacing for spacing in scan.spacing_mm), "mm"
 
 

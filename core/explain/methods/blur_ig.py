@@ -11,36 +11,36 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from core.explain.baselines import blurred
-from core.explain.explanation import Asked, Explainer, Floats, Heat
+from core.explain.explanation import Attribution, Explainer, ExplanationBatch, Floats
 from core.explain.paths import completeness, integrate_adaptively
 
 
 def blur_ig(
-    asked: Asked,
+    batch: ExplanationBatch,
     *,
-    sigma_share: Annotated[float, Field(gt=0, le=1)] = 0.1,
+    sigma_fraction: Annotated[float, Field(gt=0, le=1)] = 0.1,
     points: Annotated[int, Field(ge=2, le=4096)] = 256,
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.01,
-) -> Heat:
+) -> Attribution:
     """Compute Blur-IG.
 
     Args:
-        asked: What is to be explained.
-        sigma_share: Standard deviation of the strongest blur, as a share of the shorter side.
+        batch: What is to be explained.
+        sigma_fraction: Standard deviation of the strongest blur, as a share of the shorter side.
         points: At most so many.
         tolerance: Completeness error, as a share of the score difference, at which to stop.
     """
     maps, checks = [], []
-    for place, scan in enumerate(asked.fitted):
-        strongest = sigma_share * min(scan.shape[-3:-1])
+    for index, scan in enumerate(batch.inputs):
+        strongest = sigma_fraction * min(scan.shape[-3:-1])
 
-        def path(places: NDArray[np.float64], scan: Floats = scan, strongest: float = strongest) -> Floats:
-            return np.stack([blurred(scan, strongest * (1 - place)) for place in places])
+        def path(alphas: NDArray[np.float64], scan: Floats = scan, strongest: float = strongest) -> Floats:
+            return np.stack([blurred(scan, strongest * (1 - alpha)) for alpha in alphas])
 
-        integral = integrate_adaptively(asked, place, path, tolerance=tolerance, most=points)
+        integral = integrate_adaptively(batch, index, path, tolerance=tolerance, most=points)
         maps.append(integral.attribution[..., 0])
         checks.append(completeness([integral], tolerance))
-    return Heat(np.stack(maps), {"of": "logit"}, checks)
+    return Attribution(np.stack(maps), {"of": "logit"}, checks)
 
 
 EXPLAINER = Explainer(

@@ -6,20 +6,20 @@ right singular vector. Its sign is free; here it is the one in which the larger 
 
 import numpy as np
 
-from core.explain.explanation import Asked, Explainer, Heat
+from core.explain.explanation import Attribution, Explainer, ExplanationBatch
 
 
-def eigen_cam(asked: Asked, *, layer: str | None = None) -> Heat:
+def eigen_cam(batch: ExplanationBatch, *, layer: str | None = None) -> Attribution:
     """Compute Eigen-CAM maps; the setting as for Grad-CAM."""
-    target = asked.predictor.network.target_layer
+    target = batch.predictor.network.target_layer
     at_target = layer in (None, target)
-    activations = asked.feature_maps if at_target else asked.predictor.activations(asked.fitted, str(layer))
+    activations = batch.feature_maps if at_target else batch.predictor.activations(batch.inputs, str(layer))
     count, channels = len(activations), activations.shape[-1]
     flat = activations.reshape(count, -1, channels).astype(np.float64)
     projected = np.stack([one @ np.linalg.svd(one, full_matrices=False)[2][0] for one in flat])
     projected *= np.sign(projected[np.arange(count), np.abs(projected).argmax(axis=1)])[:, None]
     heat = np.maximum(projected, 0).reshape(activations.shape[:-1]).astype(np.float32)
-    return Heat(heat, {"layer": layer or target, "of": "activations"})
+    return Attribution(heat, {"layer": layer or target, "of": "activations"})
 
 
 EXPLAINER = Explainer(

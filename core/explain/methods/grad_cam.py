@@ -10,20 +10,20 @@ with y_c the logit (not the probability, which saturates) and A the output of th
 import numpy as np
 
 from core.explain.cams import activations_and_gradient, weighted
-from core.explain.explanation import Asked, Explainer, Heat
+from core.explain.explanation import Attribution, Explainer, ExplanationBatch
 
 
-def grad_cam(asked: Asked, *, layer: str | None = None) -> Heat:
+def grad_cam(batch: ExplanationBatch, *, layer: str | None = None) -> Attribution:
     """Compute Grad-CAM maps.
 
     Args:
-        asked: What is to be explained.
+        batch: What is to be explained.
         layer: Where; None for the backbone's last.
     """
-    activations, gradient = activations_and_gradient(asked, layer)
+    activations, gradient = activations_and_gradient(batch, layer)
     weights = gradient.mean(axis=tuple(range(1, gradient.ndim - 1)))
     heat = weighted(activations, np.asarray(weights, np.float32))
-    return Heat(heat, {"layer": layer or asked.predictor.network.target_layer, "of": "logit"})
+    return Attribution(heat, {"layer": layer or batch.predictor.network.target_layer, "of": "logit"})
 
 
 EXPLAINER = Explainer(

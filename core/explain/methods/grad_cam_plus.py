@@ -9,12 +9,12 @@ derivatives are powers of the first:
 import numpy as np
 
 from core.explain.cams import activations_and_gradient, weighted
-from core.explain.explanation import Asked, Explainer, Heat
+from core.explain.explanation import Attribution, Explainer, ExplanationBatch
 
 
-def grad_cam_plus(asked: Asked, *, layer: str | None = None) -> Heat:
+def grad_cam_plus(batch: ExplanationBatch, *, layer: str | None = None) -> Attribution:
     """Compute Grad-CAM++ maps; the setting as for Grad-CAM."""
-    activations, gradient = activations_and_gradient(asked, layer)
+    activations, gradient = activations_and_gradient(batch, layer)
     axes = tuple(range(1, activations.ndim - 1))
     cells = int(np.prod(activations.shape[1:-1]))
     repeats = cells if gradient.shape[1:-1] != activations.shape[1:-1] else 1  # the closed form gives one cell of many
@@ -24,7 +24,7 @@ def grad_cam_plus(asked: Asked, *, layer: str | None = None) -> Heat:
     alpha = np.divide(g**2, below, out=np.zeros_like(g), where=below != 0)
     weights = (alpha * np.maximum(g, 0)).sum(axis=axes) * repeats
     heat = weighted(activations, np.asarray(weights, np.float32))
-    return Heat(heat, {"layer": layer or asked.predictor.network.target_layer, "of": "exponential of the logit"})
+    return Attribution(heat, {"layer": layer or batch.predictor.network.target_layer, "of": "exponential of the logit"})
 
 
 EXPLAINER = Explainer(

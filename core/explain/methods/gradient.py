@@ -5,13 +5,13 @@ Simonyan, Vedaldi and Zisserman, Deep Inside Convolutional Networks, ICLR worksh
 
 import numpy as np
 
-from core.explain.explanation import Asked, Explainer, Heat
+from core.explain.explanation import Attribution, Explainer, ExplanationBatch
 
 
-def gradient(asked: Asked) -> Heat:
+def gradient(batch: ExplanationBatch) -> Attribution:
     """Compute absolute gradients."""
-    _, found = asked.predictor.input_gradient(asked.fitted, asked.classes)
-    return Heat(np.abs(found[..., 0]), {"of": "logit"})
+    _, found = batch.predictor.input_gradient(batch.inputs, batch.classes)
+    return Attribution(np.abs(found[..., 0]), {"of": "logit"})
 
 
 EXPLAINER = Explainer(

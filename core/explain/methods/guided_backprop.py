@@ -7,13 +7,13 @@ another (Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018; Nie et a
 restores the image).
 """
 
-from core.explain.explanation import Asked, Explainer, Heat
+from core.explain.explanation import Attribution, Explainer, ExplanationBatch
 
 
-def guided_backprop(asked: Asked) -> Heat:
+def guided_backprop(batch: ExplanationBatch) -> Attribution:
     """Compute guided gradients."""
-    _, found = asked.predictor.input_gradient(asked.fitted, asked.classes, kind="guided")
-    return Heat(found[..., 0], {"of": "logit"})
+    _, found = batch.predictor.input_gradient(batch.inputs, batch.classes, kind="guided")
+    return Attribution(found[..., 0], {"of": "logit"})
 
 
 EXPLAINER = Explainer(

@@ -8,14 +8,14 @@ Draelos and Carin, Use HiResCAM instead of Grad-CAM, arXiv:2011.08891, equation 
 import numpy as np
 
 from core.explain.cams import activations_and_gradient
-from core.explain.explanation import Asked, Explainer, Heat
+from core.explain.explanation import Attribution, Explainer, ExplanationBatch
 
 
-def hires_cam(asked: Asked, *, layer: str | None = None) -> Heat:
+def hires_cam(batch: ExplanationBatch, *, layer: str | None = None) -> Attribution:
     """Compute HiResCAM maps; the setting as for Grad-CAM."""
-    activations, gradient = activations_and_gradient(asked, layer)
+    activations, gradient = activations_and_gradient(batch, layer)
     heat = np.maximum((activations * gradient).sum(axis=-1), 0)
-    return Heat(heat, {"layer": layer or asked.predictor.network.target_layer, "of": "logit"})
+    return Attribution(heat, {"layer": layer or batch.predictor.network.target_layer, "of": "logit"})
 
 
 EXPLAINER = Explainer(

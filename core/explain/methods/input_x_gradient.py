@@ -3,13 +3,13 @@
 Shrikumar et al., Not Just a Black Box, arXiv:1605.01713, section 3: x ⊙ ∂y_c/∂x.
 """
 
-from core.explain.explanation import Asked, Explainer, Heat
+from core.explain.explanation import Attribution, Explainer, ExplanationBatch
 
 
-def input_x_gradient(asked: Asked) -> Heat:
+def input_x_gradient(batch: ExplanationBatch) -> Attribution:
     """Compute Input × Gradient."""
-    _, found = asked.predictor.input_gradient(asked.fitted, asked.classes)
-    return Heat((asked.fitted * found)[..., 0], {"of": "logit"})
+    _, found = batch.predictor.input_gradient(batch.inputs, batch.classes)
+    return Attribution((batch.inputs * found)[..., 0], {"of": "logit"})
 
 
 EXPLAINER = Explainer(

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from core.explain.baselines import baseline_of
-from core.explain.explanation import Asked, Explainer, Floats, Heat
+from core.explain.explanation import Attribution, Explainer, ExplanationBatch, Floats
 from core.explain.paths import Integral, completeness, integrate_adaptively, integrate_straight, straight
 
 Kind = Literal["black", "blurred", "healthy", "several"]
@@ -22,46 +22,48 @@ SEVERAL = ("black", "blurred", "healthy")
 
 
 def integrated_gradients(
-    asked: Asked,
+    batch: ExplanationBatch,
     *,
     baseline: Kind = "black",
     rule: Rule = "adaptive",
     points: Annotated[int, Field(ge=2, le=100_000)] = 256,
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.01,
-) -> Heat:
+) -> Attribution:
     """Compute Integrated Gradients.
 
     Args:
-        asked: What is to be explained.
+        batch: What is to be explained.
         baseline: What the scan is compared with; "several" averages over all that can be had.
         rule: "adaptive" begins with 16 points and halves intervals where the error is largest; the others are fixed.
         points: At most so many for "adaptive", exactly so many for the others.
         tolerance: Completeness error, as a share of the score difference, at which "adaptive" stops.
     """
     maps, checks = [], []
-    for place in range(len(asked.classes)):
+    for index in range(len(batch.classes)):
         integrals = [
-            _integral(asked, place, start, rule=rule, points=points, tolerance=tolerance)
-            for start in _baselines(asked, place, baseline)
+            _integral(batch, index, start, rule=rule, points=points, tolerance=tolerance)
+            for start in _baselines(batch, index, baseline)
         ]
         maps.append(np.mean([one.attribution for one in integrals], axis=0)[..., 0])
         checks.append(completeness(integrals, tolerance))
-    return Heat(np.stack(maps), {"of": "logit"}, checks)
+    return Attribution(np.stack(maps), {"of": "logit"}, checks)
 
 
-def _integral(asked: Asked, place: int, start: Floats, *, rule: Rule, points: int, tolerance: float) -> Integral:
+def _integral(
+    batch: ExplanationBatch, index: int, start: Floats, *, rule: Rule, points: int, tolerance: float
+) -> Integral:
     if rule == "adaptive":
-        path = straight(start, asked.fitted[place])
-        return integrate_adaptively(asked, place, path, tolerance=tolerance, most=points)
-    return integrate_straight(asked, place, start, rule=rule, points=points)
+        path = straight(start, batch.inputs[index])
+        return integrate_adaptively(batch, index, path, tolerance=tolerance, most=points)
+    return integrate_straight(batch, index, start, rule=rule, points=points)
 
 
-def _baselines(asked: Asked, place: int, kind: Kind) -> list[Floats]:
+def _baselines(batch: ExplanationBatch, index: int, kind: Kind) -> list[Floats]:
     if kind != "several":
-        return [baseline_of(asked, place, kind)]
-    recipe = asked.predictor.network.recipe
+        return [baseline_of(batch, index, kind)]
+    recipe = batch.predictor.network.recipe
     kinds = SEVERAL if recipe.slices is not None and recipe.depth is None else SEVERAL[:2]
-    return [baseline_of(asked, place, one) for one in kinds]
+    return [baseline_of(batch, index, one) for one in kinds]
 
 
 EXPLAINER = Explainer(

@@ -10,29 +10,29 @@ Fusion as there: each layer's map M becomes tanh(2 M / max M), and the largest o
 import numpy as np
 
 from core.explain.cams import activations_and_gradient, resized
-from core.explain.explanation import Asked, Explainer, Floats, Heat
+from core.explain.explanation import Attribution, Explainer, ExplanationBatch, Floats
 
 SCALE = 2.0
 
 
-def layer_cam(asked: Asked, *, layers: tuple[str, ...] = ()) -> Heat:
+def layer_cam(batch: ExplanationBatch, *, layers: tuple[str, ...] = ()) -> Attribution:
     """Compute LayerCAM maps.
 
     Args:
-        asked: What is to be explained.
+        batch: What is to be explained.
         layers: Where; several are fused at the resolution of the finest. None given: the backbone's last.
     """
-    target = asked.predictor.network.target_layer
-    maps = [_one(asked, layer) for layer in layers or (target,)]
+    target = batch.predictor.network.target_layer
+    maps = [_one(batch, layer) for layer in layers or (target,)]
     said = {"layers": list(layers or (target,)), "layer": " and ".join(layers or (target,)), "of": "logit"}
     if len(maps) == 1:
-        return Heat(maps[0], said)
+        return Attribution(maps[0], said)
     finest = max((one.shape[1:] for one in maps), key=np.prod)
-    return Heat(np.max([resized(_squashed(one), finest) for one in maps], axis=0), said)
+    return Attribution(np.max([resized(_squashed(one), finest) for one in maps], axis=0), said)
 
 
-def _one(asked: Asked, layer: str) -> Floats:
-    activations, gradient = activations_and_gradient(asked, layer)
+def _one(batch: ExplanationBatch, layer: str) -> Floats:
+    activations, gradient = activations_and_gradient(batch, layer)
     return np.asarray(np.maximum((activations * np.maximum(gradient, 0)).sum(axis=-1), 0), np.float32)
 
 

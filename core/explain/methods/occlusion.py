@@ -11,29 +11,29 @@ import numpy as np
 from pydantic import Field
 
 from core.explain.baselines import baseline_of
-from core.explain.explanation import Asked, Explainer, Floats, Heat
+from core.explain.explanation import Attribution, Explainer, ExplanationBatch, Floats
 from core.explain.masking import masked_scores
 
 
 def occlusion(
-    asked: Asked,
+    batch: ExplanationBatch,
     *,
-    patch_share: Annotated[float, Field(gt=0, le=1)] = 0.2,
+    patch_fraction: Annotated[float, Field(gt=0, le=1)] = 0.2,
     overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5,
     baseline: Literal["black", "blurred", "healthy"] = "black",
-) -> Heat:
+) -> Attribution:
     """Compute occlusion maps.
 
     Args:
-        asked: What is to be explained.
-        patch_share: Side of the patch, as a share of each side of the image.
+        batch: What is to be explained.
+        patch_fraction: Side of the patch, as a share of each side of the image.
         overlap: Share of its side by which a patch overlaps the next.
         baseline: What covers.
     """
-    shape = asked.fitted.shape[1:-1]
-    corners, sides = patches(shape, patch_share, overlap)
+    shape = batch.inputs.shape[1:-1]
+    corners, sides = patches(shape, patch_fraction, overlap)
     maps = []
-    for place in range(len(asked.classes)):
+    for index in range(len(batch.classes)):
 
         def masks(first: int, last: int) -> Floats:
             seen = np.ones((last - first, *shape), np.float32)
@@ -41,21 +41,23 @@ def occlusion(
                 mask[_window(corner, sides)] = 0
             return seen
 
-        instead = None if baseline == "black" else baseline_of(asked, place, baseline)
-        falls = asked.logits[place, asked.classes[place]] - masked_scores(
-            asked, place, len(corners), masks, instead=instead
+        instead = None if baseline == "black" else baseline_of(batch, index, baseline)
+        falls = batch.logits[index, batch.classes[index]] - masked_scores(
+            batch, index, len(corners), masks, instead=instead
         )
         total, covered = np.zeros(shape), np.zeros(shape)
         for corner, fall in zip(corners, falls, strict=True):
             total[_window(corner, sides)] += fall
             covered[_window(corner, sides)] += 1
         maps.append(total / covered)
-    return Heat(np.stack(maps).astype(np.float32), {"of": "logit", "patches": len(corners), "patch": list(sides)})
+    return Attribution(
+        np.stack(maps).astype(np.float32), {"of": "logit", "patches": len(corners), "patch": list(sides)}
+    )
 
 
-def patches(shape: tuple[int, ...], share: float, overlap: float) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
+def patches(shape: tuple[int, ...], fraction: float, overlap: float) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
     """Return the corners of patches that cover an image, and their sides, in pixels."""
-    sides = tuple(max(1, round(side * share)) for side in shape)
+    sides = tuple(max(1, round(side * fraction)) for side in shape)
     starts = []
     for side, whole in zip(sides, shape, strict=True):
         step = max(1, round(side * (1 - overlap)))

@@ -9,26 +9,28 @@ from typing import Literal
 import numpy as np
 
 from core.errors import StageLensError
-from core.explain.anatomy import fitted_regions
+from core.explain.anatomy import regions_at_input
 from core.explain.baselines import baseline_of
-from core.explain.explanation import Asked, Explainer, Floats, Heat
+from core.explain.explanation import Attribution, Explainer, ExplanationBatch, Floats
 from core.explain.masking import masked_scores
 from core.scans.registration.atlas import REGIONS
 
 
-def region_occlusion(asked: Asked, *, baseline: Literal["black", "blurred", "healthy"] = "blurred") -> Heat:
+def region_occlusion(
+    batch: ExplanationBatch, *, baseline: Literal["black", "blurred", "healthy"] = "blurred"
+) -> Attribution:
     """Compute how much each region matters; every pixel gets its region's fall, as a mean over the region's area.
 
     Args:
-        asked: What is to be explained; the height of each slice must be known.
+        batch: What is to be explained; the height of each slice must be known.
         baseline: What stands in the region's place.
 
     Raises:
         StageLensError: A height is not known, or the network does not read standard space.
     """
     maps, checks = [], []
-    for place in range(len(asked.classes)):
-        labels = fitted_regions(asked, place)
+    for index in range(len(batch.classes)):
+        labels = regions_at_input(batch, index)
         present = [label for label in np.unique(labels) if label]
         if not present:
             raise StageLensError("no region of the brain lies at this height; give the height of the slice in mm.")
@@ -36,14 +38,14 @@ def region_occlusion(asked: Asked, *, baseline: Literal["black", "blurred", "hea
         def masks(first: int, last: int, labels: np.ndarray = labels, present: list[int] = present) -> Floats:
             return np.stack([labels != label for label in present[first:last]]).astype(np.float32)
 
-        scores = masked_scores(asked, place, len(present), masks, instead=baseline_of(asked, place, baseline))
-        falls = asked.logits[place, asked.classes[place]] - scores
+        scores = masked_scores(batch, index, len(present), masks, instead=baseline_of(batch, index, baseline))
+        falls = batch.logits[index, batch.classes[index]] - scores
         heat = np.zeros(labels.shape, np.float32)
         for label, fall in zip(present, falls, strict=True):
             heat[labels == label] = fall / (labels == label).sum()
         maps.append(heat)
         checks.append({"regions": {REGIONS[label]: float(fall) for label, fall in zip(present, falls, strict=True)}})
-    return Heat(np.stack(maps), {"of": "logit"}, checks)
+    return Attribution(np.stack(maps), {"of": "logit"}, checks)
 
 
 EXPLAINER = Explainer(

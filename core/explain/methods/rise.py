@@ -15,39 +15,39 @@ import numpy as np
 from pydantic import Field
 from threadpoolctl import threadpool_limits
 
-from core.explain.explanation import Asked, Explainer, Floats, Heat
+from core.explain.explanation import Attribution, Explainer, ExplanationBatch, Floats
 from core.explain.masking import AT_ONCE, masked_scores
 
 
 def rise(
-    asked: Asked,
+    batch: ExplanationBatch,
     *,
     masks: Annotated[int, Field(ge=1, le=100_000)] = 1000,
     cells: Annotated[int, Field(ge=2, le=64)] = 7,
     kept: Annotated[float, Field(gt=0, lt=1)] = 0.5,
     seed: Annotated[int, Field(ge=0)] = 0,
-) -> Heat:
+) -> Attribution:
     """Compute RISE maps.
 
     Args:
-        asked: What is to be explained.
+        batch: What is to be explained.
         masks: How many random masks.
         cells: Cells of the coarse grid along each side.
         kept: Probability that a cell is seen.
         seed: Of the masks.
     """
     with threadpool_limits(1, "blas"):  # more of its threads would spin on while the network runs
-        maps = [_map(asked, place, masks, cells, kept, seed) for place in range(len(asked.classes))]
-    return Heat(np.stack(maps), {"of": "probability"})
+        maps = [_map(batch, index, masks, cells, kept, seed) for index in range(len(batch.classes))]
+    return Attribution(np.stack(maps), {"of": "probability"})
 
 
-def _map(asked: Asked, place: int, masks: int, cells: int, kept: float, seed: int) -> Floats:
-    shape = asked.fitted.shape[1:-1]
+def _map(batch: ExplanationBatch, index: int, masks: int, cells: int, kept: float, seed: int) -> Floats:
+    shape = batch.inputs.shape[1:-1]
     total, seen = np.zeros(shape), np.zeros(shape)
     for start in range(0, masks, AT_ONCE):
         count = min(AT_ONCE, masks - start)
-        some = random_masks(count, shape, cells=cells, kept=kept, rng=np.random.default_rng([seed, place, start]))
-        scores = masked_scores(asked, place, count, lambda first, last, some=some: some[first:last],  # type: ignore[misc]
+        some = random_masks(count, shape, cells=cells, kept=kept, rng=np.random.default_rng([seed, index, start]))
+        scores = masked_scores(batch, index, count, lambda first, last, some=some: some[first:last],  # type: ignore[misc]
                                as_probability=True)  # fmt: skip
         total += np.tensordot(scores.astype(np.float32), some, axes=1)
         seen += some.sum(axis=0)

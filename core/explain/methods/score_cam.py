@@ -15,39 +15,39 @@ from pydantic import Field
 from scipy.special import softmax
 
 from core.explain.cams import resized, unit_range, weighted
-from core.explain.explanation import Asked, Explainer, Floats, Heat
+from core.explain.explanation import Attribution, Explainer, ExplanationBatch, Floats
 
 AT_ONCE = 16
 
 
-def score_cam(asked: Asked, *, channels: Annotated[int, Field(ge=1)] | None = None) -> Heat:
+def score_cam(batch: ExplanationBatch, *, channels: Annotated[int, Field(ge=1)] | None = None) -> Attribution:
     """Compute Score-CAM maps, a forward pass a channel.
 
     Args:
-        asked: What is to be explained.
+        batch: What is to be explained.
         channels: Only so many, those that vary most; None for all, as published.
     """
     heat, used = [], []
-    for place in range(len(asked.classes)):
-        feature_map = asked.feature_maps[place]
+    for index in range(len(batch.classes)):
+        feature_map = batch.feature_maps[index]
         spread = np.ptp(feature_map.reshape(-1, feature_map.shape[-1]), axis=0)
         chosen = np.flatnonzero(spread > 0)
         if channels is not None:
             chosen = np.sort(chosen[np.argsort(spread[chosen])[::-1][:channels]])
         weights = np.zeros(feature_map.shape[-1], np.float32)
         if len(chosen):
-            weights[chosen] = softmax(_scores(asked, place, np.moveaxis(feature_map[..., chosen], -1, 0)))
+            weights[chosen] = softmax(_scores(batch, index, np.moveaxis(feature_map[..., chosen], -1, 0)))
         heat.append(weighted(feature_map[None], weights[None])[0])
         used.append({"channels": len(chosen)})
-    return Heat(np.stack(heat), {"layer": asked.predictor.network.target_layer, "of": "logit"}, used)
+    return Attribution(np.stack(heat), {"layer": batch.predictor.network.target_layer, "of": "logit"}, used)
 
 
-def _scores(asked: Asked, place: int, maps: Floats) -> Floats:
-    scan = asked.fitted[place]
+def _scores(batch: ExplanationBatch, index: int, maps: Floats) -> Floats:
+    scan = batch.inputs[index]
     scores = []
     for start in range(0, len(maps), AT_ONCE):
         masks = resized(unit_range(maps[start : start + AT_ONCE]), scan.shape[:-1])
-        scores.append(asked.predictor.logits_of(scan * masks[..., None])[:, asked.classes[place]])
+        scores.append(batch.predictor.logits_of(scan * masks[..., None])[:, batch.classes[index]])
     return np.concatenate(scores)
 
 

@@ -8,33 +8,33 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from core.explain.explanation import Asked, Explainer, Heat
+from core.explain.explanation import Attribution, Explainer, ExplanationBatch
 from core.explain.noise import Of, noisy_maps
 
 
 def smooth_grad(
-    asked: Asked,
+    batch: ExplanationBatch,
     *,
     of: Of = "gradient",
     copies: Annotated[int, Field(ge=1, le=10_000)] = 32,
     noise: Annotated[float, Field(ge=0, le=1)] = 0.1,
     seed: Annotated[int, Field(ge=0)] = 0,
-) -> Heat:
+) -> Attribution:
     """Compute SmoothGrad.
 
     Args:
-        asked: What is to be explained.
+        batch: What is to be explained.
         of: The gradient method that is averaged; of the plain gradient the absolute value of the mean is taken.
         copies: Noisy copies a scan.
         noise: Standard deviation of the noise, as a share of the grey range.
         seed: Of the noise.
     """
     maps = []
-    for place in range(len(asked.classes)):
-        batches = noisy_maps(asked, place, of=of, copies=copies, noise=noise, seed=seed)
+    for index in range(len(batch.classes)):
+        batches = noisy_maps(batch, index, of=of, copies=copies, noise=noise, seed=seed)
         mean = sum(chunk.sum(axis=0, dtype=np.float64) for chunk in batches) / copies
         maps.append(np.abs(mean) if of == "gradient" else mean)
-    return Heat(np.stack(maps).astype(np.float32), {"of": of})
+    return Attribution(np.stack(maps).astype(np.float32), {"of": of})
 
 
 EXPLAINER = Explainer(

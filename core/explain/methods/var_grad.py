@@ -9,29 +9,29 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from core.explain.explanation import Asked, Explainer, Heat
+from core.explain.explanation import Attribution, Explainer, ExplanationBatch
 from core.explain.noise import Of, noisy_maps
 
 
 def var_grad(
-    asked: Asked,
+    batch: ExplanationBatch,
     *,
     of: Of = "gradient",
     copies: Annotated[int, Field(ge=2, le=10_000)] = 32,
     noise: Annotated[float, Field(gt=0, le=1)] = 0.1,
     seed: Annotated[int, Field(ge=0)] = 0,
-) -> Heat:
+) -> Attribution:
     """Compute VarGrad; the settings as for SmoothGrad."""
     maps = []
-    for place in range(len(asked.classes)):
+    for index in range(len(batch.classes)):
         count, mean, squares = 0, np.float64(0), np.float64(0)
-        for chunk in noisy_maps(asked, place, of=of, copies=copies, noise=noise, seed=seed):
+        for chunk in noisy_maps(batch, index, of=of, copies=copies, noise=noise, seed=seed):
             own, size = chunk.mean(axis=0, dtype=np.float64), len(chunk)
             apart = own - mean
             squares = squares + ((chunk - own) ** 2).sum(axis=0) + apart**2 * count * size / (count + size)
             mean, count = mean + apart * size / (count + size), count + size
         maps.append(squares / (copies - 1))
-    return Heat(np.stack(maps).astype(np.float32), {"of": of})
+    return Attribution(np.stack(maps).astype(np.float32), {"of": of})
 
 
 EXPLAINER = Explainer(

@@ -16,7 +16,7 @@ STANDARD = (
 )
 # EfficientNet divides by 255 itself; its own normalisation is left neutral, so that ours is the only one.
 STANDARD_TIMES_255 = tuple(tuple(255 * value for value in values) for values in STANDARD)
-SHARE = ((1 / 255,), (0.0,))
+UNIT_RANGE = ((1 / 255,), (0.0,))
 
 
 @dataclass(frozen=True)
@@ -127,12 +127,12 @@ for _backbone in (
            ("top_activation", "block7a_expand_conv"), 5.3, "efficientnetb0_notop.h5"),
     _keras("mobilenetv2", "MobileNetV2", "MobileNetV2", UNIT, ("out_relu", "block_16_expand"), 3.5,
            "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"),
-    Backbone("simple2dcnn", "Simple2DCNN", plain((16, 32, 64)), SHARE, "block3_relu", "block3_conv", 0.089),
-    Backbone("simple3dcnn", "Simple3DCNN", plain((32, 64, 128, 256, 128)), SHARE, "block5_relu", "block5_conv", 2.0,
+    Backbone("simple2dcnn", "Simple2DCNN", plain((16, 32, 64)), UNIT_RANGE, "block3_relu", "block3_conv", 0.089),
+    Backbone("simple3dcnn", "Simple3DCNN", plain((32, 64, 128, 256, 128)), UNIT_RANGE, "block5_relu", "block5_conv", 2.0,
              dimensions=3),
-    Backbone("resnet3d", "ResNet3D", residual((32, 64, 128, 256), (2, 2, 4, 2)), SHARE, "layer4_1_out",
+    Backbone("resnet3d", "ResNet3D", residual((32, 64, 128, 256), (2, 2, 4, 2)), UNIT_RANGE, "layer4_1_out",
              "layer4_0_conv1", 10.0, dimensions=3),
-    Backbone("resnet3d_small", "ResNet3D-Small", residual((32, 64, 128, 224), (1, 1, 1, 1)), SHARE, "layer4_0_out",
+    Backbone("resnet3d_small", "ResNet3D-Small", residual((32, 64, 128, 224), (1, 1, 1, 1)), UNIT_RANGE, "layer4_0_out",
              "layer4_0_conv1", 3.0, dimensions=3),
 ):  # fmt: skip
     register(_backbone)

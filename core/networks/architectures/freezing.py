@@ -19,9 +19,9 @@ def freeze_for(network: Network, phase: Phase) -> None:
     layers = network.features.layers
     first = _first_trained(network, phase, [layer.name for layer in layers])
     network.features.trainable = first < len(layers)
-    for place, layer in enumerate(layers):
+    for index, layer in enumerate(layers):
         kept = isinstance(layer, keras.layers.BatchNormalization) and phase.batch_norm == "freeze"
-        layer.trainable = place >= first and not kept
+        layer.trainable = index >= first and not kept
     network.head.trainable = network.classifier.trainable = True
 
 

@@ -56,9 +56,9 @@ class Network:
         """Height, width, 1 of a scan at the network's size; depth first for volumes."""
         return input_shape(self.recipe)
 
-    def fit_size(self, greys: Sequence[NDArray]) -> Floats:
+    def fit_size(self, intensities: Sequence[NDArray]) -> Floats:
         """Bring grey scans of any size to the network's own, as `fit_size` below."""
-        return fit_size(self.recipe, greys)
+        return fit_size(self.recipe, intensities)
 
     def augment_for(self, phase: Phase) -> None:
         """Augment as a phase asks, if the network was built for training; compile it afterwards."""
@@ -85,33 +85,33 @@ def input_shape(recipe: Recipe) -> tuple[int, ...]:
     return plane if recipe.depth is None else (recipe.depth, *plane)
 
 
-def fit_size(recipe: Recipe, greys: Sequence[NDArray]) -> Floats:
+def fit_size(recipe: Recipe, intensities: Sequence[NDArray]) -> Floats:
     """Bring grey scans of any size to a recipe's, as the network's own first layer does.
 
     Args:
         recipe: Whose size.
-        greys: Arrays H × W, or D × H × W for volumes, in [0, 255].
+        intensities: Arrays H × W, or D × H × W for volumes, in [0, 255].
 
     Returns:
         float32, N × height × width × 1, aspect kept and black added; the network leaves such an array as it is. Volumes
         are stretched to N × depth × height × width × 1.
     """
     shape = input_shape(recipe)
-    fitted = np.empty((len(greys), *shape), np.float32)
+    fitted = np.empty((len(intensities), *shape), np.float32)
     if recipe.depth is not None:
-        for place, grey in enumerate(greys):
+        for index, grey in enumerate(intensities):
             same = grey.shape == shape[:-1]
             exact = grey.astype(np.float32)
-            fitted[place, ..., 0] = exact if same else resize(exact, shape[:-1], order=1, anti_aliasing=True)
+            fitted[index, ..., 0] = exact if same else resize(exact, shape[:-1], order=1, anti_aliasing=True)
         return fitted
     shapes: dict[tuple[int, ...], list[int]] = {}
-    for place, grey in enumerate(greys):
-        shapes.setdefault(grey.shape, []).append(place)
+    for index, grey in enumerate(intensities):
+        shapes.setdefault(grey.shape, []).append(index)
     fit = _fit(recipe)
-    for places in shapes.values():
-        for start in range(0, len(places), 64):
-            chosen = places[start : start + 64]
-            batch = np.stack([greys[place] for place in chosen]).astype(np.float32)[..., None]
+    for indices in shapes.values():
+        for start in range(0, len(indices), 64):
+            chosen = indices[start : start + 64]
+            batch = np.stack([intensities[index] for index in chosen]).astype(np.float32)[..., None]
             fitted[chosen] = keras.ops.convert_to_numpy(fit(batch))
     return fitted
 
@@ -129,7 +129,7 @@ def build_network(recipe: Recipe, *, precision: str = "float32", for_training: b
     keras.config.set_dtype_policy(precision)
     try:
         features = _features(recipe, BACKBONES[recipe.backbone], augmented=for_training)
-        embedding, head, classifier = _heads(recipe, features.output)
+        embedding, head, classifier = _head_models(recipe, features.output)
     finally:
         keras.config.set_dtype_policy(before)
     scan = keras.Input(features.input_shape[1:], name="grey_scan")
@@ -157,7 +157,7 @@ def _fit(recipe: Recipe) -> keras.layers.Layer:
     )  # fmt: skip
 
 
-def _heads(recipe: Recipe, feature_map: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.Model, keras.Model]:
+def _head_models(recipe: Recipe, feature_map: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.Model, keras.Model]:
     """Return the embedding of the features' output, the head, and the classifier, which share their layers."""
     volumes = recipe.depth is not None
     pool = (layers.GlobalAveragePooling3D if volumes else layers.GlobalAveragePooling2D)(dtype="float32", name="pool")

@@ -75,7 +75,7 @@ def _openvino(model: keras.Model) -> Pass:
     iterator = create_tf_graph_iterator(graph.get_concrete_function(), None, None, None, share_weights=True)
     converted = frontend.convert(frontend.load(iterator))
     ready: Any = openvino.Core().compile_model(converted, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    by_rank = {len(output.partial_shape): place for place, output in enumerate(ready.outputs)}
+    by_rank = {len(output.partial_shape): index for index, output in enumerate(ready.outputs)}
     feature_map, logits = by_rank[len(model.input.shape)], by_rank[2]
 
     def run(given: Floats) -> tuple[Floats, Floats]:

@@ -13,7 +13,7 @@ from core.networks.architectures.network import Network
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv3D, keras.layers.DepthwiseConv2D)
 
 
-class Nothing(keras.layers.Layer):
+class Identity(keras.layers.Layer):
     """What is left of a folded BatchNorm; takes what it took."""
 
     def call(self, x: keras.KerasTensor, training: bool | None = None, mask: object = None) -> keras.KerasTensor:
@@ -41,7 +41,7 @@ def folded(model: keras.Model, network: Network) -> keras.Model:
             fresh[layer.name] = type(layer).from_config({**layer.get_config(), "use_bias": True})
             return fresh[layer.name]
         if layer.name in before:
-            return Nothing(name=layer.name)
+            return Identity(name=layer.name)
         return layer
 
     copy = keras.models.clone_model(model, clone_function=cloned)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from core.networks.ood import Novelty
+from core.networks.ood import OodScore
 
 Floats = NDArray[np.float64]
 
@@ -28,14 +28,14 @@ class Calibration:
 
     @classmethod
     def of_card(cls, card: dict[str, Any], unit: str) -> "Calibration | None":
-        """Return what a bundle's card says of a "scan" or a "person"; None where nothing was fitted."""
+        """Return what a bundle's card says of a "scan" or a "subject"; None where nothing was fitted."""
         fitted = (card.get("calibration") or {}).get(unit)
         if fitted is None:
             return None
         return cls(fitted["temperature"], tuple(fitted["bounds"]), card["calibration"]["coverage"])
 
 
-def not_ruled_out(probabilities: Floats, bounds: NDArray[np.floating]) -> NDArray[np.bool_]:
+def prediction_set(probabilities: Floats, bounds: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Return which classes cannot be ruled out, N × classes; what would be none of them is its most probable class.
 
     Args:
@@ -61,7 +61,7 @@ class Prediction:
         heights_mm: Height of each slice in standard space, of a volume.
         calibration: Of the logits; None where the bundle has none.
         slice_calibration: Of the slices' logits.
-        novelty: Whether the network was trained on scans like this one; None where the bundle cannot tell.
+        ood: Whether the network was trained on scans like this one; None where the bundle cannot tell.
     """
 
     scan: str
@@ -72,19 +72,19 @@ class Prediction:
     heights_mm: tuple[float, ...] = ()
     calibration: Calibration | None = None
     slice_calibration: Calibration | None = None
-    novelty: Novelty | None = None
+    ood: OodScore | None = None
 
     @property
     def probabilities(self) -> dict[str, float]:
         """By class; calibrated where the bundle can."""
-        return dict(zip(self.classes, _chances(self.logits[None], self.calibration)[0].tolist(), strict=True))
+        return dict(zip(self.classes, _probabilities(self.logits[None], self.calibration)[0].tolist(), strict=True))
 
     @property
     def slice_probabilities(self) -> Floats:
         """Of each slice, slices × classes; one row for an image."""
         if self.slice_logits is None:
-            return _chances(self.logits[None], self.calibration)
-        return _chances(self.slice_logits, self.slice_calibration)
+            return _probabilities(self.logits[None], self.calibration)
+        return _probabilities(self.slice_logits, self.slice_calibration)
 
     @property
     def answer(self) -> str:
@@ -96,35 +96,35 @@ class Prediction:
         """The classes that cannot be ruled out at the calibration's coverage; None without one."""
         if self.calibration is None:
             return None
-        (kept,) = not_ruled_out(_chances(self.logits[None], None), np.array(self.calibration.bounds))
+        (kept,) = prediction_set(_probabilities(self.logits[None], None), np.array(self.calibration.bounds))
         return tuple(name for name, one in zip(self.classes, kept, strict=True) if one)
 
     @property
-    def refused(self) -> bool:
+    def rejected(self) -> bool:
         """Whether the scan is unlike everything the network was trained on, so that its answer means nothing."""
-        return self.novelty is not None and self.novelty.refused
+        return self.ood is not None and self.ood.rejected
 
-    def as_dict(self, *, nevertheless: bool = False) -> dict[str, Any]:
+    def as_dict(self, *, force: bool = False) -> dict[str, Any]:
         """Return plain values for JSON: `answer`, `probabilities`, and how far to believe them.
 
         Args:
-            nevertheless: Give an answer for a scan that is refused, too; else it is null.
+            force: Give an answer for a scan that is refused, too; else it is null.
         """
-        given = nevertheless or not self.refused
+        given = force or not self.rejected
         sets = None
         if self.calibration is not None and given:
             sets = {"coverage": self.calibration.coverage, "classes": list(self.possible or ())}
         return {
             "model": self.model,
-            "refused": self.refused,
-            "novelty": self.novelty.as_dict() if self.novelty is not None else None,
+            "rejected": self.rejected,
+            "ood": self.ood.as_dict() if self.ood is not None else None,
             "answer": self.answer if given else None,
             "probabilities": self.probabilities if given else None,
             "calibrated": self.calibration is not None,
-            "not_ruled_out": sets,
+            "prediction_set": sets,
         }
 
 
-def _chances(logits: NDArray[np.float32], calibration: Calibration | None) -> Floats:
+def _probabilities(logits: NDArray[np.float32], calibration: Calibration | None) -> Floats:
     temperature = 1.0 if calibration is None else calibration.temperature
     return np.asarray(softmax(logits.astype(np.float64) / temperature, axis=1))

@@ -16,7 +16,7 @@ from core.networks.inference.engine import compile_body
 from core.networks.inference.folding import folded
 from core.networks.inference.prediction import Calibration, Prediction
 from core.networks.inference.submodels import answering, guided, head_kernel, split_at
-from core.networks.ood import Familiar, read_familiar
+from core.networks.ood import OodModel, read_ood_model
 from core.networks.weights.tensors import assign, load_tensors
 from core.scans import Scan
 
@@ -43,57 +43,57 @@ class Predictor:
         self._splits: dict[str, tuple[Forward, Gradient]] = {}
         self._gradients: dict[str, Gradient] = {}
         self._turn = threading.Lock()
-        self._calibrations = {unit: Calibration.of_card(bundle.card, unit) for unit in ("scan", "person")}
-        self._limit: float | None = (bundle.card.get("novelty") or {}).get("limit")
-        self._familiar = read_familiar(bundle.folder) if self._limit is not None else None
+        self._calibrations = {unit: Calibration.of_card(bundle.card, unit) for unit in ("scan", "subject")}
+        self._limit: float | None = (bundle.card.get("ood") or {}).get("limit")
+        self._ood_model = read_ood_model(bundle.folder) if self._limit is not None else None
 
     def warm_up(self) -> None:
         """Run once on an empty scan, so that the first person does not wait."""
         self.features_and_logits(np.zeros((1, *self.network.input_shape), np.float32))
 
-    def fitted(self, greys: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def inputs(self, intensities: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Bring grey scans in [0, 255], H × W of any size (or D × H × W), to the network's own size: N × … × 1."""
-        return self.network.fit_size(greys)
+        return self.network.fit_size(intensities)
 
-    def features_and_logits(self, fitted: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def features_and_logits(self, inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return feature maps, N × h × w × channels, and logits, N × classes, of fitted scans."""
         with self._turn:
-            found = [self._body(batch) for batch in _batches(fitted)]
+            found = [self._body(batch) for batch in _batches(inputs)]
         feature_maps, logits = zip(*found, strict=True)
         return np.concatenate(feature_maps), np.concatenate(logits)
 
-    def logits_of(self, fitted: NDArray[np.float32]) -> NDArray[np.float32]:
+    def logits_of(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits, N × classes, of fitted scans."""
         with self._turn:
-            return np.concatenate([self._body(batch)[1] for batch in _batches(fitted)])
+            return np.concatenate([self._body(batch)[1] for batch in _batches(inputs)])
 
-    def logits(self, greys: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def logits(self, intensities: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Return logits, N × classes, of N grey scans in [0, 255] of any size, H × W, or D × H × W for 3D networks."""
-        return self.logits_of(self.fitted(greys))
+        return self.logits_of(self.inputs(intensities))
 
     def input_gradient(
-        self, fitted: NDArray[np.float32], classes: NDArray[np.int64], *, kind: str = "plain"
+        self, inputs: NDArray[np.float32], classes: NDArray[np.int64], *, kind: str = "plain"
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return logits and the gradient of each scan's chosen logit with respect to the fitted scan.
 
         Args:
-            fitted: N × height × width × 1, or N × depth × height × width × 1.
+            inputs: N × height × width × 1, or N × depth × height × width × 1.
             classes: int64, N, places in the recipe's classes.
             kind: "plain"; "guided", with what `core.networks.inference.submodels.GuidedReLU` lets through; "dropout", with the
                 head's dropout dropping.
 
         Returns:
-            float32: N × classes, and the shape of `fitted`.
+            float32: N × classes, and the shape of `inputs`.
         """
         with self._turn:
             if kind not in self._gradients:
                 whole = answering(self.network)
                 model = guided(self.network)[0] if kind == "guided" else folded(whole, self.network)
                 self._gradients[kind] = compile_gradient(model, dropout=kind == "dropout")
-            return _gradient_in_batches(self._gradients[kind], fitted, classes)
+            return _gradient_in_batches(self._gradients[kind], inputs, classes)
 
     def layer_gradient(
-        self, fitted: NDArray[np.float32], classes: NDArray[np.int64], layer: str
+        self, inputs: NDArray[np.float32], classes: NDArray[np.int64], layer: str
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return a layer's activations and the gradient of each scan's chosen logit with respect to them.
 
@@ -102,11 +102,11 @@ class Predictor:
         Raises:
             StageLensError: The network cannot be cut at that layer.
         """
-        activations = self.activations(fitted, layer)
+        activations = self.activations(inputs, layer)
         with self._turn:
             return activations, _gradient_in_batches(self._splits[layer][1], activations, classes)[1]
 
-    def activations(self, fitted: NDArray[np.float32], layer: str) -> NDArray[np.float32]:
+    def activations(self, inputs: NDArray[np.float32], layer: str) -> NDArray[np.float32]:
         """Return a layer's activations, N × … × channels, of fitted scans.
 
         Raises:
@@ -116,20 +116,20 @@ class Predictor:
             if layer not in self._splits:
                 lower, upper = split_at(self.network, layer)
                 self._splits[layer] = (compile_model(lower), compile_gradient(upper))
-            return np.concatenate([self._splits[layer][0](batch) for batch in _batches(fitted)])
+            return np.concatenate([self._splits[layer][0](batch) for batch in _batches(inputs)])
 
     def dropped_kernels(self, count: int, seed: int) -> NDArray[np.float32]:
         """Return the weights of a head without dense layers behind random dropout: count × channels × classes."""
-        kernel, share = head_kernel(self.network), self.network.recipe.head.dropout
-        keeps = np.random.default_rng(seed).random((count, len(kernel), 1)) >= share
-        return np.asarray(kernel * keeps / (1 - share), np.float32)
+        kernel, fraction = head_kernel(self.network), self.network.recipe.head.dropout
+        keeps = np.random.default_rng(seed).random((count, len(kernel), 1)) >= fraction
+        return np.asarray(kernel * keeps / (1 - fraction), np.float32)
 
-    def embeddings(self, greys: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def embeddings(self, intensities: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Return the pooled features, N × channels, of N grey scans in [0, 255] of any size."""
         with self._turn:
             if self._embed is None:
                 self._embed = compile_model(self.network.embedder)
-            return np.concatenate([self._embed(batch) for batch in _batches(self.fitted(greys))])
+            return np.concatenate([self._embed(batch) for batch in _batches(self.inputs(intensities))])
 
     def predict(self, scans: Sequence[Scan]) -> list[Prediction]:
         """Predict images, in order.
@@ -141,8 +141,8 @@ class Predictor:
             return []
         if self.network.recipe.depth is not None:
             raise StageLensError(f"{self.bundle.name} reads whole volumes, not single pictures.")
-        feature_maps, logits = self.features_and_logits(self.fitted([scan.grey() for scan in scans]))
-        said = [self.said(scan.name, feature_maps[[place]], logits[place]) for place, scan in enumerate(scans)]
+        feature_maps, logits = self.features_and_logits(self.inputs([scan.grey() for scan in scans]))
+        said = [self.said(scan.name, feature_maps[[index]], logits[index]) for index, scan in enumerate(scans)]
         return self.held_upright(said, scans)
 
     def held_upright(self, said: Sequence[Prediction], scans: Sequence[Scan]) -> list[Prediction]:
@@ -150,11 +150,11 @@ class Predictor:
 
         Left out where the network cannot tell: it knows nothing, or was trained on images turned upside down.
         """
-        if self._familiar is None or not self.knows_upright or not scans:
+        if self._ood_model is None or not self.knows_upright or not scans:
             return list(said)
-        scores = self.turned_scores(self.fitted([scan.grey() for scan in scans]))
+        scores = self.turned_scores(self.inputs([scan.grey() for scan in scans]))
         return [
-            replace(one, novelty=one.novelty and replace(one.novelty, turned=float(score)))
+            replace(one, ood=one.ood and replace(one.ood, turned=float(score)))
             for one, score in zip(said, scores, strict=True)
         ]
 
@@ -165,16 +165,16 @@ class Predictor:
         seen = [recipe.augmentation, *(phase.augmentation for phase in recipe.phases if phase.augmentation is not None)]
         return recipe.depth is None and not any(one.flip_vertical or one.rotation_degrees > MOST_TILT for one in seen)
 
-    def turned_scores(self, fitted: NDArray[np.float32], familiar: Familiar | None = None) -> NDArray[np.float32]:
+    def turned_scores(self, inputs: NDArray[np.float32], ood_model: OodModel | None = None) -> NDArray[np.float32]:
         """Return how foreign fitted images, N × height × width × 1, are when they are turned upside down.
 
         Args:
-            fitted: The images.
-            familiar: What the network knows; None for what its bundle says.
+            inputs: The images.
+            ood_model: What the network knows; None for what its bundle says.
         """
-        known = familiar or self._familiar
+        known = ood_model or self._ood_model
         assert known is not None  # noqa: S101 - the callers ask first
-        return known.scores(self.features_and_logits(np.ascontiguousarray(fitted[:, ::-1]))[0])[0]
+        return known.scores(self.features_and_logits(np.ascontiguousarray(inputs[:, ::-1]))[0])[0]
 
     def predict_volume(self, name: str, slices: Sequence[Scan], heights_mm: Sequence[float]) -> Prediction:
         """Predict a volume of which these slices were cut, combined as the recipe says.
@@ -186,10 +186,10 @@ class Predictor:
         """
         recipe = self.network.recipe
         assert recipe.slices is not None  # noqa: S101 - whoever cut slices has asked the recipe which
-        feature_maps, logits = self.features_and_logits(self.fitted([scan.grey() for scan in slices]))
+        feature_maps, logits = self.features_and_logits(self.inputs([scan.grey() for scan in slices]))
         whole = self.said(name, feature_maps, combined_logits(logits, recipe.slices.combine))
         return replace(
-            whole, slice_logits=logits, heights_mm=tuple(heights_mm), calibration=self._calibrations["person"]
+            whole, slice_logits=logits, heights_mm=tuple(heights_mm), calibration=self._calibrations["subject"]
         )
 
     def predict_whole(self, name: str, volume: NDArray[np.float32]) -> Prediction:
@@ -199,23 +199,23 @@ class Predictor:
             name: The volume's generated name.
             volume: Grey in [0, 255], D × H × W, as `core.networks.subset.volume_as_seen` turns it.
         """
-        feature_maps, logits = self.features_and_logits(self.fitted([volume]))
+        feature_maps, logits = self.features_and_logits(self.inputs([volume]))
         return self.said(name, feature_maps, logits[0])
 
     def said(self, name: str, feature_maps: NDArray[np.float32], logits: NDArray[np.float32]) -> Prediction:
         """Return what these logits, one per class, say of a scan with these feature maps, 1 × … × channels, and how far
         to believe them; of a head in slices, slices × … × channels.
         """
-        classes, novelty = self.network.recipe.classes, None
-        if self._familiar is not None and self._limit is not None:
-            novelty = self._familiar.novelty(feature_maps, classes, self._limit)
+        classes, ood = self.network.recipe.classes, None
+        if self._ood_model is not None and self._limit is not None:
+            ood = self._ood_model.ood(feature_maps, classes, self._limit)
         of_scan = self._calibrations["scan"]
-        return Prediction(name, self.bundle.name, classes, logits, None, (), of_scan, of_scan, novelty)
+        return Prediction(name, self.bundle.name, classes, logits, None, (), of_scan, of_scan, ood)
 
 
-def _batches(fitted: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    size = BATCH if fitted.ndim == 4 else BATCH_OF_VOLUMES
-    return [fitted[start : start + size] for start in range(0, len(fitted), size)]
+def _batches(inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    size = BATCH if inputs.ndim == 4 else BATCH_OF_VOLUMES
+    return [inputs[start : start + size] for start in range(0, len(inputs), size)]
 
 
 def _gradient_in_batches(
@@ -247,14 +247,14 @@ def load_predictor(bundle: Bundle, *, engine: str = "auto") -> Predictor:
     return Predictor(bundle, network, engine=engine)
 
 
-def randomised(predictor: Predictor, *, share: float = 1.0, seed: int = 0) -> tuple[Predictor, str]:
+def randomised(predictor: Predictor, *, fraction: float = 1.0, seed: int = 0) -> tuple[Predictor, str]:
     """Return a copy of a network whose layers, from the logits down, have weights drawn anew as before any training.
 
     BatchNorm loses what it has learned too: scales and offsets, and the means and variances it divides by.
 
     Args:
         predictor: Left as it is.
-        share: Of the layers with weights, 1 for all.
+        fraction: Of the layers with weights, 1 for all.
         seed: Of the weights.
 
     Returns:
@@ -264,7 +264,7 @@ def randomised(predictor: Predictor, *, share: float = 1.0, seed: int = 0) -> tu
     fresh = build_network(replace(recipe, seed=seed + 1))
     copy, source = fresh.whole.weights, predictor.network.whole.weights
     layers = list(dict.fromkeys(_layer_of(variable.path) for variable in copy))
-    kept = set(layers[: round(len(layers) * (1 - share))])
+    kept = set(layers[: round(len(layers) * (1 - fraction))])
     for variable, original in zip(copy, source, strict=True):
         if _layer_of(variable.path) in kept:
             variable.assign(original)

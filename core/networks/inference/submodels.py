@@ -12,7 +12,7 @@ import numpy as np
 from core.errors import StageLensError
 from core.networks.architectures.network import Network
 
-Part = tuple[keras.Model, keras.Model]
+Subset = tuple[keras.Model, keras.Model]
 
 
 def fitted_input(network: Network) -> keras.KerasTensor:
@@ -32,7 +32,7 @@ def answering(network: Network) -> keras.Model:
     return keras.Model(fitted_input(network), network.head(network.features.output), name="answering")
 
 
-def split_at(network: Network, layer: str) -> Part:
+def split_at(network: Network, layer: str) -> Subset:
     """Cut a network behind a layer.
 
     Args:

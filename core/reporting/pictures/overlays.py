@@ -32,20 +32,20 @@ CHECKED_AT_MM = (20.0, -20.0, 12.0)  # x, y and z of the three slices of a check
 GAP = 6
 
 
-def slice_picture(reading: Reading, place: int) -> NDArray[np.uint8]:
+def slice_picture(reading: Reading, index: int) -> NDArray[np.uint8]:
     """Draw what the network saw, the way people look at it: uint8, H × W."""
-    scan = reading.slices[place]
+    scan = reading.slices[index]
     return upright(scan.picture(), scan.orientation)
 
 
 def heatmap_picture(
-    reading: Reading, place: int, *, opacity: float = 0.6, kind: str = "evidence", colours: str = "inferno"
+    reading: Reading, index: int, *, opacity: float = 0.6, kind: str = "evidence", colours: str = "inferno"
 ) -> NDArray[np.uint8]:
     """Draw the heatmap over what the network saw: uint8, H × W × 3, RGB.
 
     Args:
         reading: A scan with its explanations.
-        place: Of the slice.
+        index: Of the slice.
         opacity: 0 to 1.
         kind: "evidence" for the class, "both" sides in two colours, or "contours".
         colours: Of "evidence", one of `core.explain.overlay.COLOURS`.
@@ -53,7 +53,7 @@ def heatmap_picture(
     Raises:
         EmptyHeatmap: There is nothing to draw.
     """
-    return drawn_map(reading.slices[place], reading.explanations[place], opacity=opacity, kind=kind, colours=colours)
+    return drawn_map(reading.slices[index], reading.explanations[index], opacity=opacity, kind=kind, colours=colours)
 
 
 def drawn_map(
@@ -171,17 +171,17 @@ def save_pictures(reading: Reading, out: Path, *, opacity: float) -> dict[str, P
     Raises:
         StageLensError: The folder cannot be written.
     """
-    place, explanation = reading.strongest, reading.explanation
+    index, explanation = reading.strongest, reading.explanation
     stem = f"{reading.scan.name}-{explanation.method}-{explanation.class_name.lower().replace(' ', '-')}"
-    files = {"scan": out / f"{reading.slices[place].name}.png", "heatmap": out / f"{stem}.npy"}
+    files = {"scan": out / f"{reading.slices[index].name}.png", "heatmap": out / f"{stem}.npy"}
     heatmaps = [one.heatmap for one in reading.explanations]
     try:
         out.mkdir(parents=True, exist_ok=True)
-        files["scan"].write_bytes(png_bytes(slice_picture(reading, place)))
+        files["scan"].write_bytes(png_bytes(slice_picture(reading, index)))
         np.save(files["heatmap"], np.stack(heatmaps) if reading.head is not None else heatmaps[0])
         if not explanation.is_empty:
             files["overlay"] = out / f"{stem}.png"
-            files["overlay"].write_bytes(png_bytes(heatmap_picture(reading, place, opacity=opacity)))
+            files["overlay"].write_bytes(png_bytes(heatmap_picture(reading, index, opacity=opacity)))
     except OSError as error:
         raise StageLensError(f"{out} cannot be written: {error.strerror}.") from error
     if reading.head is not None and reading.scan.affine is not None:

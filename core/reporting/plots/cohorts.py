@@ -34,25 +34,25 @@ def class_balance(counts: dict[str, dict[str, int]]) -> go.Figure:
 
 
 def embedding_map(
-    places: NDArray, labels: NDArray[np.str_], invented: NDArray[np.bool_], classes: Sequence[str]
+    points: NDArray, labels: NDArray[np.str_], synthetic: NDArray[np.bool_], classes: Sequence[str]
 ) -> go.Figure:
     """Draw embeddings in the plane, a dot a scan, invented ones hollow.
 
     Args:
-        places: N × 2.
+        points: N × 2.
         labels: N class names.
-        invented: N, whether oversampling made it.
+        synthetic: N, whether oversampling made it.
         classes: The classes in their order.
     """
     figure = go.Figure()
     names = labels
     for name, colour in zip(classes, cycle(CLASS_COLOURS), strict=False):
         for made in (False, True):
-            chosen = (names == name) & (invented == made)
+            chosen = (names == name) & (synthetic == made)
             if chosen.any():
                 marker = {"color": colour, "size": 6, "symbol": "circle-open" if made else "circle", "opacity": 0.8}
                 figure.add_trace(go.Scattergl(
-                    x=places[chosen, 0], y=places[chosen, 1], mode="markers", marker=marker,
+                    x=points[chosen, 0], y=points[chosen, 1], mode="markers", marker=marker,
                     name=f"{name}, invented" if made else name, hovertemplate=f"{name}<extra></extra>",
                 ))  # fmt: skip
     figure.update_xaxes(visible=False)

@@ -15,7 +15,7 @@ from core.reporting.plots.style import BAR_COLOUR, CLASS_COLOURS, SHADES
 
 MARGIN = {"l": 0, "r": 8, "t": 8, "b": 0}
 LABEL, LINE = 26, 16  # characters of a label in one line, and how high a line is in pixels
-SHARE_AXIS = {"range": [-0.02, 1.02], "tickformat": ".0%", "fixedrange": True, "automargin": True}
+FRACTION_AXIS = {"range": [-0.02, 1.02], "tickformat": ".0%", "fixedrange": True, "automargin": True}
 
 
 def roc_plot(
@@ -28,8 +28,8 @@ def roc_plot(
                                                cycle(CLASS_COLOURS)):  # fmt: skip
         false, true, _ = roc_curve(positive, score)
         figure.add_scatter(x=false, y=true, mode="lines", name=name, line_color=colour)
-    figure.update_xaxes(title="false alarms", **SHARE_AXIS)
-    figure.update_yaxes(title="found", **SHARE_AXIS)
+    figure.update_xaxes(title="false alarms", **FRACTION_AXIS)
+    figure.update_yaxes(title="found", **FRACTION_AXIS)
     return _laid_out(figure)
 
 
@@ -43,8 +43,8 @@ def precision_recall_plot(
         precision, recall, _ = precision_recall_curve(positive, score)
         title = f"{name} (by chance {positive.mean():.0%})"
         figure.add_scatter(x=recall, y=precision, mode="lines", name=title, line_color=colour, line_shape="hv")
-    figure.update_xaxes(title="recall", **SHARE_AXIS)
-    figure.update_yaxes(title="precision", **SHARE_AXIS)
+    figure.update_xaxes(title="recall", **FRACTION_AXIS)
+    figure.update_yaxes(title="precision", **FRACTION_AXIS)
     return _laid_out(figure)
 
 
@@ -58,28 +58,28 @@ def reliability_plot(calibration: dict[str, Any]) -> go.Figure:
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": "#888888"}, showlegend=False)
     for key, title, colour in (("as_is", "as it says", "#E69F00"), ("temperature", "with temperature", BAR_COLOUR)):
         bins = calibration[key]["reliability"]
-        share = [one["accuracy"]["value"] for one in bins]
+        fraction = [one["accuracy"]["value"] for one in bins]
         figure.add_scatter(
-            x=[one["confidence"] for one in bins], y=share, mode="lines+markers", name=title, line_color=colour,
+            x=[one["confidence"] for one in bins], y=fraction, mode="lines+markers", name=title, line_color=colour,
             error_y={"type": "data", "array": [one["accuracy"]["high"] - one["accuracy"]["value"] for one in bins],
                      "arrayminus": [one["accuracy"]["value"] - one["accuracy"]["low"] for one in bins]},
             text=[f"{one['n']} answers" for one in bins],
             hovertemplate="said %{x:.0%}, right %{y:.0%}, %{text}<extra></extra>",
         )  # fmt: skip
-    figure.update_xaxes(title="probability of the answer", **SHARE_AXIS)
-    figure.update_yaxes(title="share that is right", **SHARE_AXIS)
+    figure.update_xaxes(title="probability of the answer", **FRACTION_AXIS)
+    figure.update_yaxes(title="share that is right", **FRACTION_AXIS)
     return _laid_out(figure)
 
 
-def intervals_plot(figures: dict[str, dict[str, Any]], names: dict[str, str]) -> go.Figure:
+def intervals_plot(metrics: dict[str, dict[str, Any]], names: dict[str, str]) -> go.Figure:
     """Draw figures that are shares with their intervals, one row a figure and one colour a way of counting.
 
     Args:
-        figures: Title of the way of counting to plain values of `core.evaluation.metrics.Figures`.
+        metrics: Title of the way of counting to plain values of `core.evaluation.metrics.Metrics`.
         names: Key of a figure to its title, from top to bottom.
     """
     figure = go.Figure()
-    for (title, values), colour in zip(figures.items(), cycle(CLASS_COLOURS)):
+    for (title, values), colour in zip(metrics.items(), cycle(CLASS_COLOURS)):
         shown = [key for key in names if values.get(key) is not None]
         figure.add_scatter(
             x=[values[key] for key in shown], y=[names[key] for key in shown], mode="markers", name=title,
@@ -104,10 +104,10 @@ def standing_plot(rows: Sequence[dict[str, Any]]) -> go.Figure:
     for group, colour in zip(dict.fromkeys(row["group"] for row in rows), cycle(CLASS_COLOURS)):
         own = [row for row in rows if row["group"] == group]
         figure.add_scatter(
-            x=[row["area"] for row in own], y=["<br>".join(wrap(row["what"], LABEL)) for row in own], mode="markers",
+            x=[row["auc"] for row in own], y=["<br>".join(wrap(row["what"], LABEL)) for row in own], mode="markers",
             name=group, orientation="h", marker={"color": colour, "size": 10},
-            error_x={"type": "data", "array": [row["interval"][1] - row["area"] for row in own],
-                     "arrayminus": [row["area"] - row["interval"][0] for row in own]},
+            error_x={"type": "data", "array": [row["interval"][1] - row["auc"] for row in own],
+                     "arrayminus": [row["auc"] - row["interval"][0] for row in own]},
             customdata=[row["people"] for row in own],
             hovertemplate="%{y}: %{x:.3f}, %{customdata} people<extra></extra>",
         )  # fmt: skip
@@ -150,21 +150,22 @@ def forest(rows: Sequence[tuple[str, float, float, float]], *, axis: str) -> go.
     return figure
 
 
-def confusion_plot(figures: dict[str, Any], *, as_share: bool) -> go.Figure:
+def confusion_plot(metrics: dict[str, Any], *, as_fraction: bool) -> go.Figure:
     """Draw a confusion matrix, truth downwards and answer across.
 
     Args:
-        figures: Plain values of `core.evaluation.metrics.Figures`, with `confusion` and `classes`.
-        as_share: Whether cells show the share of their row instead of counts.
+        metrics: Plain values of `core.evaluation.metrics.Metrics`, with `confusion` and `classes`.
+        as_fraction: Whether cells show the share of their row instead of counts.
     """
-    counts = np.array(figures["confusion"], dtype=float)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    labels = [name.removesuffix(" Demented") for name in figures["classes"]]
+    counts = np.array(metrics["confusion"], dtype=float)
+    fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    labels = [name.removesuffix(" Demented") for name in metrics["classes"]]
     text = [
-        [f"{value:.0%}" if as_share else f"{value:.0f}" for value in row] for row in (shares if as_share else counts)
+        [f"{value:.0%}" if as_fraction else f"{value:.0f}" for value in row]
+        for row in (fractions if as_fraction else counts)
     ]
     heatmap = go.Heatmap(
-        z=shares,
+        z=fractions,
         x=labels,
         y=labels,
         text=text,
@@ -190,7 +191,7 @@ def _one_against_rest(
 ) -> list[tuple[str, NDArray[np.bool_], NDArray[np.float64]]]:
     """Return name, who is positive and the score of each question that both answers are there for."""
     scores = softmax(logits.astype(np.float64), axis=1)
-    asked = [(name, labels == place, scores[:, place]) for place, name in enumerate(classes)]
+    asked = [(name, labels == index, scores[:, index]) for index, name in enumerate(classes)]
     if ordered:
         asked.append(("Impaired", labels > 0, 1 - scores[:, 0]))
     return [one for one in asked if 0 < one[1].sum() < len(labels)]

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from core.explain import Explanation, explainer, heatmap_on_scan
 from core.explain.checks.faithfulness import Faithfulness, agreement
-from core.explain.checks.randomisation import Cascade
+from core.explain.checks.randomisation import CascadingRandomisation
 from core.explain.checks.sanity_report import THRESHOLD
 from core.explain.checks.stability import Stability
 from core.reporting.plots.style import BAR_COLOUR, OTHER_COLOUR
@@ -21,7 +21,7 @@ FOR_AND_AGAINST = [[0.0, "#7D5FFF"], [0.5, "#222222"], [1.0, "#FF8C14"]]
 LONGEST = 256  # pixels a side of an interactive picture
 
 
-def heatmap_figure(picture: NDArray[np.uint8], explanation: Explanation) -> go.Figure:
+def heatmap_plot(picture: NDArray[np.uint8], explanation: Explanation) -> go.Figure:
     """Draw a heatmap with the scan beside it; the pointer reads the raw value at a place.
 
     Args:
@@ -48,11 +48,11 @@ def heatmap_figure(picture: NDArray[np.uint8], explanation: Explanation) -> go.F
     return figure
 
 
-def path_curve(places: Sequence[float], logits: Sequence[float], class_name: str, marked: int) -> go.Figure:
+def path_curve(alphas: Sequence[float], logits: Sequence[float], class_name: str, marked: int) -> go.Figure:
     """Draw a class's logit along a path, with the place that is looked at."""
-    figure = go.Figure(go.Scatter(x=list(places), y=list(logits), mode="lines+markers", line_color=BAR_COLOUR,
+    figure = go.Figure(go.Scatter(x=list(alphas), y=list(logits), mode="lines+markers", line_color=BAR_COLOUR,
                                   hovertemplate="%{x:.0%}: %{y:.2f}<extra></extra>"))  # fmt: skip
-    figure.add_vline(places[marked], line_dash="dot", line_color=OTHER_COLOUR)
+    figure.add_vline(alphas[marked], line_dash="dot", line_color=OTHER_COLOUR)
     figure.update_xaxes(title="share of the scan", tickformat=".0%", fixedrange=True)
     figure.update_yaxes(title=f"logit of {class_name}", fixedrange=True, automargin=True)
     figure.update_layout(height=300, margin={"l": 0, "r": 8, "t": 8, "b": 0})
@@ -88,7 +88,7 @@ def stability_bars(found: Stability) -> go.Figure:
     return figure
 
 
-def cascade_curve(found: Cascade) -> go.Figure:
+def cascading_randomisation_curve(found: CascadingRandomisation) -> go.Figure:
     """Draw the likeness to the trained network's map as layers lose what they learned, from the answer downwards."""
     means = found.similarities.mean(axis=1)
     labels = ["trained", *found.layers]
@@ -110,12 +110,12 @@ def faithfulness_curves(found: Faithfulness) -> go.Figure:
     for column, curve in enumerate((found.deletion, found.insertion), start=1):
         for number, scores in enumerate(curve.random):
             figure.add_trace(
-                go.Scatter(x=curve.shares, y=scores, line_color=OTHER_COLOUR, opacity=0.6, name="random places",
+                go.Scatter(x=curve.fractions, y=scores, line_color=OTHER_COLOUR, opacity=0.6, name="random places",
                            showlegend=column == 1 and number == 0, hoverinfo="skip"),
                 row=1, col=column,
             )  # fmt: skip
         figure.add_trace(
-            go.Scatter(x=curve.shares, y=curve.scores, line={"color": BAR_COLOUR, "width": 3}, name="this heatmap",
+            go.Scatter(x=curve.fractions, y=curve.scores, line={"color": BAR_COLOUR, "width": 3}, name="this heatmap",
                        showlegend=column == 1, hovertemplate="%{x:.0%}: %{y:.2f}<extra></extra>"),
             row=1, col=column,
         )  # fmt: skip

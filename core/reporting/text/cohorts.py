@@ -5,7 +5,7 @@ from typing import Any
 SHOWN_GROUPS = 20
 
 
-def audit_words(findings: dict[str, Any], *, every_group: bool = False) -> str:
+def audit_text(findings: dict[str, Any], *, every_group: bool = False) -> str:
     """Say what an audit found.
 
     Args:
@@ -14,21 +14,21 @@ def audit_words(findings: dict[str, Any], *, every_group: bool = False) -> str:
     """
     by_class = findings["images_by_class"]
     lines = [f"{_number(findings['images'])} images: " + _list(by_class)]
-    lines += _people_words(findings)
+    lines += _people_text(findings)
     unreadable = findings["unreadable"]
     lines.append(f"{len(unreadable)} unreadable files" if unreadable else "No unreadable files.")
     lines += [f"  {item['reason']}" for item in unreadable[:SHOWN_GROUPS]]
-    lines += _copies_words(findings, every_group=every_group)
+    lines += _copies_text(findings, every_group=every_group)
     return "\n".join(lines)
 
 
-def _people_words(findings: dict[str, Any]) -> list[str]:
+def _people_text(findings: dict[str, Any]) -> list[str]:
     if not findings["people_found"]:
         return [
             "People cannot be told apart: the similarities of these images show no gap between pictures of one person "
             "and of two. Near copies are grouped; nothing more is claimed."
         ]
-    slices = findings["slices_per_person"]
+    slices = findings["slices_per_subject"]
     each = f"{slices[0]} slices each" if len(slices) == 1 else f"{slices[0]} to {slices[-1]} slices each"
     lines = [f"{findings['people']} people, {each}: {_list(findings['people_by_class'])}"]
     if findings["people_named"]:
@@ -45,7 +45,7 @@ def _people_words(findings: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _copies_words(findings: dict[str, Any], *, every_group: bool) -> list[str]:
+def _copies_text(findings: dict[str, Any], *, every_group: bool) -> list[str]:
     identical = findings["identical_groups"]
     if not identical:
         lines = ["No byte-identical copies."]
@@ -68,7 +68,7 @@ def _group_lines(groups: list[dict[str, Any]], *, every_group: bool) -> list[str
     return lines
 
 
-def download_words(values: dict[str, Any]) -> str:
+def download_text(values: dict[str, Any]) -> str:
     """Say what came of a download."""
     lines = [f"{sum(values['counts'].values()):,} images in {values['folder']}: {_list(values['counts'])}"]
     if not values["as_known"]:
@@ -76,7 +76,7 @@ def download_words(values: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def preprocess_words(values: dict[str, Any]) -> str:
+def preprocess_text(values: dict[str, Any]) -> str:
     """Say what preprocessing left."""
     lines = [f"{_number(values['files'])} files of {values['volumes']} volumes of {values['people']} people"]
     if values["resumed"]:
@@ -88,14 +88,14 @@ def preprocess_words(values: dict[str, Any]) -> str:
     return "\n".join([*lines, f"written to {values['out']}, with manifest.csv"])
 
 
-def split_words(described: dict[str, Any]) -> str:
+def split_text(described: dict[str, Any]) -> str:
     """Say what a split holds, and loudly when it tears people apart."""
     lines = [f"split by {described['by']}, seed {described['seed']}"]
     for part, images in described["images"].items():
         people = f" of {described['people'][part]} people" if described["people"] else ""
         lines.append(f"  {part:<6}{_number(images):>7} images{people}")
-    if described["tearing"]:
-        lines.append(f"WARNING: {described['tearing']}")
+    if described["subject_overlap"]:
+        lines.append(f"WARNING: {described['subject_overlap']}")
     return "\n".join(lines)
 
 

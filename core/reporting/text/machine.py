@@ -3,7 +3,7 @@
 from typing import Any
 
 
-def devices_words(reports: list[dict[str, Any]]) -> str:
+def devices_text(reports: list[dict[str, Any]]) -> str:
     """Say what each backend found and what will be used."""
     lines = []
     for report in reports:

@@ -139,15 +139,15 @@ def _lacks_preamble(data: bytes) -> bool:
 
 def _inflated(data: bytes) -> bytes:
     """Inflate a deflated data set with a limit, before pydicom would do so without one."""
-    place = data.find(DEFLATED)
-    if place < 0:
+    offset = data.find(DEFLATED)
+    if offset < 0:
         return data
     start = PREAMBLE + 4
     if data[start : start + 8] != b"\x02\0\0\0UL\x04\0":
         raise ScanError("the deflated DICOM data is damaged: its header does not say how long it is.")
     (length,) = struct.unpack_from("<I", data, start + 8)
     begin = start + 12 + length
-    if place >= begin:
+    if offset >= begin:
         raise ScanError("the deflated DICOM data is damaged: its header ends too early.")
     engine = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
@@ -157,7 +157,7 @@ def _inflated(data: bytes) -> bytes:
     if engine.unconsumed_tail:
         raise ScanError(f"the deflated DICOM data grows beyond {MAX_INFLATED // 2**20} MB.")
     head = data[:begin]
-    return head[:place] + EXPLICIT + head[place + len(DEFLATED) :] + body
+    return head[:offset] + EXPLICIT + head[offset + len(DEFLATED) :] + body
 
 
 def _object(dataset: pydicom.Dataset, data: bytes, notes: list[str]) -> DicomObject:

@@ -20,7 +20,7 @@ from core.scans.volume import check_volume, scan_from_volume, window_of
 
 LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
 EVEN = 0.1  # steps may differ by this share of the step between slices
-SAME_PLACE_MM = 1e-3
+SAME_POSITION_MM = 1e-3
 NAMED = 3  # unreadable files are named up to here, and counted beyond
 MOST_MISSING = 0.25  # of a series; with more gaps it is not the head that was scanned
 
@@ -31,7 +31,7 @@ class _Slice:
 
     stored: NDArray[Any]
     frame: Frame
-    place: float
+    position: float
     number: int
 
 
@@ -139,7 +139,7 @@ def _assembled(objects: list[DicomObject], notes: list[str], choice: int | None)
     if len(slices) == 1:
         return _image(slices[0], objects[0], name, notes)
     check_volume((len(slices), *slices[0].stored.shape))
-    ordered = _one_a_place(sorted(slices, key=lambda item: (item.place, item.number)), notes)
+    ordered = _one_a_position(sorted(slices, key=lambda item: (item.position, item.number)), notes)
     if len(ordered) == 1:
         return _image(ordered[0], objects[0], name, notes)
     volume, affine = _evenly_spaced(ordered, notes)
@@ -155,10 +155,10 @@ def _name(objects: Sequence[DicomObject]) -> str:
 
 
 def _slice(item: DicomObject, number: int) -> _Slice:
-    frame, place = item.frames[number], 0.0
+    frame, position = item.frames[number], 0.0
     if frame.position is not None and frame.orientation is not None:
-        place = float(frame.position @ np.cross(frame.orientation[0], frame.orientation[1]))
-    return _Slice(item.pixels[number], frame, place, item.number + number)
+        position = float(frame.position @ np.cross(frame.orientation[0], frame.orientation[1]))
+    return _Slice(item.pixels[number], frame, position, item.number + number)
 
 
 def _rescaled(item: _Slice, out: NDArray[np.float32]) -> None:
@@ -204,10 +204,10 @@ def _letter(direction: NDArray[np.float64]) -> str:
     return ("RL", "AP", "SI")[axis][0 if direction[axis] > 0 else 1]
 
 
-def _one_a_place(slices: list[_Slice], notes: list[str]) -> list[_Slice]:
+def _one_a_position(slices: list[_Slice], notes: list[str]) -> list[_Slice]:
     kept = [slices[0]]
     for item in slices[1:]:
-        if item.place - kept[-1].place > SAME_PLACE_MM:
+        if item.position - kept[-1].position > SAME_POSITION_MM:
             kept.append(item)
     if len(kept) < len(slices):
         notes.append(f"{len(slices) - len(kept)} images lie where another one lies; the first of each was taken.")
@@ -216,8 +216,8 @@ def _one_a_place(slices: list[_Slice], notes: list[str]) -> list[_Slice]:
 
 def _evenly_spaced(slices: list[_Slice], notes: list[str]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Stack slices, bridging gaps: I × J × K with i along a row, and the affine in RAS+."""
-    places = np.array([item.place for item in slices])
-    steps = np.diff(places)
+    positions = np.array([item.position for item in slices])
+    steps = np.diff(positions)
     step = float(np.median(steps))
     if len({item.frame.spacing for item in slices}) > 1:
         notes.append("Pixel spacing changes within the series; that of the first slice is taken.")
@@ -231,22 +231,24 @@ def _evenly_spaced(slices: list[_Slice], notes: list[str]) -> tuple[NDArray[np.f
             notes.append("The distance between slices changes; the volume was brought to an even one.")
         if missing > MOST_MISSING * len(slices):
             raise ScanError(f"{missing} slices are missing of {missing + len(slices)}; that is no complete volume.")
-    count = round((places[-1] - places[0]) / step) + 1
+    count = round((positions[-1] - positions[0]) / step) + 1
     check_volume((count, *slices[0].stored.shape))
     stack = np.empty((len(slices), *slices[0].stored.shape), np.float32)
-    for place, item in enumerate(slices):
-        _rescaled(item, stack[place])
+    for index, item in enumerate(slices):
+        _rescaled(item, stack[index])
     if uneven.any():
-        stack = _interpolated(stack, places, np.linspace(places[0], places[-1], count))
+        stack = _interpolated(stack, positions, np.linspace(positions[0], positions[-1], count))
     return stack.transpose(2, 1, 0), _affine(slices, count, notes)
 
 
 def _interpolated(
-    stack: NDArray[np.float32], places: NDArray[np.float64], wanted: NDArray[np.float64]
+    stack: NDArray[np.float32], positions: NDArray[np.float64], wanted: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    below = np.clip(np.searchsorted(places, wanted, side="right") - 1, 0, len(places) - 2)
-    share = ((wanted - places[below]) / (places[below + 1] - places[below])).astype(np.float32)[:, None, None]
-    return stack[below] * (1 - share) + stack[below + 1] * share
+    below = np.clip(np.searchsorted(positions, wanted, side="right") - 1, 0, len(positions) - 2)
+    fraction = ((wanted - positions[below]) / (positions[below + 1] - positions[below])).astype(np.float32)[
+        :, None, None
+    ]
+    return stack[below] * (1 - fraction) + stack[below + 1] * fraction
 
 
 def _affine(slices: list[_Slice], count: int, notes: list[str]) -> NDArray[np.float64]:

@@ -72,7 +72,7 @@ class _Stage:
     shrink: tuple[int, ...]
     smooth_mm: tuple[float, ...]
     iterations: int
-    share: float
+    fraction: float
     step_mm: float
     finest_step_mm: float
 
@@ -88,9 +88,9 @@ def _climb(
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(BINS)
     method.SetMetricFixedMask(mask)
-    if stage.share < 1:
+    if stage.fraction < 1:
         method.SetMetricSamplingStrategy(method.REGULAR)
-        method.SetMetricSamplingPercentage(stage.share, SEED)
+        method.SetMetricSamplingPercentage(stage.fraction, SEED)
     method.SetInterpolator(sitk.sitkLinear)
     method.SetShrinkFactorsPerLevel(stage.shrink)
     method.SetSmoothingSigmasPerLevel(stage.smooth_mm)

@@ -11,7 +11,7 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from core.scans.registration.standard_space import AFFINE, ORIGIN_MM, SHAPE, matched_greys, resampled
+from core.scans.registration.standard_space import AFFINE, ORIGIN_MM, SHAPE, matched_intensities, resampled
 from core.scans.registration.template import ICBM_TO_TALAIRACH, packaged, template
 
 TISSUE_FILES = {name: f"mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz" for name in ("gm", "wm")}
@@ -37,9 +37,9 @@ def average_brain() -> NDArray[np.float32]:
 
 
 @functools.cache
-def average_greys() -> NDArray[np.float32]:
+def average_intensities() -> NDArray[np.float32]:
     """Return the average brain with the greys of the training slices, in [0, 255]."""
-    return matched_greys(average_brain())
+    return matched_intensities(average_brain())
 
 
 @functools.cache
@@ -78,7 +78,7 @@ def network_slice(grid: NDArray[np.generic], height_mm: float) -> NDArray[np.gen
 
 def average_slice(height_mm: float) -> NDArray[np.float32]:
     """Return the average brain at a height as a network's slice: float32, 208 × 176, grey in [0, 255]."""
-    return np.asarray(network_slice(average_greys(), height_mm), np.float32)
+    return np.asarray(network_slice(average_intensities(), height_mm), np.float32)
 
 
 def region_slice(height_mm: float) -> NDArray[np.uint8]:
@@ -104,8 +104,8 @@ def within_box(box: Sequence[tuple[float, float]], *, mirrored: bool = False) ->
         mirrored: Whether the distance from the midline counts instead of the way to the right.
     """
     inside = np.ones((1, 1, 1), bool)
-    for place, (along, (low, high)) in enumerate(zip(_millimetres(), box, strict=True)):
-        where = np.abs(along) if mirrored and place == 0 else along
+    for index, (along, (low, high)) in enumerate(zip(_millimetres(), box, strict=True)):
+        where = np.abs(along) if mirrored and index == 0 else along
         inside = inside & (where >= low) & (where <= high)
     return inside
 

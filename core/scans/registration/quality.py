@@ -89,8 +89,8 @@ def _seen(
     fine = voxels if step < 2 else gaussian_filter(voxels, step / 4)
     seen = affine_transform(fine, index[:3, :3], index[:3, 3], output_shape=shape, order=1)
     corner = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1)
-    places = corner @ index[:3, :3].T + index[:3, 3]
-    inside = ((places >= -0.5) & (places <= np.array(voxels.shape) - 0.5)).all(axis=-1)
+    indices = corner @ index[:3, :3].T + index[:3, 3]
+    inside = ((indices >= -0.5) & (indices <= np.array(voxels.shape) - 0.5)).all(axis=-1)
     return seen.astype(np.float64), np.asarray(inside, np.bool_)
 
 

@@ -27,12 +27,12 @@ SHAPE = (176, 208, 176)
 ORIGIN_MM = (-89.0, -120.0, -74.0)
 AFFINE = np.array([[1.0, 0, 0, ORIGIN_MM[0]], [0, 1.0, 0, ORIGIN_MM[1]], [0, 0, 1.0, ORIGIN_MM[2]], [0, 0, 0, 1.0]])
 MASK_RIM = 2  # voxels; the training slices' mask is that much wider than the template's (overlap 0.94)
-GREYS_BETWEEN_MM = (-3.0, 28.0)  # where the training slices lie, and so where greys are compared
+TRAINED_HEIGHTS_MM = (-3.0, 28.0)  # where the training slices lie, and so where greys are compared
 PERCENTILES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
 # Mean and standard deviation over the 200 people of the Alzheimer set (benchmarks/standard_space.py prints them).
-TRAINING_GREYS = (21.5, 37.6, 52.2, 81.5, 107.1, 128.7, 148.1, 168.1, 188.6, 206.4, 220.4, 227.6, 238.0)
-GREYS_SPREAD = (2.4, 8.2, 14.9, 18.3, 15.9, 12.8, 12.0, 13.0, 13.6, 12.1, 8.9, 7.2, 5.3)
-SAME_GREYS = 3.0  # standard deviations within which greys already are those of the training slices
+TRAINING_INTENSITIES = (21.5, 37.6, 52.2, 81.5, 107.1, 128.7, 148.1, 168.1, 188.6, 206.4, 220.4, 227.6, 238.0)
+INTENSITY_SPREAD = (2.4, 8.2, 14.9, 18.3, 15.9, 12.8, 12.0, 13.0, 13.6, 12.1, 8.9, 7.2, 5.3)
+SAME_INTENSITIES = 3.0  # standard deviations within which greys already are those of the training slices
 BIAS_SHRINK, BIAS_ITERATIONS = 4, (30, 20, 10)
 GRID_TOLERANCE_MM = 1.0
 ALREADY_ALIKE = 0.25  # correlation with the template; the 200 people's slices have 0.34 to 0.70
@@ -76,17 +76,17 @@ def to_standard_space(scan: Scan, *, bias_correction: bool = True) -> StandardHe
     """
     if not scan.is_volume or scan.affine is None:
         raise ScanError("one slice cannot be brought into standard space; give the whole volume.")
-    placed = _already_there(scan)
-    registered = placed is None
-    if placed is None:
+    aligned = _already_there(scan)
+    registered = aligned is None
+    if aligned is None:
         found = register_to_template(*_right_angled(scan.voxels, scan.affine))
-        placed = replace(_unflipped(scan), to_scan=found.to_scan @ np.linalg.inv(ICBM_TO_TALAIRACH))
-    moved = resampled(placed.voxels, np.linalg.inv(placed.affine) @ placed.to_scan @ AFFINE)
-    quality = judge(placed.voxels, placed.affine, placed.to_scan @ ICBM_TO_TALAIRACH, registered=registered)
+        aligned = replace(_unflipped(scan), to_scan=found.to_scan @ np.linalg.inv(ICBM_TO_TALAIRACH))
+    moved = resampled(aligned.voxels, np.linalg.inv(aligned.affine) @ aligned.to_scan @ AFFINE)
+    quality = judge(aligned.voxels, aligned.affine, aligned.to_scan @ ICBM_TO_TALAIRACH, registered=registered)
     brain = np.where(brain_mask(), moved, np.float32(0)) if registered else moved
     if bias_correction and registered and quality.verdict != "failed":
         brain = _without_bias(brain)
-    grey = matched_greys(brain)
+    grey = matched_intensities(brain)
     head = Scan(
         voxels=grey,
         window=(0.0, 255.0),
@@ -96,10 +96,10 @@ def to_standard_space(scan: Scan, *, bias_correction: bool = True) -> StandardHe
         orientation="RAS",
         modality=scan.modality,
         affine=AFFINE,
-        warnings=(*scan.warnings, *placed.notes, *quality.sentences),
+        warnings=(*scan.warnings, *aligned.notes, *quality.sentences),
     )
     before = resampled(scan.voxels, np.linalg.inv(scan.affine) @ _centred_on(scan) @ AFFINE)
-    return StandardHead(head, before, moved, placed.to_scan, registered, quality)
+    return StandardHead(head, before, moved, aligned.to_scan, registered, quality)
 
 
 def axial_slices(head: StandardHead, heights_mm: NDArray[np.float64]) -> list[Scan]:
@@ -153,9 +153,9 @@ def resampled(voxels: NDArray[np.float32], index: Affine, shape: tuple[int, int,
     return np.asarray(affine_transform(voxels, index[:3, :3], index[:3, 3], output_shape=shape, order=1), np.float32)
 
 
-def greys_of(brain: NDArray[np.float32]) -> NDArray[np.float64]:
+def intensities_of(brain: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the percentiles of a brain on the standard grid by which greys are matched; NaN without a brain."""
-    low, high = (round(height - ORIGIN_MM[2]) for height in GREYS_BETWEEN_MM)
+    low, high = (round(height - ORIGIN_MM[2]) for height in TRAINED_HEIGHTS_MM)
     part = brain[..., low : high + 1]
     inside = part[brain_mask()[..., low : high + 1] & (part > 0)]
     if inside.size == 0:
@@ -163,13 +163,13 @@ def greys_of(brain: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(np.percentile(inside, PERCENTILES), np.float64)
 
 
-def matched_greys(brain: NDArray[np.float32]) -> NDArray[np.float32]:
+def matched_intensities(brain: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return a brain with the greys of the training slices; unchanged where it has them already."""
-    landmarks = greys_of(brain)
-    wanted = np.array(TRAINING_GREYS)
+    landmarks = intensities_of(brain)
+    wanted = np.array(TRAINING_INTENSITIES)
     if np.isnan(landmarks).any():
         return np.zeros_like(brain)
-    if (np.abs(landmarks - wanted) <= SAME_GREYS * np.array(GREYS_SPREAD)).all():
+    if (np.abs(landmarks - wanted) <= SAME_INTENSITIES * np.array(INTENSITY_SPREAD)).all():
         return np.clip(brain, 0, 255)
     rising = np.maximum.accumulate(landmarks + np.arange(len(landmarks)) * 1e-6 * max(abs(landmarks[-1]), 1e-6))
     slope = (wanted[-1] - wanted[-2]) / (rising[-1] - rising[-2])

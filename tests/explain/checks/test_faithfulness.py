@@ -4,10 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.explain import explain_greys
+from core.explain import explain_arrays
 from core.explain.attribution import ask
 from core.explain.checks.faithfulness import agreement, faithfulness
-from core.explain.checks.randomisation import cascade, certified, compare_networks, structure_alike
+from core.explain.checks.randomisation import cascading_randomisation, checked, compare_networks, structure_alike
 from core.networks.inference.predictor import Predictor
 from core.scans import Scan, read_scan_file
 
@@ -29,25 +29,25 @@ def scans() -> list[Scan]:
 
 
 def test_a_map_that_points_where_the_network_looks_passes_and_its_opposite_fails(cells: Predictor) -> None:
-    (right,) = explain_greys(cells, [GREY], [CLASSES[0]])
-    asked = ask(cells, cells.fitted([GREY]), np.array([0]))
-    found = faithfulness(asked, right)
-    assert found.doubts == ()
-    assert found.deletion.area < found.deletion.random_areas.min()
-    assert found.insertion.area > found.insertion.random_areas.mean()
+    (right,) = explain_arrays(cells, [GREY], [CLASSES[0]])
+    batch = ask(cells, cells.inputs([GREY]), np.array([0]))
+    found = faithfulness(batch, right)
+    assert found.failed_checks == ()
+    assert found.deletion.auc < found.deletion.random_aucs.min()
+    assert found.insertion.auc > found.insertion.random_aucs.mean()
     wrong = replace(right, heatmap=right.heatmap.max() - right.heatmap)
-    opposite = faithfulness(asked, wrong)
-    assert len(opposite.doubts) == 2
-    assert opposite.deletion.area > found.deletion.area
+    opposite = faithfulness(batch, wrong)
+    assert len(opposite.failed_checks) == 2
+    assert opposite.deletion.auc > found.deletion.auc
     json.dumps(found.as_dict(), allow_nan=False)
 
 
 def test_the_curves_end_where_the_scan_is_gone_and_where_it_is_back(cells: Predictor) -> None:
-    (map_,) = explain_greys(cells, [GREY], [CLASSES[0]])
-    asked = ask(cells, cells.fitted([GREY]), np.array([0]))
-    found = faithfulness(asked, map_)
+    (map_,) = explain_arrays(cells, [GREY], [CLASSES[0]])
+    batch = ask(cells, cells.inputs([GREY]), np.array([0]))
+    found = faithfulness(batch, map_)
     whole = map_.prediction.probabilities[CLASSES[0]]
-    (black,) = explain_greys(cells, [np.zeros_like(GREY)], [CLASSES[0]])
+    (black,) = explain_arrays(cells, [np.zeros_like(GREY)], [CLASSES[0]])
     assert found.deletion.scores[0] == pytest.approx(whole, rel=1e-4)
     assert found.deletion.scores[-1] == pytest.approx(black.prediction.probabilities[CLASSES[0]], rel=1e-4)
     assert found.insertion.scores[-1] == pytest.approx(whole, rel=1e-4)
@@ -56,13 +56,13 @@ def test_the_curves_end_where_the_scan_is_gone_and_where_it_is_back(cells: Predi
 def test_infidelity_of_a_linear_network_vanishes_for_integrated_gradients() -> None:
     linear = predictor_of("by_hand_linear")
     grey = np.random.default_rng(0).uniform(0, 255, (32, 32)).astype(np.float32)
-    (exact,) = explain_greys(linear, [grey], [CLASSES[0]], "integrated-gradients")
-    found = faithfulness(ask(linear, linear.fitted([grey]), np.array([0])), exact)
-    assert found.infidelity < 1e-6 * found.infidelity_of_nothing
+    (exact,) = explain_arrays(linear, [grey], [CLASSES[0]], "integrated-gradients")
+    found = faithfulness(ask(linear, linear.inputs([grey]), np.array([0])), exact)
+    assert found.infidelity < 1e-6 * found.infidelity_of_zero_map
 
 
 def test_methods_agree_with_themselves_and_the_table_is_symmetric(cells: Predictor) -> None:
-    maps = [explain_greys(cells, [GREY], [CLASSES[0]], name)[0] for name in ("grad-cam", "hires-cam", "occlusion")]
+    maps = [explain_arrays(cells, [GREY], [CLASSES[0]], name)[0] for name in ("grad-cam", "hires-cam", "occlusion")]
     table = agreement(maps)
     assert table["grad-cam"]["hires-cam"]["pearson"] == pytest.approx(1, abs=1e-5)
     assert table["grad-cam"]["occlusion"] == table["occlusion"]["grad-cam"]
@@ -71,13 +71,13 @@ def test_methods_agree_with_themselves_and_the_table_is_symmetric(cells: Predict
 def test_random_weights_change_gradient_maps_and_leave_a_planted_edge_detector_as_it_is(scans: list[Scan]) -> None:
     predictor = predictor_of("resnet18", height=104, width=88)
     for method in ("gradient", "input-x-gradient", "grad-cam"):
-        found = cascade(predictor, scans, method, steps=2)
+        found = cascading_randomisation(predictor, scans, method, steps=2)
         assert found.similarities.shape == (2, 2)
         assert found.similarities[-1].mean() < 0.3, method
-    fitted = predictor.fitted([scans[0].grey()])[0, ..., 0]
-    edges = np.abs(np.diff(fitted, axis=0, append=0)).astype(np.float32)
-    assert structure_alike(edges, edges * 0.01, fitted) == pytest.approx(1)  # it never asks the network
-    assert not certified([structure_alike(edges, edges, fitted)] * 4).passed
+    inputs = predictor.inputs([scans[0].grey()])[0, ..., 0]
+    edges = np.abs(np.diff(inputs, axis=0, append=0)).astype(np.float32)
+    assert structure_alike(edges, edges * 0.01, inputs) == pytest.approx(1)  # it never asks the network
+    assert not checked([structure_alike(edges, edges, inputs)] * 4).passed
 
 
 def test_two_networks_of_the_same_weights_agree_and_others_do_not(scans: list[Scan]) -> None:

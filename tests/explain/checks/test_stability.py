@@ -90,9 +90,9 @@ def test_what_was_moved_is_moved_back(change) -> None:  # type: ignore[no-untype
     assert np.abs(moved(there, np.linalg.inv(matrix)) - image).max() < 0.05
     cells, seen = (one.reshape(12, 5, 10, 5).mean(axis=(1, 3)) for one in (image, there))
     back = moved(seen, rescaled(np.linalg.inv(matrix), image.shape, seen.shape))
-    place = [np.array([(part.sum(axis=1 - axis) * np.arange(part.shape[axis])).sum() / part.sum() for axis in (0, 1)])
+    index = [np.array([(part.sum(axis=1 - axis) * np.arange(part.shape[axis])).sum() / part.sum() for axis in (0, 1)])
              for part in (cells, back)]  # fmt: skip
-    np.testing.assert_allclose(place[1], place[0], atol=0.1)
+    np.testing.assert_allclose(index[1], index[0], atol=0.1)
 
 
 def test_bad_names_are_refused(scan: Scan) -> None:

@@ -44,9 +44,9 @@ def test_a_rotation_keeps_distances_from_the_middle() -> None:
     dot[:, 20, 32] = 100
     turned = view(Augmentation(rotation_degrees=30), dot)[..., 0]
     rows, columns = np.mgrid[:41, :41]
-    places = np.array([[(one * rows).sum(), (one * columns).sum()] / one.sum() for one in turned]) - 20
-    angles = np.degrees(np.arctan2(places[:, 0], places[:, 1]))
-    np.testing.assert_allclose(np.hypot(*places.T), 12, atol=0.3)
+    indices = np.array([[(one * rows).sum(), (one * columns).sum()] / one.sum() for one in turned]) - 20
+    angles = np.degrees(np.arctan2(indices[:, 0], indices[:, 1]))
+    np.testing.assert_allclose(np.hypot(*indices.T), 12, atol=0.3)
     assert 20 < np.abs(angles).max() <= 31
     assert angles.min() < 0 < angles.max()
 
@@ -54,9 +54,9 @@ def test_a_rotation_keeps_distances_from_the_middle() -> None:
 def test_zoom_and_shear_change_as_far_as_asked() -> None:
     bar = np.zeros((32, 41, 41, 1), np.float32)
     bar[:, 10:31, 10:31] = 100
-    areas = view(Augmentation(zoom=0.2), bar).sum(axis=(1, 2, 3)) / bar[0].sum()
-    assert 1 / 1.2**2 - 0.05 < areas.min() < 0.9
-    assert 1.1 < areas.max() < 1 / 0.8**2 + 0.05
+    aucs = view(Augmentation(zoom=0.2), bar).sum(axis=(1, 2, 3)) / bar[0].sum()
+    assert 1 / 1.2**2 - 0.05 < aucs.min() < 0.9
+    assert 1.1 < aucs.max() < 1 / 0.8**2 + 0.05
     np.testing.assert_allclose(view(Augmentation(shear_degrees=10), bar).sum(axis=(1, 2, 3)), bar[0].sum(), rtol=0.02)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.errors import RecipeError, WeightsError
-from core.networks.architectures.backbones import BACKBONES, SHARE, Backbone, register
+from core.networks.architectures.backbones import BACKBONES, UNIT_RANGE, Backbone, register
 from core.networks.architectures.freezing import freeze_for
 from core.networks.architectures.network import Network, build_network, fit_size
 from core.networks.recipe import Phase, Recipe, read_recipe, with_settings
@@ -189,7 +189,7 @@ def test_a_made_up_backbone_and_recipe_take_one_registration_and_one_toml(
     def build(x: object) -> object:
         return keras.layers.Conv2D(4, 3, strides=8, activation="relu", name="only")(x)
 
-    register(Backbone("made_up", "Made up", build, SHARE, "only", "only", 0.001))
+    register(Backbone("made_up", "Made up", build, UNIT_RANGE, "only", "only", 0.001))
     try:
         (tmp_path / "mine.toml").write_text(
             'name = "mine"\ntitle = "Mine"\ntask = "tumour"\nbackbone = "made_up"\nheight = 40\nwidth = 32\n'

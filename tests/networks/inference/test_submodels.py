@@ -60,9 +60,9 @@ def test_the_gradient_behind_the_target_layer_is_the_closed_form_of_pooling_and_
     feature_map = np.asarray(lower(scans_for(network.recipe), training=False))
     logits, gradient = compile_gradient(upper)(feature_map, np.array([2, 0]))
     assert is_linear_head(network)
-    for row, place in enumerate((2, 0)):
+    for row, index in enumerate((2, 0)):
         cells = feature_map.shape[1] * feature_map.shape[2]
-        expected = np.broadcast_to(head_kernel(network)[:, place] / cells, gradient[row].shape)
+        expected = np.broadcast_to(head_kernel(network)[:, index] / cells, gradient[row].shape)
         np.testing.assert_allclose(gradient[row], expected, atol=1e-7)
     np.testing.assert_allclose(logits, compile_forward(network)(scans_for(network.recipe)), atol=1e-4)
 
@@ -132,7 +132,7 @@ from core.networks.inference.engine import compile_body
 from core.networks.inference.folding import folded
 from core.networks.architectures.network import build_network
 from core.networks.recipe import read_recipe
-print(compile_body(build_network(read_recipe("known_answer")))[0], sys.modules["openvino_telemetry"])
+print(compile_body(build_network(read_recipe("synthetic_ground_truth")))[0], sys.modules["openvino_telemetry"])
 """
     home = {"HOME": str(tmp_path), "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
     found = subprocess.run(
@@ -144,7 +144,7 @@ print(compile_body(build_network(read_recipe("known_answer")))[0], sys.modules["
 
 def test_randomising_runs_from_the_logits_down(tiny_bundle: Bundle) -> None:
     predictor = load_predictor(tiny_bundle, engine="keras")
-    half, last = randomised(predictor, share=0.5)
+    half, last = randomised(predictor, fraction=0.5)
     own, theirs = (one.network.whole.weights for one in (predictor, half))
     same = [np.array_equal(np.asarray(a), np.asarray(b)) for a, b in zip(own, theirs, strict=True) if a.shape.rank > 1]
     assert same[0] is True

@@ -8,14 +8,14 @@ from core.scans.planes import as_network_slice, plane_picture, upright
 from core.scans.registration.affine import register_to_template
 from core.scans.registration.standard_space import (
     AFFINE,
-    GREYS_SPREAD,
+    INTENSITY_SPREAD,
     ORIGIN_MM,
     SHAPE,
-    TRAINING_GREYS,
+    TRAINING_INTENSITIES,
     StandardHead,
     axial_slices,
     brain_mask,
-    greys_of,
+    intensities_of,
     to_standard_space,
 )
 from core.scans.registration.template import ICBM_TO_TALAIRACH, template
@@ -57,8 +57,8 @@ def test_standard_space_has_its_grid_its_mask_and_the_greys_of_the_training_slic
     assert standard.scan.voxels.shape == SHAPE == (176, 208, 176)
     np.testing.assert_array_equal(standard.scan.affine, AFFINE)
     assert not standard.scan.voxels[~brain_mask()].any()
-    difference = np.abs(greys_of(standard.scan.voxels) - np.array(TRAINING_GREYS))
-    assert (difference < np.maximum(np.array(GREYS_SPREAD), 2)).all()
+    difference = np.abs(intensities_of(standard.scan.voxels) - np.array(TRAINING_INTENSITIES))
+    assert (difference < np.maximum(np.array(INTENSITY_SPREAD), 2)).all()
 
 
 def test_what_is_in_standard_space_already_is_left_there(standard: StandardHead) -> None:
@@ -142,8 +142,8 @@ def test_a_sheared_volume_is_straightened_before_it_is_registered() -> None:
     straight, affine = _right_angled(ready.brain, sheared)
     index = np.array([100, 120, 90])
     point = sheared[:3, :3] @ index + sheared[:3, 3]
-    place = np.round(np.linalg.inv(affine)[:3, :3] @ (point - affine[:3, 3])).astype(int)
-    around = tuple(slice(side - 1, side + 2) for side in place)
+    index = np.round(np.linalg.inv(affine)[:3, :3] @ (point - affine[:3, 3])).astype(int)
+    around = tuple(slice(side - 1, side + 2) for side in index)
     assert straight[around].min() - 0.05 <= ready.brain[tuple(index)] <= straight[around].max() + 0.05
 
 

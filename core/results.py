@@ -1,0 +1,265 @@
+"""What is measured, as types: every number with its interval, until somebody prints it.
+
+They hold what was computed elsewhere and compute nothing. Each reads and writes JSON: NaN, a figure that is undefined,
+is null there. `read` refuses what does not fit.
+"""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+import numpy as np
+from pydantic import BeforeValidator, ConfigDict, PlainSerializer, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from core.plain import number_or_none
+
+LEVEL = 0.95  # of every interval
+
+Number = Annotated[
+    float,
+    BeforeValidator(lambda value: float("nan") if value is None else value),
+    PlainSerializer(number_or_none),
+]
+Unit = Literal["slice", "subject"]
+T = TypeVar("T")
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=STRICT)
+class Estimate:
+    """A value with its 95 % interval.
+
+    Attributes:
+        value: The value; NaN where it is undefined.
+        low: Lower end of the interval; NaN likewise.
+        high: Upper end.
+        reason: Why it is undefined, or "".
+    """
+
+    value: Number
+    low: Number
+    high: Number
+    reason: str = ""
+
+    @property
+    def defined(self) -> bool:
+        """Whether there is a value."""
+        return bool(np.isfinite(self.value))
+
+
+@dataclass(frozen=True, config=STRICT)
+class Metrics:
+    """The metrics of one way of counting.
+
+    Attributes:
+        unit: What is counted.
+        n: How many of them.
+        people: How many people stand behind them.
+        estimates: accuracy, balanced_accuracy, precision, f1, specificity, auc (all means over classes, one against the
+            rest), brier and log_loss (natural logarithm); of ordered classes also kappa (quadratic weights),
+            stage_error (mean absolute, in stages) and auc_impaired (any class but the first against it).
+        by_class: precision, recall, f1, specificity and auc of each class against the rest.
+        confusion: Counts, classes × classes, rows are the truth.
+        classes: Names of rows and columns.
+        notes: What limits the metrics.
+        method: How the intervals were made.
+    """
+
+    unit: Unit
+    n: int
+    people: int
+    estimates: dict[str, Estimate]
+    by_class: dict[str, dict[str, Estimate]]
+    confusion: tuple[tuple[int, ...], ...]
+    classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    method: str = ""
+
+    def __getitem__(self, name: str) -> Estimate:
+        """Return a metric by its name."""
+        return self.estimates[name]
+
+    def some(self, names: tuple[str, ...]) -> "Metrics":
+        """Return these metrics only, without classes and confusion matrix."""
+        chosen = {name: self.estimates[name] for name in names if name in self.estimates}
+        return Metrics(self.unit, self.n, self.people, chosen, {}, (), self.classes, self.notes, self.method)
+
+
+@dataclass(frozen=True, config=STRICT)
+class SplitSummary:
+    """What is said of a split.
+
+    Attributes:
+        by: How it was made.
+        seed: Of its randomness.
+        hash: SHA-256 of who is in which part.
+        images: Scans of each part.
+        people: People of each part; None where they are not known.
+        subject_overlap: How many people are in several parts, in a sentence; None without any.
+    """
+
+    by: str
+    seed: int
+    hash: str
+    images: dict[str, int]
+    people: dict[str, int] | None = None
+    subject_overlap: str | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Bin:
+    """Answers of about the same probability.
+
+    Attributes:
+        low: Least probability; the bin ends where the next begins.
+        confidence: Their mean probability.
+        accuracy: Fraction of them that is right.
+        n: How many.
+    """
+
+    low: float
+    confidence: float
+    accuracy: Estimate
+    n: int
+
+
+@dataclass(frozen=True, config=STRICT)
+class Scaled:
+    """How well calibrated probabilities are after one way of scaling.
+
+    Attributes:
+        error: Expected calibration error.
+        log_loss: Mean, natural logarithm.
+        reliability: Bins of the reliability diagram that are not empty.
+        temperatures: Of each fold, where the scaling is one.
+    """
+
+    error: Estimate
+    log_loss: float
+    reliability: tuple[Bin, ...] = ()
+    temperatures: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, config=STRICT)
+class UnitCalibration:
+    """Calibration of slices, or of subjects, fitted on validation people and measured on test people.
+
+    Attributes:
+        fitted_on_people: How many.
+        measured_on_people: How many.
+        scalings: `as_is`, `temperature` and `vector`.
+    """
+
+    fitted_on_people: int
+    measured_on_people: int
+    scalings: dict[str, Scaled]
+
+
+@dataclass(frozen=True, config=STRICT)
+class FoldCalibration:
+    """Calibration of every fold, by slice and by subject."""
+
+    by_slice: UnitCalibration
+    by_subject: UnitCalibration
+
+
+@dataclass(frozen=True, config=STRICT)
+class PredictionSets:
+    """How prediction sets fare on people never seen.
+
+    Attributes:
+        nominal: The coverage they were made for.
+        coverage: Fraction of people whose class is in their set.
+        by_class: Coverage of each class's people; NaN without any.
+        size: Mean number of classes in a set.
+        single: Fraction of sets of one class.
+        calibrated_alone: Classes with a bound of their own in every fold.
+    """
+
+    nominal: float
+    coverage: Estimate
+    by_class: dict[str, Number]
+    size: float
+    single: float
+    calibrated_alone: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, config=STRICT)
+class Covariate:
+    """One fact about people.
+
+    Attributes:
+        name: "age", "sex" or "site".
+        people: Of how many people it is known; the others are left out.
+        auc_alone: AUC, impaired or not, of the covariate by itself: age as it is, a category by the fraction of
+            impaired among these same people who have it, which flatters categories of few people.
+        variance_explained: Fraction of the variance of the network's score that it explains: r² of age, η² of a
+            category.
+    """
+
+    name: str
+    people: int
+    auc_alone: Estimate
+    variance_explained: Estimate
+
+
+@dataclass(frozen=True, config=STRICT)
+class GroupMetrics:
+    """The metrics of a group of people beside what facts about them achieve alone.
+
+    Attributes:
+        group: Its title.
+        people: How many.
+        by_slice: Every slice counted.
+        by_subject: Every person counted once.
+        covariates: What is known of them.
+    """
+
+    group: str
+    people: int
+    by_slice: Metrics
+    by_subject: Metrics
+    covariates: tuple[Covariate, ...]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Subgroup:
+    """Metrics by subject of the people of one sex, site or decade of age.
+
+    Attributes:
+        fact: What they have in common: "age", "sex" or "site".
+        kind: Such as "70 to 79".
+        metrics: Some of them.
+    """
+
+    fact: str
+    kind: str
+    metrics: Metrics
+
+
+@dataclass(frozen=True, config=STRICT)
+class Confounders:
+    """What is known of people, beside a network's metrics.
+
+    Attributes:
+        groups: Everybody, and those from an age on.
+        subgroups: Each sex, site and decade of age with people enough.
+        warnings: What these explain of the network's score.
+    """
+
+    groups: tuple[GroupMetrics, ...]
+    subgroups: tuple[Subgroup, ...]
+    warnings: tuple[str, ...]
+
+
+def write(value: Any) -> Any:
+    """Return a result as plain values for JSON."""
+    return TypeAdapter(type(value)).dump_python(value, mode="json")
+
+
+def read(kind: type[T], values: Any) -> T:
+    """Return the result that plain values of JSON describe.
+
+    Raises:
+        pydantic.ValidationError: They do not fit.
+    """
+    return TypeAdapter(kind).validate_python(values)
