@@ -11,7 +11,7 @@ import typer
 
 from core.__main__ import app, main
 from core.cohorts.synthetic.ood_images import ood_images
-from core.networks.card import bundle_names
+from core.networks.bundle import bundle_names
 
 from ..conftest import CLASSES, ROOT, SAMPLES
 from ..scans import pictures

@@ -6,7 +6,8 @@ import numpy as np
 
 from core.networks.architectures.backbones import BACKBONES, Backbone, register
 from core.networks.architectures.network import build_network
-from core.networks.card import Bundle
+from core.networks.bundle import Bundle
+from core.networks.card import untrained_card
 from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Head, Phase, Recipe
 
@@ -42,7 +43,7 @@ def predictor_of(backbone: str, *, height: int = 32, width: int = 32, head: Head
         "by_hand", "By hand", "alzheimer", backbone, height, width, (Phase("head", 1e-3, 1, 1),), start="scratch",
         head=head or Head(dropout=0.5), seed=seed, **changes,  # type: ignore[arg-type]
     )  # fmt: skip
-    bundle = Bundle(Path("nowhere"), recipe, {"name": "by_hand"})
+    bundle = Bundle(Path("nowhere"), untrained_card(recipe))
     return Predictor(bundle, build_network(recipe), engine="keras")
 
 

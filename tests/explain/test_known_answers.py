@@ -6,7 +6,7 @@ import pytest
 from core.explain import explain_arrays, explainers, heatmap_on_scan
 from core.explain.attribution import ask
 from core.explain.paths import RULES, integrate_straight
-from core.networks.card import bundle_names, open_bundle
+from core.networks.bundle import bundle_names, open_bundle
 from core.networks.inference.predictor import Predictor, load_predictor
 from core.networks.recipe import Head
 from core.scans import read_scan_file

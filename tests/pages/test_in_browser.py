@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 
-from core.networks.card import bundle_names
+from core.networks.bundle import bundle_names
 from core.scans import read_scan_file
 
 from ..conftest import CLASSES, SAMPLES
@@ -155,7 +155,7 @@ def test_a_hostile_name_is_shown_harmless_and_a_stack_asks_for_its_page(page: Pa
 def test_a_volume_is_registered_read_slice_by_slice_and_shown_in_three_planes(page: Page) -> None:
     upload(page, SAMPLES / "icbm_volume.nii.gz")
     expect(page.get_by_role("heading", name=ANSWER)).to_be_visible(timeout=LONG)
-    expect(page.get_by_text(re.compile(r"Registered to the ICBM template \(good.*32 slices read"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Aligned to the standard brain: good.*32 axial slices"))).to_be_visible()
     for plane in ("Sagittal", "Coronal", "Axial"):
         expect(page.get_by_text(plane, exact=True)).to_be_visible()
     shown = page.get_by_text(re.compile("Grad-CAM for|No positive evidence|Explanation unreliable")).first
@@ -220,7 +220,7 @@ def test_the_path_the_noise_and_the_sanity_check_can_be_tried(page: Page, addres
     page.get_by_role("tab", name="Noise").click()
     expect(page.get_by_text(re.compile("Grad-CAM: (More alike|The map holds|Not stable)"))).to_be_visible(timeout=LONG)
     page.get_by_role("tab", name="Sanity check").click()
-    page.get_by_role("button", name="Make the network forget").click()
+    page.get_by_role("button", name="Randomise the network").click()
     panel = page.get_by_role("tabpanel", name="Sanity check")
     expect(panel.get_by_text("structural similarity").first).to_be_visible(timeout=LONG)
     page.get_by_role("button", name="Delete and insert").click()

@@ -11,10 +11,12 @@ import pandas as pd
 import pytest
 
 from core.errors import TrainingError
-from core.networks.card import open_bundle
+from core.networks.bundle import open_bundle
 from core.networks.recipe import Augmentation, Phase, Recipe
 from core.runs import jobs
-from core.runs.folder import card_of_run, read_logs, write_recipe
+from core.runs import status as run_status
+from core.runs.folder import card_of_run, is_finished, read_logs, write_recipe
+from core.runs.status import Status, list_runs, read_status
 
 from ..conftest import ROOT, tiny_recipe
 from ..training.cohorts import write_cohort
@@ -44,10 +46,10 @@ def begin(folder: Path, split: Path, epochs: int) -> None:
     )
 
 
-def wait_for(folder: Path, *states: str, epochs: int = 0) -> jobs.Status:
+def wait_for(folder: Path, *states: str, epochs: int = 0) -> Status:
     until = time.monotonic() + WAIT
     while time.monotonic() < until:
-        status = jobs.read_status(folder)
+        status = read_status(folder)
         assert status is not None
         if status.state in states and len(read_logs(folder)) >= epochs:
             return status
@@ -77,6 +79,7 @@ def test_a_run_is_a_process_that_is_stopped_resumed_and_promoted(split: Path, tm
     wait_for(run, "finished")
     assert len(read_logs(run)) == done + 1
     assert "going on after epoch" in jobs.log_of(run)
+    assert is_finished(run)
     card = card_of_run(run)
     assert card is not None
     models = tmp_path / "models"
@@ -87,7 +90,7 @@ def test_a_run_is_a_process_that_is_stopped_resumed_and_promoted(split: Path, tm
             jobs.promote(run / "bundle", models, name)
     with pytest.raises(TrainingError, match="no bundle yet"):
         jobs.promote(tmp_path, models, "other")
-    assert jobs.list_runs(run.parent).keys() == {"first"}
+    assert list_runs(run.parent).keys() == {"first"}
 
 
 def test_a_killed_run_reads_interrupted_and_a_second_one_waits_its_turn(
@@ -101,8 +104,8 @@ def test_a_killed_run_reads_interrupted_and_a_second_one_waits_its_turn(
     assert queued.live
     subprocess.run(["pkill", "-9", "-f", str(first)], check=True)
     wait_for(second, "finished")
-    monkeypatch.setattr(jobs, "STALE", 0.0)
-    status = jobs.read_status(first)
+    monkeypatch.setattr(run_status, "STALE", 0.0)
+    status = read_status(first)
     assert status is not None
     assert status.state == "interrupted"
 
@@ -113,7 +116,7 @@ def test_a_run_that_cannot_begin_says_why(split: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     begin(run, tmp_path / "one.csv", epochs=1)
     until = time.monotonic() + WAIT
-    while (status := jobs.read_status(run)) is not None and status.live and time.monotonic() < until:
+    while (status := read_status(run)) is not None and status.live and time.monotonic() < until:
         time.sleep(0.2)
     assert status is not None
     assert status.state == "failed"
@@ -122,15 +125,15 @@ def test_a_run_that_cannot_begin_says_why(split: Path, tmp_path: Path) -> None:
 
 def test_reading_a_runs_state_imports_no_network_library() -> None:
     code = (
-        "import sys; import core.runs.jobs, core.runs.folder, core.runs.backends, core.reporting.tables, core.reporting.text; "
+        "import sys, core.runs.jobs, core.runs.folder, core.runs.backends, core.runs.status, core.runs.workspace; "
         "assert not {'keras', 'tensorflow', 'torch', 'jax'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 def test_a_damaged_status_is_no_status(tmp_path: Path) -> None:
-    assert jobs.read_status(tmp_path) is None
+    assert read_status(tmp_path) is None
     (tmp_path / "status.json").write_text('{"state": "runn')
-    assert jobs.read_status(tmp_path) is None
+    assert read_status(tmp_path) is None
     with pytest.raises(TrainingError, match="nobody knows how it was started"):
         jobs.resume(tmp_path)

@@ -28,7 +28,7 @@ PREDICT = """
 import json, sys
 import numpy as np
 from core.explain import explain
-from core.networks.card import open_bundle
+from core.networks.bundle import open_bundle
 from core.networks.inference.predictor import load_predictor
 from core.scans import read_scan
 predictor = load_predictor(open_bundle(sys.argv[1]))
@@ -101,9 +101,7 @@ def test_a_bundle_gives_the_same_probabilities_and_heatmaps_in_another_backend(
 ) -> None:
     needs(backend)
     recipe = tiny_recipe(backbone="resnet18", phases=(Phase("all", 1e-3, 1, 1),))
-    bundle = train_bundle(
-        Request(recipe, cohort / "alzheimer_slices.csv", tmp_path / "run"), step=lambda *_: None, say=lambda _: None
-    )
+    bundle = train_bundle(Request(recipe, cohort / "alzheimer_slices.csv", tmp_path / "run"))
     scans = [str(path) for path in sorted((cohort / "alzheimer_slices").glob("*_test_*.png"))]
     results = {}
     for name in ("tensorflow", backend):
@@ -130,15 +128,16 @@ def test_a_run_resumes_in_another_backend_too(backend: str, cohort: Path, tmp_pa
     command = ["-m", "core", "train", str(tmp_path / "recipe.toml"), "--split", str(cohort / "alzheimer_slices.csv"),
                "--out", str(tmp_path / "run"), "--json"]  # fmt: skip
     code = f"""
-import core.training.phases as phases, runpy, sys
-def stop(*given):
-    raise KeyboardInterrupt
-after = phases.read_state
+import runpy, sys
 import core.training.train as train
+from core.training.listeners import Silent
+class StopsAfterAnEpoch(Silent):
+    def epoch_ends(self, phase, row):
+        raise KeyboardInterrupt
 original = train.run_phase
 def once(run, *rest):
     from dataclasses import replace
-    original(replace(run, record=stop), *rest)
+    original(replace(run, listener=StopsAfterAnEpoch()), *rest)
 train.run_phase = once
 sys.argv = {["stagelens", *command[2:]]!r}
 runpy.run_module("core", run_name="__main__")

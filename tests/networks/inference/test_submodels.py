@@ -12,7 +12,7 @@ from core.errors import StageLensError
 from core.networks.architectures.backbones import BACKBONES
 from core.networks.architectures.network import Network, build_network
 from core.networks.backend import compile_forward, compile_gradient
-from core.networks.card import Bundle
+from core.networks.bundle import Bundle
 from core.networks.inference.engine import compile_body
 from core.networks.inference.folding import folded
 from core.networks.inference.predictor import load_predictor, randomised
