@@ -205,13 +205,13 @@ import json, re, sys
 from pathlib import Path
 import pandas as pd
 import keras
-from core.networks.architectures.backbones import SHARE, Backbone, register
+from core.networks.architectures.backbones import UNIT_RANGE, Backbone, register
 from core.networks.recipe import Phase, Recipe
-from core.training.train import Order, train
+from core.training.train import TrainingConfig, train
 build = lambda x: keras.layers.Conv2D(4, 3, strides=8, activation="relu", name="only")(x)
-register(Backbone("thin", "Thin", build, SHARE, "only", "only", 0.001))
+register(Backbone("thin", "Thin", build, UNIT_RANGE, "only", "only", 0.001))
 recipe = Recipe("thin", "Thin", "alzheimer", "thin", 128, 128, (Phase("all", 1e-3, 1, 1),), start="scratch")
-trained = train(Order(recipe, Path(sys.argv[1]), Path(sys.argv[2])))
+trained = train(TrainingConfig(recipe, Path(sys.argv[1]), Path(sys.argv[2])))
 images = sum(part.scans.nbytes for part in trained.parts.values())
 peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())  # getrusage counts the parent's too
 print(json.dumps([int(peak[1]) * 1024, images]))

@@ -53,7 +53,7 @@ def show(values: dict[str, Any]) -> None:
 
 def main() -> None:
     """Run the page."""
-    within_frame("pages/leak.py")
+    within_frame("pages/data_leakage.py")
     st.title("Why 98.6 % is not 98.6 %", anchor=False)
     st.markdown(LESSON)
     with st.form("folder", border=False):

@@ -65,7 +65,7 @@ def units(card: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Run the page."""
-    within_frame("pages/models.py")
+    within_frame("pages/model_cards.py")
     st.title("Models", anchor=False)
     names = bundle_names()
     if not names:
