@@ -1,5 +1,6 @@
 """Networks small enough to explain by hand."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from core.networks.bundle import Bundle
 from core.networks.card import untrained_card
 from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Head, Phase, Recipe
+
+from .. import tiny as _tiny  # noqa: F401 - makes the tiny networks known
 
 AS_IT_IS = ((1.0,), (0.0,))
 
@@ -59,3 +62,9 @@ def cells_predictor(kernel: np.ndarray, bias: np.ndarray) -> Predictor:
     network.features.get_layer("features").set_weights([np.array([[[[1.0, -1.0]]]]), np.array([0.0, 100.0])])
     network.head.get_layer("logits").set_weights([kernel, bias])
     return predictor
+
+
+@cache
+def shared(backbone: str, **changes: object) -> Predictor:
+    """Build a network once for everybody who leaves it as it is; what it compiled for one test serves the next."""
+    return predictor_of(backbone, **changes)  # type: ignore[arg-type]

@@ -19,22 +19,14 @@ from core.training.train import TrainingConfig, train
 from core.workflows.train import Request, run_training
 
 from ..conftest import tiny_recipe
-from .cohorts import write_cohort
 
-LIVELY = {"backbone": "resnet18", "height": 32, "width": 32}  # the tiny one's random features are all but nought
+LIVELY = {"backbone": "tiny", "height": 32, "width": 32}  # the tiny one's random features are all but nought
 HEAD = Phase("head", 1e-2, 3, 3)
 STAGES = ("base", "embed", "balance", "classify")
 S3 = (
     Phase("all", 1e-3, 1, 1),
     Phase("head", 1e-2, 2, 2, fresh_head=True, oversampling=Oversampling("smote", 6, 2)),
 )
-
-
-@pytest.fixture(scope="module")
-def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cohort")
-    write_cohort(folder)
-    return folder
 
 
 def weights(network: Network) -> list[np.ndarray]:

@@ -22,7 +22,7 @@ from core.workflows.predict import read_scans
 from ..conftest import SAMPLES, write_tiny_bundle
 
 RECIPE = Recipe(
-    "lively", "A lively network", "alzheimer", "resnet18", 104, 88, (Phase("all", 1e-3, 1, 1),), start="scratch",
+    "lively", "A lively network", "alzheimer", "tiny", 104, 88, (Phase("all", 1e-3, 1, 1),), start="scratch",
     slices=Slices(-3, 28, "mean_logit"),
 )  # fmt: skip
 SCAN = SAMPLES / "icbm_marked_z16.png"

@@ -20,7 +20,6 @@ from core.workflows.reported_run import RunRecords, run_reported
 from core.workflows.train import Request
 
 from ..conftest import tiny_recipe
-from ..training.cohorts import write_cohort
 from ..training.test_train import Listening
 
 NEAREST = tiny_recipe(phases=(), backbone="pixels", height=32, width=32, classic=Classic("nearest_neighbours"))
@@ -51,7 +50,7 @@ def test_folds_are_runs_of_their_own_and_sum_up_to_everybody(slice_cohort: Path,
 
 
 def test_a_full_run_goes_from_a_folder_to_pictures_and_does_nothing_twice(slice_cohort: Path, tmp_path: Path) -> None:
-    recipe = tiny_recipe(backbone="resnet18", phases=(Phase("all", 1e-3, 1, 1),))
+    recipe = tiny_recipe(backbone="tiny", phases=(Phase("all", 1e-3, 1, 1),))
     wanted = FullRun(recipe, slice_cohort, tmp_path / "out")
     made = full_run(wanted)
     assert made.card.split.by == "subject"
@@ -73,10 +72,9 @@ def test_a_full_run_of_a_baseline_has_figures_and_no_pictures(slice_cohort: Path
     assert again.as_dict() == made.as_dict()
 
 
-def test_every_run_keeps_recipe_environment_curves_and_predictions(tmp_path: Path) -> None:
-    write_cohort(tmp_path)
+def test_every_run_keeps_recipe_environment_curves_and_predictions(cohort: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(phases=(Phase("head", 1e-3, 2, 2),), augmentation=Augmentation(flip_horizontal=True))
-    request = Request(recipe, tmp_path / "alzheimer_slices.csv", tmp_path / "run")
+    request = Request(recipe, cohort / "alzheimer_slices.csv", tmp_path / "run")
     outcome = run_reported(request)
     run = tmp_path / "run"
     assert read_recipe(run / "recipe.toml") == recipe
