@@ -12,7 +12,7 @@ from core.networks.bundle import bundle_names
 from core.scans import read_scan_file
 
 from ..conftest import CLASSES, SAMPLES
-from ..scans import pictures, volumes
+from ..scans import pictures
 from .server import CHROMIUM, QUIET, Server
 
 ANSWER = re.compile(rf"Scan \d+: ({'|'.join(CLASSES)})$")
