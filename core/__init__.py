@@ -1,7 +1,7 @@
 """StageLens as a library.
 
-The public names stand in `__init__.pyi`, once; each is imported when it is first used, so that Keras is loaded only where
-a name needs it.
+The public names stand in `__init__.pyi`, once; each is imported when it is first used, so that Keras is loaded only
+where a name needs it.
 """
 
 import lazy_loader

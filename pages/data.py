@@ -122,8 +122,8 @@ def show_balance(found: Audit) -> None:
     """Show the classes before and after oversampling, with a map of the embeddings."""
     st.subheader("Balance and embeddings", anchor=False)
     st.caption(
-        "Oversampling invents embeddings between real ones. The map shows both; near dots look alike to the network "
-        "that embedded them. Distances across a map mean little."
+        "Oversampling makes synthetic embeddings between real ones. The map shows both; near dots look alike to the "
+        "network that embedded them. Distances across a map mean little."
     )
     columns = st.columns(4)
     method = columns[0].selectbox("Oversampling", list(METHODS))

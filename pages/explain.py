@@ -118,9 +118,8 @@ def show_methods(scan: Scan, model: str, classes: list[str], methods: list[str],
         )
         st.dataframe(agreement_table(made), width="stretch")
         st.caption(
-            "Methods that disagree cannot all be right; methods that agree can all be wrong, as most share the same "
-            "gradient. "
-            "*Krishna et al., The Disagreement Problem in Explainable Machine Learning, TMLR 2024.*"
+            "Methods that disagree cannot all be right; methods that agree can all be wrong, as most have the same "
+            "gradient. *Krishna et al., The Disagreement Problem in Explainable Machine Learning, TMLR 2024.*"
         )
     if len(classes) > 1:
         one, other = (map_of(scan, model, name, methods[0], height=height) for name in classes[:2])
@@ -133,9 +132,8 @@ def show_methods(scan: Scan, model: str, classes: list[str], methods: list[str],
             except EmptyHeatmap:
                 st.info("The two maps are the same.", icon=":material/info:")
         st.caption(
-            "The difference of two maps shows what tells the classes apart for this method; what both classes share "
-            "cancels. "
-            "It has no source of its own: it is the map of the difference of two logits only for methods that are "
+            "The difference of two maps shows what tells the classes apart for this method; what both classes have "
+            "in common cancels. It has no source of its own: it is the map of the difference of two logits only for methods that are "
             "linear in them."
         )
 
@@ -303,7 +301,7 @@ def main() -> None:
             found = map_of(scan, model, classes[0], first, height=height)
             st.plotly_chart(heatmap_plot(scan.picture(), found), width="stretch")
             st.caption(
-                f"{found.shows} Point at a place to read its value; the values have the unit of the method, not of "
+                f"{found.shows} Point at a pixel to read its value; the values have the unit of the method, not of "
                 f"truth. *{explainer(first).source}.*"
             )
     except StageLensError as error:

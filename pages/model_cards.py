@@ -34,7 +34,7 @@ def show_card(bundle: Bundle) -> None:
     for warning in card.confounders.warnings if card.confounders is not None else ():
         st.warning(sentence(warning), icon=":material/warning:")
     measured = {key: metrics for key, metrics in units(card).items() if metrics is not None}
-    as_fraction = st.toggle("Confusion matrices in per cent of each row", key=f"share {card.name}")
+    as_fraction = st.toggle("Confusion matrices in per cent of each row", key=f"fraction {card.name}")
     for column, (key, metrics) in zip(st.columns(len(measured)), measured.items(), strict=True):
         with column:
             st.markdown(f"**{TITLES[key]}**")

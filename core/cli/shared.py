@@ -1,4 +1,4 @@
-"""What the verbs share: options, printing, and one-line errors."""
+"""What all verbs use: options, printing, and one-line errors."""
 
 import json
 import sys

@@ -36,7 +36,7 @@ def train(
     ] = False,
     settings: Settings = None,
     stage: Annotated[TrainingStage | None, typer.Option(help="Only this, of a recipe that ends on embeddings.")] = None,
-    embeddings: Annotated[Path | None, typer.Option(help="Folder of embeddings that several runs share.")] = None,
+    embeddings: Annotated[Path | None, typer.Option(help="Folder of embeddings for several runs.")] = None,
     folds: Annotated[
         int | None,
         typer.Option(min=2, help="Cross-validate by subject in so many folds; the split's parts are not used."),

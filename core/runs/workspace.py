@@ -22,7 +22,7 @@ def workspace(*parts: str) -> Path:
 
 @contextlib.contextmanager
 def turn_on(device: str, *, waiting: Callable[[bool], None]) -> Iterator[None]:
-    """Wait for a device's turn and hold it: one training at a time of all that share a workspace.
+    """Wait for a device's turn and hold it: one training at a time of all in a workspace.
 
     Args:
         device: Its name.

@@ -50,7 +50,7 @@ class TrainingConfig:
         only: One stage of a recipe that ends with a classifier on embeddings: "base" trains the phases before,
             "embed" stores the embeddings, "balance" makes synthetic ones for rare classes, "classify" trains the
             classifier. Each goes on from what the others left in `out`. None for everything.
-        embeddings: Folder of embeddings that several runs share; None for one in the run's own folder.
+        embeddings: Folder of embeddings for several runs; None for one in the run's own folder.
     """
 
     recipe: Recipe

@@ -246,7 +246,7 @@ def _signatures(predictor: Predictor, part: Subset) -> tuple[Floats, NDArray[np.
 
 
 def _look(predictor: Predictor, ood_model: OodModel, part: Subset) -> tuple[Floats, Floats]:
-    """Return logits, N × classes, and novelty scores, N, of a part."""
+    """Return logits, N × classes, and OOD scores, N, of a part."""
     found = []
     for chunk in _chunks(part.scans):
         feature_maps, logits = predictor.features_and_logits(chunk)

@@ -89,7 +89,7 @@ def ground_truth_benchmark(
     Args:
         kind: One of `core.cohorts.synthetic.cohort.CHANGES`.
         out: Folder for the cohort, the run and the result; new or empty.
-        people: How many invented people.
+        people: How many synthetic people.
         methods: Names; none for all that need no anatomy.
         seed: Of the people.
         say: Told what is being done.

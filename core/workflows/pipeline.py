@@ -36,7 +36,7 @@ class FullRun:
         recipe: What to train.
         folder: Slices or volumes in any layout.
         out: Folder of everything that is made; what is there already is not made again.
-        by: person, slice, folder, or auto: by person wherever people are found.
+        by: subject, slice, folder, or auto: by subject wherever people are found.
         weights: Start weights on disk.
         seed: Of the split.
     """

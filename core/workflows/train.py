@@ -34,7 +34,7 @@ INTENDED_USE = "Research and education. Not a medical device; not for the care o
 LIMITS = {
     "alzheimer": (
         "Trained on one axial slice at a time from one public collection of 200 people (OASIS-1), one scanner.",
-        "Moderate Demented has two people: nothing can be said of that class.",
+        "Moderate Demented has two people: no statement about that class is possible.",
         "Age is a trap in this collection: its youngest people are all Non Demented, so part of any metric for all "
         "ages may be the recognition of age.",
         "The images must be skull-stripped, bias-corrected axial T1 slices in Talairach space, 30 mm around the "

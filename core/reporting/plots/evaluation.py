@@ -45,7 +45,7 @@ def precision_recall_plot(
         _one_against_rest(labels, logits, classes, ordered=ordered), cycle(CLASS_COLOURS)
     ):
         precision, recall, _ = precision_recall_curve(positive, score)
-        title = f"{name} (by chance {positive.mean():.0%})"
+        title = f"{name} (random: {positive.mean():.0%})"
         figure.add_scatter(x=recall, y=precision, mode="lines", name=title, line_color=colour, line_shape="hv")
     figure.update_xaxes(title="recall", **FRACTION_AXIS)
     figure.update_yaxes(title="precision", **FRACTION_AXIS)

@@ -86,7 +86,7 @@ def preprocess_text(values: dict[str, Any]) -> str:
         lines.append(f"{values['resumed']} volumes were done already")
     if values["without_class"]:
         lines.append(f"{values['without_class']} volumes were set aside: nobody has said their class")
-    lines += [f"doubtful: {source}; look at it before training on it" for source in values["doubtful"]]
+    lines += [f"uncertain alignment: {source}; look at it before training on it" for source in values["doubtful"]]
     lines += [f"left out: {item['reason']}" for item in values["left_out"]]
     return "\n".join([*lines, f"written to {values['out']}, with manifest.csv"])
 
