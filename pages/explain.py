@@ -133,8 +133,8 @@ def show_methods(scan: Scan, model: str, classes: list[str], methods: list[str],
                 st.info("The two maps are the same.", icon=":material/info:")
         st.caption(
             "The difference of two maps shows what tells the classes apart for this method; what both classes have "
-            "in common cancels. It has no source of its own: it is the map of the difference of two logits only for methods that are "
-            "linear in them."
+            "in common cancels. It has no source of its own: it is the map of the difference of two logits only for "
+            "methods that are linear in them."
         )
 
 
