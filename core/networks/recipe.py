@@ -19,6 +19,8 @@ PIXELS = "pixels"
 RECIPES = Path(__file__).parent / "recipes"
 STRICT = ConfigDict(extra="forbid")
 
+OversamplingMethod = Literal["smote", "borderline_smote", "svm_smote", "adasyn", "repetition"]
+Aggregation = Literal["mean_logit", "median_logit", "mean_probability"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Side = Annotated[int, Field(ge=32, le=1024)]
 
@@ -92,7 +94,7 @@ class Oversampling:
         neighbours: Number of neighbours for interpolation; fewer if a class is smaller.
     """
 
-    method: Literal["smote", "borderline_smote", "svm_smote", "adasyn", "repetition"] = "smote"
+    method: OversamplingMethod = "smote"
     target: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     neighbours: Annotated[int, Field(ge=1, le=100)] = 5
 
@@ -172,7 +174,7 @@ class Slices:
 
     lowest_mm: Annotated[float, Field(ge=-70, le=100)]
     highest_mm: Annotated[float, Field(ge=-70, le=100)]
-    combine: Literal["mean_logit", "median_logit", "mean_probability"] = "mean_logit"
+    combine: Aggregation = "mean_logit"
 
     def __post_init__(self) -> None:
         if self.lowest_mm > self.highest_mm:
@@ -240,6 +242,11 @@ class Recipe:
     def as_task(self) -> Task:
         """Return the task the recipe names."""
         return TASKS[self.task]
+
+    @property
+    def aggregation(self) -> Aggregation:
+        """How the logits of a subject's slices become those of the subject."""
+        return self.slices.combine if self.slices is not None else "mean_logit"
 
     def augmentation_of(self, phase: Phase) -> Augmentation:
         """Return the augmentation of a phase."""

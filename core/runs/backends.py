@@ -65,9 +65,13 @@ def in_backend(name: str, code: str, *arguments: str, wait: float = WAIT) -> Any
     environment = {**os.environ, "KERAS_BACKEND": name, "TF_CPP_MIN_LOG_LEVEL": "3"}
     try:
         done = subprocess.run(  # noqa: S603 - our own code
-            [sys.executable, "-c", code, *arguments], env=environment, capture_output=True, text=True, timeout=wait,
+            [sys.executable, "-c", code, *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=wait,
             check=False,
-        )  # fmt: skip
+        )
     except subprocess.TimeoutExpired as error:
         raise RuntimeError(f"no answer within {wait:.0f} s") from error
     if done.returncode:
@@ -89,4 +93,11 @@ def _ask(name: str) -> BackendReport:
         found = in_backend(name, QUESTION)
     except RuntimeError as error:
         return BackendReport(name, installed=True, chosen=chosen, trouble=str(error))
-    return BackendReport(name, True, chosen, tuple(found["devices"]), found["used"], found["bfloat16"])
+    return BackendReport(
+        name=name,
+        installed=True,
+        chosen=chosen,
+        devices=tuple(found["devices"]),
+        used=found["used"],
+        bfloat16=found["bfloat16"],
+    )

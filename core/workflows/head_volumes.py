@@ -1,4 +1,4 @@
-"""Heads in standard space, made once for each scan and kept for a while; they cost half a minute each."""
+"""Volumes in standard space, made once for each scan and kept for a while; they cost half a minute each."""
 
 import threading
 from collections import OrderedDict
@@ -13,7 +13,7 @@ from core.networks.subset import volume_as_seen
 from core.scans import Scan
 from core.scans.registration.standard_space import ORIGIN_MM, SHAPE, StandardHead, axial_slices, to_standard_space
 
-KEPT = 4  # heads in memory, 80 MB each
+KEPT = 4  # volumes in memory, 80 MB each
 _kept: OrderedDict[str, StandardHead] = OrderedDict()
 _looking, _making = threading.Lock(), threading.Lock()
 

@@ -11,7 +11,7 @@ from core.errors import StageLensError
 from core.explain import explain, explain_arrays, explainer
 from core.explain.cams import resized
 from core.explain.reading import Reading
-from core.networks.card import open_bundle
+from core.networks.bundle import open_bundle
 from core.networks.inference.predictor import Predictor, load_predictor
 from core.networks.inference.submodels import layers_of
 from core.scans import Scan
@@ -96,14 +96,22 @@ def read_scans(
             readings.append(Reading(scan, prediction, (image,), (explanation,)))
             continue
         if whole:
-            readings.append(_read_whole(scan, predictor, class_name, method, settings))
+            readings.append(_read_whole(scan, predictor, class_name, method, settings=settings))
             continue
         reading = _predict_volume(scan, predictor)
         shown = [class_name or reading.prediction.answer] * len(reading.slices)
         explanations = explain(
             predictor, reading.slices, shown, method, heights_mm=reading.prediction.heights_mm, **settings
         )
-        readings.append(Reading(scan, reading.prediction, reading.slices, tuple(explanations), reading.head))
+        readings.append(
+            Reading(
+                scan=scan,
+                prediction=reading.prediction,
+                slices=reading.slices,
+                explanations=tuple(explanations),
+                head=reading.head,
+            )
+        )
     return readings
 
 
@@ -122,7 +130,7 @@ def _read_whole(
     plane = volume.shape[1:]
     heat = resized(found.heatmap[None], (len(volume), *found.heatmap.shape[1:]))[0]
     explanations = tuple(replace(found, heatmap=one, scan_shape=plane, input_shape=plane) for one in heat)
-    return Reading(scan, prediction, slices, explanations, head)
+    return Reading(scan=scan, prediction=prediction, slices=slices, explanations=explanations, head=head)
 
 
 def _as_seen(scan: Scan, predictor: Predictor) -> Scan:

@@ -1,5 +1,6 @@
 """Networks small enough to explain by hand."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,12 @@ import numpy as np
 
 from core.networks.architectures.backbones import BACKBONES, Backbone, register
 from core.networks.architectures.network import build_network
-from core.networks.card import Bundle
+from core.networks.bundle import Bundle
+from core.networks.card import untrained_card
 from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Head, Phase, Recipe
+
+from .. import tiny as _tiny  # noqa: F401 - makes the tiny networks known
 
 AS_IT_IS = ((1.0,), (0.0,))
 
@@ -48,7 +52,7 @@ def predictor_of(backbone: str, *, height: int = 32, width: int = 32, seed: int 
     """Build a network with random weights, in memory."""
     values = {"head": Head(dropout=0.5), "phases": (Phase("head", 1e-3, 1, 1),), "start": "scratch", **changes}
     recipe = Recipe("by_hand", "By hand", "alzheimer", backbone, height=height, width=width, seed=seed, **values)
-    bundle = Bundle(Path("nowhere"), recipe, {"name": "by_hand"})
+    bundle = Bundle(Path("nowhere"), untrained_card(recipe))
     return Predictor(bundle, build_network(recipe), engine="keras")
 
 
@@ -64,3 +68,9 @@ def cells_predictor(kernel: np.ndarray, bias: np.ndarray) -> Predictor:
     network.features.get_layer("features").set_weights([np.array([[[[1.0, -1.0]]]]), np.array([0.0, 100.0])])
     network.head.get_layer("logits").set_weights([kernel, bias])
     return predictor
+
+
+@cache
+def shared(backbone: str, **changes: object) -> Predictor:
+    """Build a network once for everybody who leaves it as it is; what it compiled for one test serves the next."""
+    return predictor_of(backbone, **changes)  # type: ignore[arg-type]

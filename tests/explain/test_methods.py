@@ -13,12 +13,12 @@ from core.networks.recipe import Slices
 from core.scans import Scan, read_scan, read_scan_file
 
 from ..conftest import CLASSES, SAMPLES
-from .networks import predictor_of
+from .networks import predictor_of, shared
 
 
 @pytest.fixture(scope="module")
 def predictor() -> Predictor:
-    return predictor_of("resnet18", height=104, width=88, slices=Slices(-3, 28, "mean_logit"))
+    return shared("tiny", height=104, width=88, slices=Slices(-3, 28, "mean_logit"))
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from core.explain import explain_arrays
 from core.networks.inference.submodels import split_at
 from tests.explain.networks import predictor_of
 
-predictor = predictor_of("resnet18", height=64, width=48)
+predictor = predictor_of("tiny", height=64, width=48)
 grey = np.random.default_rng(0).uniform(0, 255, (64, 48)).astype(np.float32)
 lower, upper = split_at(predictor.network, predictor.network.target_layer)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from core.networks.card import bundle_names, models_folder, open_bundle
+from core.networks.bundle import bundle_names, models_folder, open_bundle
 from core.runs.folder import read_logs
 from core.runs.jobs import read_status
 
@@ -83,7 +83,7 @@ def audit_and_split(page: Page, server: Server, folder: Path) -> None:
     page.get_by_text("By person: nobody is in two parts").click()
     expect(page.get_by_text("Metrics from this split measure recognition of people")).to_have_count(0)
     fill(page, "Name of the split", "synthetic")
-    page.get_by_role("button", name="Write the split").click()
+    page.get_by_role("button", name="Save split").click()
     expect(page.get_by_text("Written: invented.csv")).to_be_visible()
 
 
@@ -138,7 +138,7 @@ def test_a_cohort_becomes_a_model_though_the_server_dies_midway(
     fill(page, "Name of the model", "by_hand_model")
     page.get_by_role("button", name="Promote to a model").click()
     expect(page.get_by_text("by_hand_model is a model now")).to_be_visible()
-    assert open_bundle(tmp_path / "models" / "by_hand_model").card["name"] == "by_hand_model"
+    assert open_bundle(tmp_path / "models" / "by_hand_model").card.name == "by_hand_model"
     page.goto(server.address)
     choose(page, "Network", re.compile("S4: ResNet18"))
     page.locator("input[type=file]").first.set_input_files(SAMPLES / "icbm_marked_z16.png")

@@ -8,7 +8,7 @@ from scipy.special import softmax
 from core.cohorts import audit_folder
 from core.cohorts.preprocess import stacked
 from core.errors import NoHead, StageLensError
-from core.networks.card import Bundle, bundle_names
+from core.networks.bundle import Bundle, bundle_names
 from core.networks.inference.aggregation import combined_logits
 from core.networks.recipe import Slices
 from core.reporting.pictures.overlays import heatmap_picture, registration_check, save_pictures, slice_picture

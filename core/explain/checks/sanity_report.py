@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.files import write_json
-from core.networks.card import WEIGHTS_FILE, Bundle
+from core.networks.bundle import WEIGHTS_FILE, Bundle
 
 SANITY_FILE = "sanity_check.json"
 FORMAT = 1

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from core.networks.card import Card
 from core.networks.ood import OodScore
 
 Floats = NDArray[np.float64]
@@ -26,14 +27,28 @@ class Calibration:
     temperature: float
     bounds: tuple[float, ...]
     coverage: float
+    tested: str = ""
 
     @classmethod
-    def of_card(cls, card: dict[str, Any], unit: str) -> "Calibration | None":
+    def of_card(cls, card: Card, unit: str) -> "Calibration | None":
         """Return what a bundle's card says of a "scan" or a "subject"; None where nothing was fitted."""
-        fitted = (card.get("calibration") or {}).get(unit)
-        if fitted is None:
+        scaling = card.calibration.of_unit(unit) if card.calibration is not None else None
+        if card.calibration is None or scaling is None:
             return None
-        return cls(fitted["temperature"], tuple(fitted["bounds"]), card["calibration"]["coverage"])
+        return cls(scaling.temperature, scaling.bounds, card.calibration.coverage, _tested(card, unit))
+
+
+def _tested(card: Card, unit: str) -> str:
+    """Say for how many test people, or test slices, the set contained the true class; "" where nobody counted."""
+    measured = card.calibration.measured if card.calibration is not None else None
+    if measured is None:
+        return ""
+    if unit == "scan":
+        return f"{100 * measured.sets_by_slice.coverage.value:.0f} % of test slices"
+    if measured.sets_by_subject is None or card.by_subject is None:
+        return ""
+    n = card.by_subject.n
+    return f"{round(n * measured.sets_by_subject.coverage.value)} of {n} people"
 
 
 def prediction_set(probabilities: Floats, bounds: NDArray[np.floating]) -> NDArray[np.bool_]:
@@ -114,7 +129,11 @@ class Prediction:
         given = force or not self.rejected
         sets = None
         if self.calibration is not None and given:
-            sets = {"coverage": self.calibration.coverage, "classes": list(self.possible or ())}
+            sets = {
+                "coverage": self.calibration.coverage,
+                "classes": list(self.possible or ()),
+                "tested": self.calibration.tested,
+            }
         return {
             "model": self.model,
             "rejected": self.rejected,

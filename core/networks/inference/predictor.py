@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.errors import BundleError, StageLensError, WeightsError
 from core.networks.architectures.network import Network, build_network
 from core.networks.backend import Forward, Gradient, compile_gradient, compile_model
-from core.networks.card import WEIGHTS_FILE, Bundle
+from core.networks.bundle import WEIGHTS_FILE, Bundle
 from core.networks.inference.aggregation import combined_logits
 from core.networks.inference.engine import compile_body
 from core.networks.inference.folding import folded
@@ -44,7 +44,7 @@ class Predictor:
         self._gradients: dict[str, Gradient] = {}
         self._turn = threading.Lock()
         self._calibrations = {unit: Calibration.of_card(bundle.card, unit) for unit in ("scan", "subject")}
-        self._limit: float | None = (bundle.card.get("ood") or {}).get("limit")
+        self._limit: float | None = bundle.card.ood.limit if bundle.card.ood is not None else None
         self._ood_model = read_ood_model(bundle.folder) if self._limit is not None else None
 
     def warm_up(self) -> None:

@@ -12,12 +12,12 @@ from core.networks.recipe import Head
 from core.scans import Scan, read_scan_file
 
 from ...conftest import CLASSES, SAMPLES
-from ..networks import cells_predictor, predictor_of
+from ..networks import cells_predictor, shared
 
 
 @pytest.fixture(scope="module")
 def predictor() -> Predictor:
-    return predictor_of("resnet18", height=104, width=88)
+    return shared("tiny", height=104, width=88)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_what_was_moved_is_moved_back(change: Perturbation) -> None:
 
 
 def test_unknown_names_are_rejected(scan: Scan) -> None:
-    deep = predictor_of("resnet18", height=64, width=64, head=Head(dense=(8,)))
+    deep = shared("tiny", height=64, width=64, head=Head(dense=(8,)))
     with pytest.raises(StageLensError, match="there is no change 'fog'; known are gaussian noise"):
         stability(deep, scan, kinds=["fog"])
     with pytest.raises(StageLensError, match="dropout can be tried with grad-cam"):
