@@ -3,6 +3,8 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from core.backend_choice import settled_backend
+
 if TYPE_CHECKING:
     from core.cohorts import audit_folder, preprocess, read_split, split_by_person, split_by_slice
     from core.errors import StageLensError
@@ -79,6 +81,9 @@ __all__ = [
     "to_standard_space",
     "train_bundle",
 ]
+
+
+settled_backend()  # before anything here imports Keras
 
 
 def __getattr__(name: str) -> Any:
