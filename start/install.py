@@ -1,4 +1,4 @@
-"""Install with pip and keep one line that says how far it is; what pip says in full is shown only when it fails.
+"""Install with pip and keep one line that says how far it is; what pip says is shown only when it fails.
 
     python -m start.install WHAT ARGUMENTS_OF_PIP_INSTALL...
 
@@ -10,9 +10,11 @@ would then install different things.
 import re
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 import pip
 
@@ -64,8 +66,11 @@ class Line:
         return time.monotonic() - self.began
 
     def _show(self) -> None:
+        packages = Path(sysconfig.get_path("purelib"))
         while self.overwrites and not self.over.wait(1):
-            print(f"\r\033[K  {self.seconds():.0f} s  {self.words}", end="", flush=True)
+            copied = self.words.startswith("Installing collected")  # which pip says nothing of
+            done = f", {len(list(packages.glob('*.dist-info')))} are there" if copied else ""
+            print(f"\r\033[K  {self.seconds():.0f} s  {self.words}{done}", end="", flush=True)
 
 
 def short(given: str) -> str:
@@ -94,7 +99,8 @@ def install(what: str, arguments: list[str]) -> int:
     ):
         said = line.follow(run.stdout or ())
     if run.returncode:
-        print("".join(said[-SHOWN_OF_FAILURE:]) + REMEDY, file=sys.stderr)
+        reasons = [given.lstrip() for given in said if "ERROR:" in given] or said[-SHOWN_OF_FAILURE:]
+        print("".join(reasons) + REMEDY, file=sys.stderr)
     else:
         print(f"Installed in {line.seconds():.0f} s.", flush=True)
     return run.returncode

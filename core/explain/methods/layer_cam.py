@@ -28,7 +28,7 @@ def layer_cam(asked: Asked, *, layers: tuple[str, ...] = ()) -> Heat:
     if len(maps) == 1:
         return Heat(maps[0], said)
     finest = max((one.shape[1:] for one in maps), key=np.prod)
-    return Heat(np.max([resized(_squashed(one), finest) for one in maps], axis=0), said)
+    return Heat(np.stack([resized(_squashed(one), finest) for one in maps]).max(axis=0), said)
 
 
 def _one(asked: Asked, layer: str) -> Floats:
