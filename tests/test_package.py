@@ -57,7 +57,8 @@ def test_the_sample_scans_are_slices_of_the_talairach_grid() -> None:
 
 
 def test_the_import_contract_names_every_room() -> None:
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
     (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
     named = {name.strip() for layer in layers for name in layer.split("|")}
     rooms = {f"core.{found.name}" for found in pkgutil.iter_modules(core.__path__)}

@@ -84,7 +84,7 @@ def test_one_bad_scan_of_two_is_named_and_the_other_read(shell: Shell, models: P
     status, out, err = shell("predict", tmp_path / "page.jpg", SCAN, "--json")
     assert status == 1
     assert [answer["scan"] for answer in json.loads(out)] == [SCAN]
-    assert re.fullmatch(r"stagelens: page\.jpg: an HTML page; accepted are DICOM, PNG, .*\n", err)
+    assert re.fullmatch(r"stagelens: page\.jpg: this is an HTML page; accepted formats are DICOM, PNG, .*\n", err)
 
 
 @pytest.mark.parametrize("name", pictures.broken())

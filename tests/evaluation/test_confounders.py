@@ -85,7 +85,7 @@ def test_scans_are_found_by_the_end_of_their_path_or_by_person(tmp_path: Path) -
     [
         ({"name": ["a"], "age": [1]}, "none of the columns path, person, subject"),
         ({"person": ["a"], "cdr": [1]}, "none of the columns age, sex, site"),
-        ({"person": ["a"], "age": ["old"]}, "the age 'old' is no number"),
+        ({"person": ["a"], "age": ["old"]}, "the age 'old' is not a number"),
     ],
 )
 def test_a_table_that_is_none_is_refused(table: dict[str, list[object]], message: str, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_where_confounders_cannot_be_measured_it_is_said(tmp_path: Path) -> None
         confounders_of(people, paths, replace(scored, task=TUMOUR))
     with pytest.raises(CohortError, match="none of these scans is in the table"):
         confounders_of(people, ["/z/q.png"] * len(paths), scored)
-    with pytest.raises(CohortError, match="no table of people"):
+    with pytest.raises(CohortError, match="not a table of people"):
         read_subjects(tmp_path / "none.csv")
 
 

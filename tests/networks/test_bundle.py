@@ -38,7 +38,7 @@ def test_an_unknown_model_lists_the_known(models: Path) -> None:
         ({"surprise": 1}, "surprise"),
     ],
 )
-def test_a_card_that_contradicts_itself_is_refused(
+def test_a_card_that_contradicts_itself_is_rejected(
     tiny_bundle: Bundle, tmp_path: Path, change: dict[str, object], said: str
 ) -> None:
     card = {**tiny_bundle.card.as_dict(), **change}

@@ -98,7 +98,7 @@ def test_a_phase_may_have_an_augmentation_of_its_own(
     train(TrainingConfig(recipe, splits["person"], tmp_path / "run"), listener=listener)
     per_phase = [set(changes) for title, changes in zip(listener.said, seen, strict=True) if title.startswith("phase")]
     assert per_phase == [{True}, {False}]
-    with pytest.raises(RecipeError, match="a head phase has the recipe's augmentation"):
+    with pytest.raises(RecipeError, match="a head phase uses the recipe's augmentation"):
         with_settings(recipe, ['phases.1.trains="head"', "phases.1.augmentation={flip_vertical=true}"])
 
 
