@@ -50,6 +50,5 @@ def _after_fit(network: Network) -> keras.Model:
     """Return the feature extractor without its resizing layer, sharing its weights."""
     if network.recipe.depth is not None:
         return network.features
-    fitted = network.features.get_layer("grey_to_three").input
-    first = fitted[0] if isinstance(fitted, list) else fitted
-    return keras.Model(first, network.features.output, name="features_at_size")
+    fitted = network.features.get_layer("fit").output
+    return keras.Model(fitted, network.features.output, name="features_at_size")
