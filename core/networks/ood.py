@@ -3,7 +3,7 @@
 What the training scans have in common is a plane in the space of feature maps; a scan is as foreign as its feature map
 lies far from it: the feature reconstruction error of Ndiour, Ahuja and Tickoo (arXiv:2012.04250), the residual of Wang
 et al., ViM, CVPR 2022. Distances to the nearest training scans and Mahalanobis' distance along the plane were tried
-first and miss most of what is foreign to a network that has learned to tell stages only (docs/evaluation.md).
+first and miss most of what is foreign to a network that has learned to tell stages only (docs/background/evaluation.md).
 The place of a feature within the map is kept: what is upside down has the same features elsewhere.
 """
 
