@@ -73,3 +73,9 @@ $(VENV)/.test-installed: requirements-dev.txt $(VENV)/.app-installed
 
 clean:
 	rm -rf $(VENV) build *.egg-info
+
+# The site of docs/, into site/; needs no network once it is installed.
+.PHONY: docs
+docs: $(VENV)/.test-installed
+	$(BIN)/python -m docs.reference_pages
+	$(BIN)/python -m zensical build --clean --strict
