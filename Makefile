@@ -1,4 +1,4 @@
-# make app   opens the dashboard        make test   runs the tests
+# make app   opens the dashboard        make test   runs the tests        make test-all   the slow ones too
 # Each makes .venv and installs what it needs the first time, and starts in seconds afterwards.
 
 PYTHON ?= python3
@@ -10,13 +10,21 @@ BIN := $(VENV)/bin
 endif
 PORT ?= 8501
 
-.PHONY: app test lint clean
+# Two workers; a file's tests share what they make. The slowest are printed.
+TESTS := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=10
+
+.PHONY: app test test-slow test-all lint clean
 
 app: $(VENV)/.app-installed
 	$(BIN)/python -m streamlit run streamlit_app.py --server.port $(PORT)
 
 test: $(VENV)/.test-installed
-	$(BIN)/python -m pytest
+	$(TESTS) -m "not slow"
+
+test-slow: $(VENV)/.test-installed
+	$(TESTS) -m slow
+
+test-all: test test-slow
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff check .
