@@ -12,7 +12,10 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: app shell test test-all lint clean
+# Two workers; a file's tests share what they make. The slowest are printed.
+TESTS := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=10
+
+.PHONY: app shell test test-slow test-all lint clean
 
 # Streamlit listens where .streamlit/config.toml says, on this machine alone, and without --server.port takes 8501 or the
 # next port that is free. HOST counts only when it is typed behind make: tcsh and conda set one for themselves.
@@ -32,10 +35,12 @@ shell: $(VENV)/.app-installed
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" PATH="$(CURDIR)/$(BIN):$$PATH" "$${SHELL:-sh}" || test -t 0
 
 test: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -m "not slow" --durations=10
+	$(TESTS) -m "not slow"
 
-test-all: $(VENV)/.test-installed
-	$(BIN)/python -m pytest --durations=10
+test-slow: $(VENV)/.test-installed
+	$(TESTS) -m slow
+
+test-all: test test-slow
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff check .

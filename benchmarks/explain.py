@@ -288,7 +288,8 @@ def adaptive(bench: Bench, scans: int) -> None:
     points = np.array([one.checks["points"] for one in found])
     errors = np.array([one.checks["completeness_error"] for one in found], float)
     print(
-        f"\nAdaptive Integrated Gradients, {predictor.bundle.name}, {len(intensities)} synthetic slices, error below 1 %"
+        f"\nAdaptive Integrated Gradients, {predictor.bundle.name}, {len(intensities)} synthetic slices, error below "
+        "1 %"
     )
     quantiles = np.percentile(points, [0, 25, 50, 75, 90, 100]).round().astype(int)
     print("  points: least {}, quarter {}, median {}, three quarters {}, 90 % {}, most {}".format(*quantiles))
