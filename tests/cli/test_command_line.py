@@ -130,7 +130,7 @@ def test_explain_leaves_pictures_named_by_content(shell: Shell, models: Path, tm
     ("line", "said"),
     [
         ("predict SCAN --model huge", "there is no model huge; known are tiny."),
-        ("explain SCAN --out OUT --class Severe", "'Severe' is no class"),
+        ("explain SCAN --out OUT --class Severe", "'Severe' is not a class"),
         ("explain SCAN --out OUT --method tea", "there is no method 'tea'"),
         ("audit OUT", "there is no folder"),
         ("train nothing --split OUT --out OUT", "there is no recipe nothing"),

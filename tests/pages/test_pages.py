@@ -177,14 +177,14 @@ def test_methods_stand_side_by_side_and_a_failing_one_is_called_unreliable(expla
     methods = labelled(app.multiselect, "Methods")
     methods.set_value([*methods.value, "guided-backprop"])
     ran(app)
-    assert says(app, "draws nearly the same map when the weights are random")
+    assert says(app, "gives nearly the same map with random weights")
     assert [one for one in app.toggle if one.label == "Show the map anyway"]
 
 
 def test_the_path_the_noise_and_the_sanity_check_can_be_tried(explaining: AppTest) -> None:
     app = explaining
     assert says(app, r"gradients were taken along it; .* with an error of")
-    assert says(app, "Grad-CAM: (More alike|The map holds|Not stable)")
+    assert says(app, "Grad-CAM: (Stable|The map is stable|Not stable)")
     assert [tab.label for tab in app.tabs][-4:] == ["The path", "Noise", "Sanity check", "Values"]
     before = len(plots(app))
     labelled(app.button, "Randomise the network").click()

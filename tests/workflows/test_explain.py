@@ -85,7 +85,7 @@ def test_a_method_that_failed_its_certificate_is_called_unreliable(bundle: Bundl
     finally:
         path.unlink()
     assert not reading.explanation.is_reliable
-    assert "Explanation unreliable: with this network the method draws nearly the same map" in (
+    assert "Explanation unreliable: for this network the method gives nearly the same map" in (
         reading.explanation.sentence
     )  # fmt: skip
 
