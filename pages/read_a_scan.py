@@ -15,9 +15,8 @@ from core.reporting.text.predictions import space_text
 from core.scans import Scan, read_scan, separate_scans
 from core.scans.planes import PLANES
 from core.scans.registration.standard_space import StandardHead
-from core.workflows.head_volumes import standard_head
 from core.workflows.library import card_titles, default_model, reads_volumes, sample_scans
-from core.workflows.predict import predictor_of, read_scans
+from core.workflows.predict import predictor_of, read_scans, standard_head
 from pages import is_in_distribution, within_frame
 
 PREDICTED = "the predicted class"

@@ -165,3 +165,18 @@ def leak(
 
         leakage_bars(found).write_html(plot, include_plotlyjs=True)
     show(found.as_dict(), as_json, leakage_text(found))
+
+
+@commands.command("sample-cohort", rich_help_panel=DATA)
+def sample_cohort(
+    out: Annotated[Path, typer.Argument(help="New folder for the slices, the table of subjects and the volume.")],
+    people: Annotated[int, typer.Option(min=20, help="How many synthetic people.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same files.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Make a small synthetic cohort to try every step on: slices, a table of subjects with age and sex, a volume."""
+    from core.reporting.text.cohorts import sample_text
+    from core.workflows.sample_cohort import write_sample_cohort
+
+    values = write_sample_cohort(out, people=people, seed=seed).as_dict()
+    show(values, as_json, sample_text(values))

@@ -53,8 +53,7 @@ def explain(
         from core.reporting.pictures.overlays import save_check, save_comparison, save_pictures
         from core.reporting.text.predictions import ood_text
         from core.workflows.explain import study
-        from core.workflows.head_volumes import standard_head
-        from core.workflows.predict import predictor_of, read_scans
+        from core.workflows.predict import predictor_of, read_scans, standard_head
 
     for name in compare or []:
         explainer(name)

@@ -50,6 +50,5 @@ def _after_fit(network: Network) -> keras.Model:
     """Return the feature extractor without its resizing layer, sharing its weights."""
     if network.recipe.depth is not None:
         return network.features
-    inputs = network.features.get_layer("grey_to_three").input
-    first = inputs[0] if isinstance(inputs, list) else inputs
-    return keras.Model(first, network.features.output, name="features_at_size")
+    resized = network.features.get_layer("fit").output
+    return keras.Model(resized, network.features.output, name="features_at_size")

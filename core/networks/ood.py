@@ -3,8 +3,8 @@
 The feature maps of the training scans span a subspace; the OOD score of a scan is the distance of its feature map from
 it: the feature reconstruction error of Ndiour, Ahuja and Tickoo (arXiv:2012.04250), the residual of Wang et al., ViM,
 CVPR 2022. Distances to the nearest training scans and the Mahalanobis distance within the subspace were tried first and
-miss most OOD scans for a network that has only learned to distinguish stages (docs/evaluation.md). The position of a
-feature within the map is kept: a scan turned upside down has the same features in other positions.
+miss most OOD scans for a network that has only learned to distinguish stages (docs/background/evaluation.md). The
+position of a feature within the map is kept: a scan turned upside down has the same features in other positions.
 """
 
 from collections import Counter

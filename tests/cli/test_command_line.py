@@ -1,19 +1,17 @@
 import json
 import re
-import shlex
 import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import typer
 
-from core.__main__ import app, main
+from core.__main__ import main
 from core.cohorts.synthetic.ood_images import ood_images
 from core.networks.bundle import bundle_names
 
-from ..conftest import CLASSES, ROOT, SAMPLES
+from ..conftest import CLASSES, SAMPLES
 from ..scans import pictures
 
 SCAN = str(SAMPLES / "icbm_template_z08.png")
@@ -203,16 +201,3 @@ def test_models_and_recipes_are_listed(shell: Shell, models: Path) -> None:
     assert [card["name"] for card in json.loads(shell("models", "--json")[1])] == ["tiny"]
     assert "accuracy" in shell("models")[1]
     assert "s1_resnet50" in shell("recipes")[1]
-
-
-def test_every_command_is_in_the_readme_and_every_option_there_exists(shell: Shell) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    lines = re.findall(r"^stagelens (.+?)(?:  +#.*)?$", readme, flags=re.MULTILINE)
-    verbs = set(typer.main.get_command(app).commands)
-    assert {line.split()[0] for line in lines} == verbs
-    for line in lines:
-        verb, *words = shlex.split(line)
-        help_text = shell(verb, "--help")[1]
-        for word in words:
-            if word.startswith("--"):
-                assert word in help_text, f"{verb} has no {word}"

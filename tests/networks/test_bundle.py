@@ -115,3 +115,15 @@ def test_an_unknown_export_format_is_one_sentence(tiny_bundle: Bundle, tmp_path:
 
     with pytest.raises(BundleError, match="known are keras, onnx"):
         export_bundle(tiny_bundle, tmp_path, ["pickle"])
+
+
+def test_a_network_of_one_channel_is_exported_too(tmp_path: Path) -> None:
+    import onnxruntime
+
+    from core.networks.export import save_onnx
+
+    network = build_network(tiny_recipe(backbone="simple2dcnn"))
+    save_onnx(network, tmp_path / "network.onnx")
+    scans = np.random.default_rng(0).uniform(0, 255, (2, *network.input_shape)).astype(np.float32)
+    (logits,) = onnxruntime.InferenceSession(tmp_path / "network.onnx").run(None, {"grey_scan": scans})
+    np.testing.assert_allclose(logits, np.asarray(network.whole(scans, training=False)), atol=1e-4)

@@ -135,6 +135,7 @@ def test_every_method_is_listed_with_what_it_does_not_show() -> None:
     assert "KNOWN TO FAIL" in CliRunner().invoke(app, ["methods"]).stdout
 
 
+@pytest.mark.slow
 def test_the_default_method_finds_a_known_change_and_a_marker(tmp_path: Path) -> None:
     change = ground_truth_benchmark("ventricles", tmp_path / "change", methods=["grad-cam", "integrated-gradients"])
     assert change.accuracy >= 0.95

@@ -116,18 +116,18 @@ def synthetic_slices(
     for person in range(people):
         changed = person % 2 == 1
         rng = np.random.default_rng([seed, person])
-        field, contrast = _person_field(rng), 1 + rng.uniform(-CONTRAST, CONTRAST)
+        field, contrast = person_field(rng), 1 + rng.uniform(-CONTRAST, CONTRAST)
         for height in change.heights_mm:
             noise = rng.normal(0, NOISE, (SHAPE[1], SHAPE[0]))
-            where = _slice_coordinates(height, field)
-            plain = _drawn(where, contrast, noise)
+            where = slice_coordinates(height, field)
+            plain = drawn(where, contrast, noise)
             grey = plain
             if changed and kind == "shortcut":
                 grey = plain.copy()
                 (top, left), (bottom, right) = MARKER
                 grey[top:bottom, left:right] = MARKER_GREY
             elif changed:
-                grey = _drawn(where - displaced(where, kind, distance), contrast, noise)
+                grey = drawn(where - displaced(where, kind, distance), contrast, noise)
             truth = np.abs(grey.astype(np.float32) - plain) > DIFFERS
             label = SYNTHETIC.classes[int(changed)]
             yield SyntheticSlice(person=person, height_mm=height, label=label, grey=grey, truth=truth)
@@ -213,22 +213,36 @@ def _distance_of(kind: str) -> tuple[NDArray[np.float32], tuple[NDArray[np.float
     return distance, tuple(np.asarray(part, np.float32) for part in np.gradient(distance))
 
 
-def _person_field(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return a smooth random displacement on a coarse grid, 3 × X × Y × Z / 8, in voxels."""
+def person_field(rng: np.random.Generator, size_mm: float = PERSON_MM) -> NDArray[np.float32]:
+    """Return a smooth random displacement on a coarse grid, 3 × X × Y × Z / 8, in voxels.
+
+    Args:
+        rng: Of the person.
+        size_mm: Standard deviation of the displacement.
+    """
     coarse = tuple(side // 8 for side in SHAPE)
     field = np.stack([gaussian_filter(rng.normal(size=coarse), PERSON_SMOOTH / 8) for _ in range(3)])
-    return np.asarray(field * (PERSON_MM / field.std()), np.float32)
+    return np.asarray(field * (size_mm / field.std()), np.float32)
 
 
-def _slice_coordinates(height_mm: float, field: NDArray[np.float32]) -> NDArray[np.float64]:
+def slice_coordinates(height_mm: float, field: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return where in the average brain the pixels of a person's slice lie: 3 × 208 × 176."""
     x, y = np.meshgrid(np.arange(SHAPE[0])[::-1], np.arange(SHAPE[1]))
-    where = np.stack([x, y, np.full(x.shape, height_mm - ORIGIN_MM[2])]).astype(float)
-    moved = [map_coordinates(part, where / 8, order=1, mode="nearest") for part in field]
-    return np.asarray(where + np.stack(moved))
+    return moved(np.stack([x, y, np.full(x.shape, height_mm - ORIGIN_MM[2])]).astype(float), field)
 
 
-def _drawn(where: NDArray[np.float64], contrast: float, noise: NDArray[np.float64]) -> NDArray[np.uint8]:
+def moved(where: NDArray[np.float64], field: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return where in the average brain the places of a person's head lie.
+
+    Args:
+        where: 3 × …, indices on the standard grid.
+        field: The person's, as `person_field` gives it.
+    """
+    return np.asarray(where + np.stack([map_coordinates(part, where / 8, order=1, mode="nearest") for part in field]))
+
+
+def drawn(where: NDArray[np.float64], contrast: float, noise: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return the average brain at these indices, with a contrast and noise: uint8, 0 outside the brain."""
     grey = map_coordinates(average_intensities(), where, order=1)
     inside = grey > 0
     return np.where(inside, np.clip(grey * contrast + noise, 1, 255), 0).round().astype(np.uint8)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import trapezoid
 
 from core.explain.baselines import blurred
 from core.explain.cams import resized
@@ -35,12 +36,12 @@ class Curve:
     @property
     def auc(self) -> float:
         """Area under the curve."""
-        return float(np.trapezoid(self.scores, self.fractions))
+        return float(trapezoid(self.scores, self.fractions))
 
     @property
     def random_aucs(self) -> NDArray[np.float64]:
         """Areas under the curves of the random orders."""
-        return np.asarray(np.trapezoid(self.random, self.fractions, axis=1))
+        return np.asarray(trapezoid(self.random, self.fractions, axis=1))
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -28,7 +28,7 @@ def layer_cam(batch: ExplanationBatch, *, layers: tuple[str, ...] = ()) -> Attri
     if len(maps) == 1:
         return Attribution(maps[0], settings)
     finest = max((one.shape[1:] for one in maps), key=np.prod)
-    return Attribution(np.max([resized(_squashed(one), finest) for one in maps], axis=0), settings)
+    return Attribution(np.stack([resized(_squashed(one), finest) for one in maps]).max(axis=0), settings)
 
 
 def _maps_at(batch: ExplanationBatch, layer: str) -> Floats:

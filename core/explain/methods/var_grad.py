@@ -24,7 +24,8 @@ def var_grad(
     """Compute VarGrad; the settings are those of SmoothGrad."""
     maps = []
     for index in range(len(batch.classes)):
-        count, mean, squares = 0, np.float64(0), np.float64(0)
+        count = 0
+        mean, squares = np.zeros((2, 1))  # of the maps' shape after the first batch
         for chunk in noisy_maps(batch, index, of=of, copies=copies, noise=noise, seed=seed):
             own, size = chunk.mean(axis=0, dtype=np.float64), len(chunk)
             apart = own - mean

@@ -108,3 +108,20 @@ def _list(counts: dict[str, int]) -> str:
 
 def _number(count: int) -> str:
     return f"{count:,}"
+
+
+def sample_text(made: dict[str, Any]) -> str:
+    """Say what a sample cohort holds and where.
+
+    Args:
+        made: As `SampleCohort.as_dict` gives it.
+    """
+    return "\n".join(
+        [
+            made["notice"],
+            f"{_number(made['people'])} people, {_number(made['slices'])} slices: {_list(made['people_by_class'])}",
+            f"slices    {made['folder']}/slices",
+            f"subjects  {made['subjects']}",
+            f"volume    {made['volume']}",
+        ]
+    )

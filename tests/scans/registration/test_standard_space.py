@@ -49,7 +49,7 @@ def standard(brain: heads.Moved) -> StandardHead:
     return to_standard_space(scan_of(brain.voxels, brain.affine))
 
 
-@pytest.mark.parametrize(("skull", "within_mm"), [(False, 0.5), (True, 2.0)])
+@pytest.mark.parametrize(("skull", "within_mm"), [pytest.param(False, 0.5, marks=pytest.mark.slow), (True, 2.0)])
 def test_a_moved_head_is_found_again(skull: bool, within_mm: float) -> None:
     seen = heads.moved(11, skull=skull)
     found = register_to_template(seen.voxels, seen.affine)
@@ -132,7 +132,7 @@ def t2_head() -> np.ndarray:
     return np.where(t1 > 0, 1100 - 1000 * t1, 0) + np.random.default_rng(2).normal(0, 20, t1.shape)
 
 
-@pytest.mark.parametrize("make", [noise, knee, t2_head])
+@pytest.mark.parametrize("make", [*(pytest.param(one, marks=pytest.mark.slow) for one in (noise, knee)), t2_head])
 def test_anything_but_a_t1_head_is_rejected_and_gives_no_slices(make: Callable[[], np.ndarray]) -> None:
     head = to_standard_space(scan_of(make(), np.eye(4)))
     assert head.quality.verdict == "failed"
