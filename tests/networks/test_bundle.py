@@ -76,7 +76,7 @@ def test_weights_are_rounded_only_while_probabilities_stay() -> None:
 def test_a_folder_that_is_no_bundle_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(BundleError, match="is no bundle"):
+    with pytest.raises(BundleError, match="is not a bundle"):
         write_bundle(tmp_path / "mine", {}, tiny_card(tiny_recipe()))
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 

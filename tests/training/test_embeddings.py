@@ -14,6 +14,7 @@ from core.networks.recipe import Augmentation, Classic, Head, Oversampling, Phas
 from core.networks.subset import load_subset
 from core.networks.weights.tensors import load_tensors
 from core.training.embeddings import EmbeddingStore
+from core.training.listeners import SILENT
 from core.training.phases import PhaseData, Run, run_phase
 from core.training.train import TrainingConfig, train
 from core.workflows.train import Request, run_training
@@ -41,14 +42,13 @@ def test_the_head_trained_on_embeddings_is_the_one_trained_through_the_frozen_ba
     train_part, val = (load_subset(split, name, recipe) for name in ("train", "val"))
     through = build_network(recipe, for_training=True)
     (tmp_path / "through").mkdir()
-    material = PhaseData(
+    data = PhaseData(
         through.whole,
         compile_forward(through),
         lambda _: (train_part.scans, train_part.labels),
         (val.scans, val.labels),
     )
-    run = Run(tmp_path / "through", through, lambda *_: None, lambda *_: None)
-    run_phase(run, HEAD, 1, material, None)
+    run_phase(Run(tmp_path / "through", through, SILENT), HEAD, 1, data, state=None)
     trained = train(TrainingConfig(recipe, cohort / "alzheimer_slices.csv", tmp_path / "stored"))
     assert trained.network is not None
     start = load_tensors(tmp_path / "stored" / "phase0.safetensors")
@@ -114,16 +114,16 @@ def test_a_stage_says_which_one_it_needs(cohort: Path, tmp_path: Path, s3_recipe
     def order(stage: str) -> TrainingConfig:
         return TrainingConfig(s3_recipe, table, tmp_path / "run", only=stage)
 
-    with pytest.raises(TrainingError, match="the piece embed needs the piece base"):
+    with pytest.raises(TrainingError, match="the stage embed needs the stage base"):
         train(order("embed"))
     train(order("base"))
-    with pytest.raises(TrainingError, match="the piece balance needs the piece embed"):
+    with pytest.raises(TrainingError, match="the stage balance needs the stage embed"):
         train(order("balance"))
     train(order("embed"))
-    with pytest.raises(TrainingError, match="the piece classify needs the piece balance"):
+    with pytest.raises(TrainingError, match="the stage classify needs the stage balance"):
         train(order("classify"))
     plain = tiny_recipe(augmentation=Augmentation(flip_horizontal=True))
-    with pytest.raises(TrainingError, match="tiny has no pieces"):
+    with pytest.raises(TrainingError, match="tiny has no stages"):
         train(TrainingConfig(plain, table, tmp_path / "plain", only="base"))
 
 
