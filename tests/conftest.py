@@ -1,30 +1,55 @@
 """Small real things that many tests use: heads, cohorts, a tiny network, bundles, the real data where present."""
 
 import os
-import tempfile
+from dataclasses import replace
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-# Tests wait for nobody's training and leave nothing at home.
-os.environ["STAGELENS_WORKSPACE"] = tempfile.mkdtemp(prefix="stagelens-tests-")
 
+import shutil
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 from numpy.typing import NDArray
 
-from core.networks.architectures.backbones import BACKBONES, CAFFE, Backbone, from_keras, register
-from core.networks.card import FORMAT, Bundle, open_bundle
-from core.networks.recipe import Phase, Recipe, recipe_values
+from core.files import write_json, write_table
+from core.networks.bundle import Bundle, open_bundle
+from core.networks.card import BestEpoch, Card, PhaseSummary, PublishedProtocol
+from core.networks.recipe import Phase, Recipe
+from core.results import Estimate, Metrics, SplitSummary
+from core.runs.folder import METRICS_FILE, PREDICTIONS_FILE, RECIPE_FILE, RUN_FILE, mark_finished, write_recipe
+
+from . import tiny as _tiny  # noqa: F401 - makes the tiny networks known
+from .training.cohorts import write_cohort
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "sample_scans"
 CLASSES = ("Non Demented", "Very Mild Demented", "Mild Demented", "Moderate Demented")
 NO_SCANS = np.empty((0, 48, 40, 1), np.uint8)  # for starts that need none
 DATA = Path(os.environ.get("STAGELENS_DATA", ROOT.parent / "shared" / "data"))
+# Workers share the cores and the memory: each, and what it starts, computes on one and gives back what it has freed.
+FOR_WORKERS = {
+    **{f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")},
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_TRIM_THRESHOLD_": "0",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give tests a workspace of their own: they wait for nobody's training and leave nothing at home."""
+    os.environ["STAGELENS_WORKSPACE"] = workspace = tempfile.mkdtemp(prefix="stagelens-tests-")
+    config.add_cleanup(lambda: shutil.rmtree(workspace, ignore_errors=True))
+    if config.getoption("numprocesses", None):
+        os.environ.update({name: os.environ.get(name, value) for name, value in FOR_WORKERS.items()})
 
 
 @pytest.fixture(scope="session")
@@ -35,12 +60,24 @@ def alzheimer_data() -> Path:
     return DATA
 
 
-@pytest.fixture(scope="session", autouse=True)
-def tiny_backbone() -> None:
-    """A real but small network for tests: MobileNetV2 learns and explains like the others, in seconds."""
-    if "tiny" not in BACKBONES:
-        build = from_keras("MobileNetV2", "out_relu")
-        register(Backbone("tiny", "MobileNetV2", build, CAFFE, "out_relu", "block_16_expand", 3.5))
+Once = Callable[[str, Callable[[Path], object]], Path]
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Once:
+    """Make a folder by its name once for all workers; the second one to ask waits for it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if hasattr(request.config, "workerinput") else base
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        folder, whole = shared / name, shared / f"{name}.whole"
+        with FileLock(shared / f"{name}.lock"):
+            if not whole.exists():
+                make(folder)
+                whole.touch()
+        return folder
+
+    return made
 
 
 def tiny_recipe(**changes: object) -> Recipe:
@@ -90,46 +127,87 @@ def write_heads(folder: Path, people_by_class: dict[str, int], *, slices: int = 
     return pd.DataFrame(rows, columns=["path", "label", "person", "height"])
 
 
+PEOPLE = {"NonDemented": 8, "Very_Mild_Demented": 6, "mild demented": 4, "MODERATE-DEMENTED": 2}
+
+
 @pytest.fixture(scope="session")
-def slice_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def slice_cohort(once: Once) -> Path:
     """A cohort of 20 invented people with 12 slices each, in the spelling of one of the Kaggle copies."""
-    folder = tmp_path_factory.mktemp("cohort") / "heads"
-    write_heads(
-        folder, {"NonDemented": 8, "Very_Mild_Demented": 6, "mild demented": 4, "MODERATE-DEMENTED": 2}, slices=12
+    return once("heads", lambda folder: write_heads(folder, PEOPLE, slices=12))
+
+
+@pytest.fixture(scope="session")
+def cohort(once: Once) -> Path:
+    """Slices and volumes of noise, five a class, and their split tables; see `write_cohort`."""
+    return once("noise", write_cohort)
+
+
+def tiny_metrics(unit: str = "subject") -> Metrics:
+    """Metrics that are all the same, for tests of reading and drawing."""
+    return Metrics(
+        unit=unit,
+        n=40,
+        people=40,
+        estimates={
+            "accuracy": Estimate(0.5, 0.4, 0.6),
+            "balanced_accuracy": Estimate(0.4, 0.3, 0.5),
+            "auc": Estimate(0.6, 0.5, 0.7),
+        },
+        by_class={},
+        confusion=tuple(tuple(row) for row in (10 * np.eye(4, dtype=int)).tolist()),
+        classes=CLASSES,
+        notes=("Moderate: few.",),
     )
-    return folder
+
+
+def tiny_card(recipe: Recipe, **changes: object) -> Card:
+    """A card whose metrics are all the same."""
+    split = SplitSummary(by="subject", seed=1, hash="0", images={})
+    training = (PhaseSummary(1, "all", 1, BestEpoch(1, 0.5, 1.0)),)
+    by_slice, by_subject = (replace(tiny_metrics(unit), classes=recipe.classes) for unit in ("slice", "subject"))
+    card = Card(
+        name=recipe.name,
+        recipe=recipe,
+        split=split,
+        data_fingerprint="0",
+        by_slice=by_slice,
+        by_subject=by_subject,
+        training=training,
+        date="2026-01-01",
+        versions={},
+        intended_use="Tests.",
+        limits=("Knows nothing.",),
+        start="random weights",
+        published_protocol=PublishedProtocol(replace(split, by="slice"), by_slice, by_subject, training, "2026-01-01"),
+    )
+    return replace(card, **changes)
 
 
 def write_tiny_bundle(folder: Path, recipe: Recipe) -> Bundle:
-    """Write a bundle with random weights whose figures are all the same, for tests of reading and drawing."""
+    """Write a bundle with random weights."""
     from core.networks.architectures.network import build_network
-    from core.networks.bundle import write_bundle
+    from core.networks.weights.bundle_files import write_bundle
     from core.networks.weights.tensors import tensors_of
 
-    metrics = {
-        "unit": "subject", "n": 40, "people": 40, "accuracy": 0.5, "balanced_accuracy": 0.4, "auc": 0.6,
-        "intervals": {"accuracy": [0.4, 0.6], "balanced_accuracy": [0.3, 0.5], "auc": [0.5, 0.7]},
-        "confusion": (10 * np.eye(4, dtype=int)).tolist(), "classes": list(CLASSES), "notes": ["Moderate: few."],
-        "recall_by_class": {}, "auc_by_class": {},
-    }  # fmt: skip
-    split = {"by": "subject", "seed": 1, "hash": "0", "images": {}, "people": None, "subject_overlap": None}
-    best = {"epoch": 1, "val_accuracy": 0.5, "val_loss": 1.0}
-    card = {
-        "format": FORMAT, "name": recipe.name, "title": recipe.title, "task": recipe.task, "start": "random weights",
-        "classes": list(recipe.classes), "recipe": recipe_values(recipe), "data_fingerprint": "0", "split": split,
-        "by_slice": {**metrics, "unit": "slice"}, "by_subject": metrics, "date": "2026-01-01", "versions": {},
-        "published_protocol": {"split": {**split, "by": "slice"}, "by_slice": metrics, "by_subject": metrics},
-        "intended_use": "Tests.", "limits": ["Knows nothing."],
-        "training": [{"phase": 1, "trains": "all", "epochs": 1, "best": best}],
-    }  # fmt: skip
-    write_bundle(folder, tensors_of(build_network(recipe).whole.weights), card)
+    write_bundle(folder, tensors_of(build_network(recipe).whole.weights), tiny_card(recipe))
     return open_bundle(folder)
 
 
+def write_finished_run(folder: Path, predictions: pd.DataFrame, recipe: Recipe) -> Path:
+    """Write what a finished run of a network without weights keeps."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_table(folder / PREDICTIONS_FILE, predictions)
+    write_recipe(folder / RECIPE_FILE, recipe)
+    write_json(folder / RUN_FILE, {})
+    write_json(folder / METRICS_FILE, tiny_card(recipe).as_dict())
+    mark_finished(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
-def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def tiny_bundle(once: Once) -> Bundle:
     """A bundle of the tiny network with random weights."""
-    return write_tiny_bundle(tmp_path_factory.mktemp("models") / "tiny", tiny_recipe())
+    return open_bundle(once("models", lambda folder: write_tiny_bundle(folder / "tiny", tiny_recipe())) / "tiny")
 
 
 @pytest.fixture

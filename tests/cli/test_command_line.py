@@ -9,7 +9,7 @@ import pytest
 
 from core.__main__ import main
 from core.cohorts.synthetic.ood_images import ood_images
-from core.networks.card import bundle_names
+from core.networks.bundle import bundle_names
 
 from ..conftest import CLASSES, SAMPLES
 from ..scans import pictures
@@ -82,7 +82,7 @@ def test_one_bad_scan_of_two_is_named_and_the_other_read(shell: Shell, models: P
     status, out, err = shell("predict", tmp_path / "page.jpg", SCAN, "--json")
     assert status == 1
     assert [answer["scan"] for answer in json.loads(out)] == [SCAN]
-    assert re.fullmatch(r"stagelens: page\.jpg: an HTML page; accepted are DICOM, PNG, .*\n", err)
+    assert re.fullmatch(r"stagelens: page\.jpg: this is an HTML page; accepted formats are DICOM, PNG, .*\n", err)
 
 
 @pytest.mark.parametrize("name", pictures.broken())
@@ -130,7 +130,7 @@ def test_explain_leaves_pictures_named_by_content(shell: Shell, models: Path, tm
     ("line", "said"),
     [
         ("predict SCAN --model huge", "there is no model huge; known are tiny."),
-        ("explain SCAN --out OUT --class Severe", "'Severe' is no class"),
+        ("explain SCAN --out OUT --class Severe", "'Severe' is not a class"),
         ("explain SCAN --out OUT --method tea", "there is no method 'tea'"),
         ("audit OUT", "there is no folder"),
         ("train nothing --split OUT --out OUT", "there is no recipe nothing"),

@@ -85,10 +85,10 @@ def test_a_table_names_files_classes_and_people(tmp_path: Path) -> None:
     assert list(zip(table["subject"], table["label"], strict=True)) == [("p1", "AD"), ("p2", "CN")]
 
 
-def test_a_table_that_points_out_of_its_folder_is_refused(tmp_path: Path) -> None:
+def test_a_table_that_points_outside_its_folder_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "a.nii").write_bytes(volumes.nifti())
     (tmp_path / "people.csv").write_text("file,diagnosis\n../../etc/passwd,AD\n")
-    with pytest.raises(CohortError, match="no file in"):
+    with pytest.raises(CohortError, match="not a file in"):
         index_volumes(tmp_path)
 
 
@@ -107,22 +107,21 @@ def standard_brain() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def class_folders_of_volumes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six people in standard space, two a class, and one file that is no scan."""
+    """Six people in standard space, two per class, and one file that is not a scan."""
     from core.scans.registration.standard_space import AFFINE
 
     folder, brain = tmp_path_factory.mktemp("volumes"), standard_brain()
     for number in range(6):
-        index = folder / ("NonDemented", "VeryMildDemented", "MildDemented")[number % 3]
-        index.mkdir(exist_ok=True)
-        write_nifti(
-            index / f"person{number}.nii.gz", np.clip(brain + 2 * number * (brain > 0), 0, 255).astype(np.uint8), AFFINE
-        )
+        class_folder = folder / ("NonDemented", "VeryMildDemented", "MildDemented")[number % 3]
+        class_folder.mkdir(exist_ok=True)
+        voxels = np.clip(brain + 2 * number * (brain > 0), 0, 255).astype(np.uint8)
+        write_nifti(class_folder / f"person{number}.nii.gz", voxels, AFFINE)
     (folder / "MildDemented" / "broken.nii.gz").write_bytes(b"\x1f\x8bnothing")
     return folder
 
 
 def test_preprocess_writes_slices_a_manifest_and_goes_on_where_it_stopped(
-    class_folders_of_slice_cohort: Path, tmp_path: Path
+    class_folders_of_volumes: Path, tmp_path: Path
 ) -> None:
     first = preprocess(class_folders_of_volumes, tmp_path / "out")
     assert len(first.manifest) == 6 * 20
@@ -140,7 +139,7 @@ def test_preprocess_writes_slices_a_manifest_and_goes_on_where_it_stopped(
 
 
 def test_what_preprocess_wrote_is_audited_and_split_by_the_people_of_its_manifest(
-    class_folders_of_slice_cohort: Path, tmp_path: Path
+    class_folders_of_volumes: Path, tmp_path: Path
 ) -> None:
     preprocess(class_folders_of_volumes, tmp_path / "out", slices=4)
     audit = audit_folder(tmp_path / "out")
@@ -151,7 +150,7 @@ def test_what_preprocess_wrote_is_audited_and_split_by_the_people_of_its_manifes
     assert (parts.groupby("subject")["part"].nunique() == 1).all()
 
 
-def test_preprocess_writes_cubes(class_folders_of_slice_cohort: Path, tmp_path: Path) -> None:
+def test_preprocess_writes_cubes(class_folders_of_volumes: Path, tmp_path: Path) -> None:
     made = preprocess(class_folders_of_volumes, tmp_path / "out", slices=None)
     cube = read_scan_file(tmp_path / "out" / made.manifest["path"][0])
     assert cube.voxels.shape == (128, 128, 128)
@@ -159,9 +158,7 @@ def test_preprocess_writes_cubes(class_folders_of_slice_cohort: Path, tmp_path: 
     assert len(made.manifest) == 6
 
 
-def test_preprocess_writes_into_no_folder_of_something_else(
-    class_folders_of_slice_cohort: Path, tmp_path: Path
-) -> None:
+def test_preprocess_writes_into_no_folder_of_something_else(class_folders_of_volumes: Path, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(CohortError, match="something else"):
         preprocess(class_folders_of_volumes, tmp_path)
@@ -201,7 +198,7 @@ def test_volumes_are_not_made_where_people_are_not_found(tmp_path: Path) -> None
         for number in range(12):
             picture = rng.integers(0, 255, (40, 40)).astype(np.uint8)
             cv2.imwrite(str(tmp_path / "noise" / label / f"{number}.png"), picture)
-    with pytest.raises(CohortError, match="people and order"):
+    with pytest.raises(CohortError, match="people and order were found"):
         stack(audit_folder(tmp_path / "noise"), tmp_path / "volumes")
 
 
@@ -247,5 +244,5 @@ def test_a_volume_among_slices_is_unreadable_to_the_audit_and_says_what_to_do(
     (tmp_path / "heads" / "NonDemented" / "volume.nii").write_bytes(volumes.nifti())
     unreadable = audit_folder(tmp_path / "heads").unreadable
     assert list(unreadable["reason"]) == [
-        "volume.nii: a volume where a slice is needed; make slices of it with preprocess."
+        "volume.nii: this is a volume, but a slice is needed; cut it into slices with preprocess."
     ]

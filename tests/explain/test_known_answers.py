@@ -1,18 +1,18 @@
-"""Answers computed by hand, or by another library."""
+"""Heatmaps computed by hand, or by another library."""
 
 import numpy as np
 import pytest
 
-from core.explain import explain_arrays, explainers, heatmap_on_scan
+from core.explain import Explainer, explain_arrays, explainers, heatmap_on_scan
 from core.explain.attribution import ask
 from core.explain.paths import RULES, integrate_straight
-from core.networks.card import bundle_names, open_bundle
+from core.networks.bundle import bundle_names, open_bundle
 from core.networks.inference.predictor import Predictor, load_predictor
 from core.networks.recipe import Head
 from core.scans import read_scan_file
 
 from ..conftest import CLASSES, SAMPLES
-from .networks import cells_predictor, predictor_of
+from .networks import cells_predictor, predictor_of, shared
 
 CELLS = np.array([[10.0, 60.0], [120.0, 200.0]])
 GREY = np.kron(CELLS, np.ones((16, 16))).astype(np.float32)
@@ -45,14 +45,14 @@ def test_grad_cam_and_its_relatives_on_four_cells_are_as_by_hand(cells: Predicto
 
 
 def test_a_dense_head_is_differentiated_and_a_linear_one_gives_the_same_either_way() -> None:
-    predictor = predictor_of("resnet18", height=64, width=64)
+    predictor = shared("tiny", height=64, width=64)
     grey = np.random.default_rng(0).uniform(0, 255, (64, 64)).astype(np.float32)
     inputs, layer = predictor.inputs([grey]), predictor.network.target_layer
     activations, gradient = predictor.layer_gradient(inputs, np.array([1]), layer)
     (found,) = explain_arrays(predictor, [grey], [CLASSES[1]])
     expected = np.maximum((activations * gradient.mean(axis=(1, 2), keepdims=True)).sum(-1), 0)[0]
     np.testing.assert_allclose(found.heatmap, expected, rtol=1e-4, atol=1e-6)
-    deep = predictor_of("resnet18", height=64, width=64, head=Head(dense=(8,), dropout=0.0))
+    deep = shared("tiny", height=64, width=64, head=Head(dense=(8,), dropout=0.0))
     activations, gradient = deep.layer_gradient(inputs, np.array([2]), layer)
     (found,) = explain_arrays(deep, [grey], [CLASSES[2]], "hires-cam")
     np.testing.assert_allclose(found.heatmap, np.maximum((activations * gradient).sum(-1), 0)[0], rtol=1e-4, atol=1e-6)
@@ -60,7 +60,7 @@ def test_a_dense_head_is_differentiated_and_a_linear_one_gives_the_same_either_w
 
 @pytest.mark.parametrize("rule", [*RULES, "adaptive"])
 def test_integrated_gradients_of_a_linear_network_are_weight_times_difference(rule: str) -> None:
-    predictor = predictor_of("by_hand_linear")
+    predictor = shared("by_hand_linear")
     kernel = np.asarray(predictor.network.head.get_layer("logits").kernel)[0]
     grey = np.random.default_rng(1).uniform(0, 255, (32, 32)).astype(np.float32)
     for index, name in enumerate(CLASSES):
@@ -81,8 +81,8 @@ def test_two_networks_that_compute_the_same_have_the_same_integrated_gradients()
     for second in (0.0, 7.0):
         kernel = KERNEL.copy()
         kernel[1] = second
-        asked_of = cells_predictor(kernel, BIAS)
-        batch = ask(asked_of, asked_of.inputs([grey]), np.array([0]))
+        predictor = cells_predictor(kernel, BIAS)
+        batch = ask(predictor, predictor.inputs([grey]), np.array([0]))
         baseline = np.full_like(batch.inputs[0], 110.0)
         maps.append(integrate_straight(batch, 0, baseline, rule="gauss-legendre", points=8).attribution)
     np.testing.assert_allclose(maps[0], maps[1], atol=1e-7)
@@ -117,22 +117,28 @@ def test_logits_are_differentiated_not_probabilities(cells: Predictor) -> None:
 @pytest.mark.parametrize("name", bundle_names())
 def test_integrated_gradients_of_every_shipped_bundle_are_complete(name: str) -> None:
     predictor = load_predictor(open_bundle(name))
-    intensities = [read_scan_file(SAMPLES / f"icbm_{kind}_z16.png").grey() for kind in ("template", "marked")]
-    for found in explain_arrays(predictor, intensities, [None, None], "integrated-gradients"):
+    images = [read_scan_file(SAMPLES / f"icbm_{kind}_z16.png").grey() for kind in ("template", "marked")]
+    for found in explain_arrays(predictor, images, [None, None], "integrated-gradients"):
         assert found.checks["completeness_error"] < 0.01
         assert found.checks["complete"] is True
         assert 16 <= found.checks["points"] <= 256
 
 
 @pytest.mark.parametrize("method", explainers(), ids=lambda method: method.name)
-def test_every_method_explains_volumes_too(method) -> None:  # type: ignore[no-untyped-def]
+def test_every_method_explains_volumes_too(method: Explainer) -> None:
     if method.name == "regions":
         pytest.skip("regions need a network of slices in standard space")
-    predictor = predictor_of("simple3dcnn", depth=32)
+    predictor = shared("tiny3d", depth=32)
     volume = np.random.default_rng(2).uniform(0, 255, (32, 32, 32)).astype(np.float32)
-    few = {"rise": {"masks": 4}, "score-cam": {"channels": 3}, "smoothgrad": {"copies": 2}, "vargrad": {"copies": 2},
-           "occlusion": {"patch_fraction": 0.5, "overlap": 0}, "integrated-gradients": {"points": 16},
-           "blur-ig": {"points": 4}}  # fmt: skip
+    few = {
+        "rise": {"masks": 4},
+        "score-cam": {"channels": 3},
+        "smoothgrad": {"copies": 2},
+        "vargrad": {"copies": 2},
+        "occlusion": {"patch_fraction": 0.5, "overlap": 0},
+        "integrated-gradients": {"points": 16},
+        "blur-ig": {"points": 4},
+    }
     (found,) = explain_arrays(predictor, [volume], [None], method.name, **few.get(method.name, {}))
     assert found.heatmap.ndim == 3
     assert np.isfinite(found.heatmap).all()

@@ -9,6 +9,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+from playwright.sync_api import Page
+
 from ..conftest import ROOT
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
@@ -64,3 +66,21 @@ class Server:
         assert self._process is not None
         self._process.terminate()
         self._process.wait(20)
+
+
+def settled(page: Page, *, within: float = 180_000) -> None:
+    """Wait until a page has run and stands still: what is typed before is lost, what is measured before moves."""
+    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=within)
+    page.wait_for_function(
+        """() => new Promise(still => {
+            const size = () => [document.body.innerText.length, document.documentElement.scrollWidth].join()
+            let before = size(), same = 0
+            const look = () => {
+                same = size() === before ? same + 1 : 0
+                before = size()
+                same >= 5 ? still(true) : setTimeout(look, 100)
+            }
+            look()
+        })""",
+        timeout=within,
+    )

@@ -19,22 +19,14 @@ from core.training.train import TrainingConfig, train
 from core.workflows.train import Request, run_training
 
 from ..conftest import tiny_recipe
-from .cohorts import write_cohort
 
-LIVELY = {"backbone": "resnet18", "height": 32, "width": 32}  # the tiny one's random features are all but nought
+LIVELY = {"backbone": "tiny", "height": 32, "width": 32}  # the tiny one's random features are all but nought
 HEAD = Phase("head", 1e-2, 3, 3)
 STAGES = ("base", "embed", "balance", "classify")
 S3 = (
     Phase("all", 1e-3, 1, 1),
     Phase("head", 1e-2, 2, 2, fresh_head=True, oversampling=Oversampling("smote", 6, 2)),
 )
-
-
-@pytest.fixture(scope="module")
-def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cohort")
-    write_cohort(folder)
-    return folder
 
 
 def weights(network: Network) -> list[np.ndarray]:
@@ -140,12 +132,10 @@ def test_a_classic_classifier_learns_pixels(kind: str, kernel: str, cohort: Path
     if kernel == "rbf" and kind != "svm":
         pytest.skip("only the support vector machine has a kernel")
     recipe = tiny_recipe(phases=(), backbone="pixels", height=32, width=32, classic=Classic(kind, kernel=kernel))  # type: ignore[arg-type]
-    outcome = run_training(
-        Request(recipe, cohort / "alzheimer_slices.csv", tmp_path / "run"), step=lambda *_: None, say=lambda _: None
-    )
+    outcome = run_training(Request(recipe, cohort / "alzheimer_slices.csv", tmp_path / "run"))
     assert outcome.bundle is None
     assert outcome.card is not None
-    assert outcome.card["by_slice"]["accuracy"] == 1.0  # the classes differ in brightness
+    assert outcome.card.by_slice["accuracy"].value == 1.0  # the classes differ in brightness
     assert (tmp_path / "run" / "predictions.csv").exists()
 
 
@@ -164,10 +154,10 @@ def test_a_3d_network_trains_and_leaves_a_bundle(cohort: Path, tmp_path: Path) -
         augmentation=Augmentation(rotation_degrees=5),
     )  # fmt: skip
     request = Request(recipe, cohort / "alzheimer_volumes.csv", tmp_path / "run")
-    bundle = run_training(request, step=lambda *_: None, say=lambda _: None).bundle
+    bundle = run_training(request).bundle
     assert bundle is not None
     assert bundle.recipe.depth == 32
-    assert bundle.card["by_subject"]["n"] == 4
+    assert bundle.card.by_subject.n == 4
 
 
 def test_many_scans_are_kept_in_a_file_and_mapped(

@@ -11,7 +11,7 @@ from core.__main__ import app
 from core.errors import StageLensError
 from core.explain import explainer, explainers
 from core.explain.checks.sanity_report import SANITY_FILE, sanity_report_of
-from core.networks.card import WEIGHTS_FILE, Bundle
+from core.networks.bundle import WEIGHTS_FILE, Bundle
 from core.networks.inference.predictor import Predictor, load_predictor
 from core.networks.recipe import Phase, Recipe, Slices
 from core.scans import read_scan_file
@@ -22,7 +22,7 @@ from core.workflows.predict import read_scans
 from ..conftest import SAMPLES, write_tiny_bundle
 
 RECIPE = Recipe(
-    "lively", "A lively network", "alzheimer", "resnet18", 104, 88, (Phase("all", 1e-3, 1, 1),), start="scratch",
+    "lively", "A lively network", "alzheimer", "tiny", 104, 88, (Phase("all", 1e-3, 1, 1),), start="scratch",
     slices=Slices(-3, 28, "mean_logit"),
 )  # fmt: skip
 SCAN = SAMPLES / "icbm_marked_z16.png"
@@ -85,7 +85,7 @@ def test_a_method_that_failed_its_certificate_is_called_unreliable(bundle: Bundl
     finally:
         path.unlink()
     assert not reading.explanation.is_reliable
-    assert "Explanation unreliable: with this network the method draws nearly the same map" in (
+    assert "Explanation unreliable: for this network the method gives nearly the same map" in (
         reading.explanation.sentence
     )  # fmt: skip
 
@@ -135,6 +135,7 @@ def test_every_method_is_listed_with_what_it_does_not_show() -> None:
     assert "KNOWN TO FAIL" in CliRunner().invoke(app, ["methods"]).stdout
 
 
+@pytest.mark.slow
 def test_the_default_method_finds_a_known_change_and_a_marker(tmp_path: Path) -> None:
     change = ground_truth_benchmark("ventricles", tmp_path / "change", methods=["grad-cam", "integrated-gradients"])
     assert change.accuracy >= 0.95

@@ -7,12 +7,17 @@ import pytest
 from core.explain import explain_arrays
 from core.explain.attribution import ask
 from core.explain.checks.faithfulness import agreement, faithfulness
-from core.explain.checks.randomisation import cascading_randomisation, checked, compare_networks, structure_alike
+from core.explain.checks.randomisation import (
+    cascading_randomisation,
+    compare_networks,
+    structural_similarity,
+    summarised,
+)
 from core.networks.inference.predictor import Predictor
 from core.scans import Scan, read_scan_file
 
 from ...conftest import CLASSES, SAMPLES
-from ..networks import cells_predictor, predictor_of
+from ..networks import cells_predictor, predictor_of, shared
 
 # Two cells: only the top left one speaks for the first class, and strongly.
 GREY = np.kron(np.array([[250.0, 40.0], [40.0, 40.0]]), np.ones((16, 16))).astype(np.float32)
@@ -54,7 +59,7 @@ def test_the_curves_end_where_the_scan_is_gone_and_where_it_is_back(cells: Predi
 
 
 def test_infidelity_of_a_linear_network_vanishes_for_integrated_gradients() -> None:
-    linear = predictor_of("by_hand_linear")
+    linear = shared("by_hand_linear")
     grey = np.random.default_rng(0).uniform(0, 255, (32, 32)).astype(np.float32)
     (exact,) = explain_arrays(linear, [grey], [CLASSES[0]], "integrated-gradients")
     found = faithfulness(ask(linear, linear.inputs([grey]), np.array([0])), exact)
@@ -69,18 +74,18 @@ def test_methods_agree_with_themselves_and_the_table_is_symmetric(cells: Predict
 
 
 def test_random_weights_change_gradient_maps_and_leave_a_planted_edge_detector_as_it_is(scans: list[Scan]) -> None:
-    predictor = predictor_of("resnet18", height=104, width=88)
+    predictor = shared("tiny", height=104, width=88)
     for method in ("gradient", "input-x-gradient", "grad-cam"):
         found = cascading_randomisation(predictor, scans, method, steps=2)
         assert found.similarities.shape == (2, 2)
         assert found.similarities[-1].mean() < 0.3, method
     inputs = predictor.inputs([scans[0].grey()])[0, ..., 0]
     edges = np.abs(np.diff(inputs, axis=0, append=0)).astype(np.float32)
-    assert structure_alike(edges, edges * 0.01, inputs) == pytest.approx(1)  # it never asks the network
-    assert not checked([structure_alike(edges, edges, inputs)] * 4).passed
+    assert structural_similarity(edges, edges * 0.01, inputs) == pytest.approx(1)  # it does not use the network
+    assert not summarised([structural_similarity(edges, edges, inputs)] * 4).passed
 
 
 def test_two_networks_of_the_same_weights_agree_and_others_do_not(scans: list[Scan]) -> None:
-    one, same, other = (predictor_of("resnet18", height=104, width=88, seed=seed) for seed in (3, 3, 4))
+    one, same, other = (predictor_of("tiny", height=104, width=88, seed=seed) for seed in (3, 3, 4))
     assert compare_networks(one, same, scans, "input-x-gradient").similarity == pytest.approx(1, abs=1e-3)
     assert compare_networks(one, other, scans, "input-x-gradient").passed

@@ -1,0 +1,224 @@
+"""What the pages say and do, without a browser: the whole app with the shipped model, in this process."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.networks.bundle import bundle_names
+
+from ..conftest import CLASSES, ROOT, SAMPLES
+from ..scans import pictures, volumes
+
+pytestmark = pytest.mark.skipif(not bundle_names(), reason="no model in models/")
+
+ANSWER = re.compile(rf"Scan \d+: ({'|'.join(CLASSES)})$")
+LONG = 240  # seconds a page may take
+TEXTS = ("title", "header", "subheader", "markdown", "caption", "info", "warning", "error", "success", "code")
+
+
+def opened(page: str = "") -> AppTest:
+    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=LONG).run()
+    return ran(app.switch_page(page) if page else app)
+
+
+def ran(app: AppTest) -> AppTest:
+    app.run()
+    assert not app.exception, [found.value for found in app.exception]
+    return app
+
+
+def uploaded(*files: tuple[str, bytes]) -> AppTest:
+    app = opened()
+    app.file_uploader[0].set_value([(name, data, "application/octet-stream") for name, data in files])
+    return ran(app)
+
+
+def texts(app: AppTest) -> Iterator[str]:
+    """Yield what stands on the page, and below its pictures."""
+    for kind in TEXTS:
+        yield from (str(one.value) for one in app.get(kind))
+    for shown in app.get("imgs"):
+        yield from (picture.caption for picture in shown.proto.imgs)
+
+
+def says(app: AppTest, what: str) -> int:
+    """Return how many texts on the page hold a pattern."""
+    return len([text for text in texts(app) if re.search(what, text)])
+
+
+def labelled(found: Any, label: str) -> Any:
+    """Return the one widget whose label holds a pattern."""
+    (one,) = (widget for widget in found if re.search(label, widget.label))
+    return one
+
+
+def plots(app: AppTest) -> list[dict[str, Any]]:
+    return [json.loads(plot.proto.spec) for plot in app.get("plotly_chart")]
+
+
+def pictures_of(app: AppTest) -> set[str]:
+    return {picture.url for shown in app.get("imgs") for picture in shown.proto.imgs}
+
+
+def headings(app: AppTest) -> list[str]:
+    return [one.value for one in app.subheader]
+
+
+def test_the_heatmap_follows_the_class() -> None:
+    app = uploaded(("scan.png", (SAMPLES / "icbm_template_z08.png").read_bytes()))
+    assert ANSWER.match(headings(app)[0])
+    drawn = 0
+    for name in CLASSES:
+        labelled(app.selectbox, "Heatmap for").set_value(name)
+        ran(app)
+        doubtful = labelled(app.toggle, "Show the map anyway") if says(app, r"Explanation unreliable\.") else None
+        if doubtful is not None:
+            assert not says(app, f"^Grad-CAM for {name}$")  # a doubtful map is drawn only when asked for
+            doubtful.set_value(True)
+            ran(app)
+        assert says(app, f"^Grad-CAM for {name}$") + says(app, f"No positive evidence for {name}")
+        drawn += says(app, f"^Grad-CAM for {name}$")
+    assert drawn
+
+
+def test_a_sample_scan_is_read_without_any_file() -> None:
+    app = opened()
+    labelled(app.selectbox, "Synthetic scans").set_value("ICBM average brain, 8 mm above the AC–PC line")
+    ran(app)
+    assert re.match(r"ICBM average brain.*: ", headings(app)[0])
+    assert says(app, "Grad-CAM for|No positive evidence|Explanation unreliable")
+
+
+def test_every_broken_picture_is_one_line_and_the_good_one_is_read() -> None:
+    broken = pictures.broken()
+    good = ("good.png", (SAMPLES / "icbm_marked_z08.png").read_bytes())
+    app = uploaded(*[(f"{number}.jpg", data) for number, data in enumerate(broken.values())], good)
+    assert len(app.error) == len(broken)
+    for number, error in enumerate(app.error):
+        assert f"{number}.jpg" in error.value
+        assert "Traceback" not in error.value
+    assert len([heading for heading in headings(app) if ANSWER.match(heading)]) == 1
+
+
+def test_foreign_pictures_get_no_stage_but_what_was_wrong_with_them_when_asked() -> None:
+    doubtful = {"black.png": pictures.ALL_BLACK, "glass.png": pictures.TRANSPARENT, "ink.jpg": pictures.CMYK}
+    app = uploaded(*doubtful.items())
+    assert says(app, "does not look like what the network was trained on") == 3
+    assert len([heading for heading in headings(app) if heading.endswith("no answer")]) == 3
+    for said in ("Every pixel has the same value", "fully transparent", "CMYK"):
+        assert says(app, said)
+    app.toggle[1].set_value(True)
+    ran(app)
+    assert len([heading for heading in headings(app) if ANSWER.match(heading)]) == 1
+    assert len([heading for heading in headings(app) if heading.endswith("no answer")]) == 2
+
+
+def test_a_stack_asks_for_its_page() -> None:
+    app = uploaded(("page.html.png", b"<html>"), ("stack.tif", pictures.PAGES_201))
+    assert "an HTML page" in app.error[0].value
+    labelled(app.number_input, r"Scan 2 holds 201 pages\. Which one\?").set_value(201)
+    ran(app)
+    assert "Scan 2: no answer" in headings(app)
+
+
+def test_a_volume_is_registered_read_slice_by_slice_and_shown_in_three_planes() -> None:
+    app = uploaded(("icbm_volume.nii.gz", (SAMPLES / "icbm_volume.nii.gz").read_bytes()))
+    assert ANSWER.match(headings(app)[0])
+    assert says(app, "Aligned to the standard brain: good.*32 axial slices")
+    for plane in ("Sagittal", "Coronal", "Axial"):
+        assert says(app, f"^{plane}$")
+    assert says(app, "Grad-CAM for|No positive evidence|Explanation unreliable")
+    assert says(app, r"Verdict: good\.")
+    before = pictures_of(app)
+    slider = labelled(app.select_slider, "Slice the network used")
+    assert re.match(r"^[+-]\d+ mm$", slider.options[0])
+    slider.set_value(20 if slider.value != 20 else 19)
+    ran(app)
+    assert pictures_of(app) - before
+
+
+def test_a_dicom_series_of_many_files_is_one_scan_and_noise_is_no_head() -> None:
+    noise = np.random.default_rng(0).integers(0, 200, (40, 44, 36)).astype(np.int16)
+    app = uploaded(*volumes.files(volumes.series(noise, np.diag([4.0, 4.0, 4.0, 1.0]))).items())
+    (error,) = app.error
+    assert "does not look like a T1 scan of a head" in error.value
+    assert says(app, r"Verdict: failed\.")
+    assert not any(ANSWER.match(heading) for heading in headings(app))
+
+
+def test_two_series_in_one_archive_ask_which_one_without_a_name() -> None:
+    two = [*volumes.series(), *volumes.series(volumes.BLOCK[:, :, :12], SeriesInstanceUID="1.2.3.5")]
+    app = uploaded(("disc.zip", volumes.zipped(volumes.files(two))))
+    assert says(app, "several scans came together")
+    assert labelled(app.selectbox, "Scan 1 holds 2").options == [
+        "28 axial images of 24 × 20, MR",
+        "12 axial images of 24 × 20, MR",
+    ]
+    everything = "\n".join([*texts(app), str(app.main)])
+    assert not any(secret in everything for secret in volumes.SECRETS)
+
+
+@pytest.fixture(scope="module")
+def explaining() -> AppTest:
+    """The page Explain, as one person has it open: what was computed once is remembered."""
+    return opened("pages/explain.py")
+
+
+def test_methods_stand_side_by_side_and_a_failing_one_is_called_unreliable(explaining: AppTest) -> None:
+    app = explaining
+    for source in ("Selvaraju et al., ICCV 2017.", "Sundararajan et al., ICML 2017.", "Zeiler and Fergus, ECCV 2014."):
+        assert says(app, re.escape(source))
+    assert says(app, r"Do the methods agree\?")
+    methods = labelled(app.multiselect, "Methods")
+    methods.set_value([*methods.value, "guided-backprop"])
+    ran(app)
+    assert says(app, "gives nearly the same map with random weights")
+    assert [one for one in app.toggle if one.label == "Show the map anyway"]
+
+
+def test_the_path_the_noise_and_the_sanity_check_can_be_tried(explaining: AppTest) -> None:
+    app = explaining
+    assert says(app, r"gradients were taken along it; .* with an error of")
+    assert says(app, "Grad-CAM: (Stable|The map is stable|Not stable)")
+    assert [tab.label for tab in app.tabs][-4:] == ["The path", "Noise", "Sanity check", "Values"]
+    before = len(plots(app))
+    labelled(app.button, "Randomise the network").click()
+    ran(app)
+    assert "structural similarity" in json.dumps(plots(app))
+    labelled(app.button, "Delete and insert").click()
+    ran(app)
+    assert "Deletion" in json.dumps(plots(app))
+    assert len(plots(app)) == before + 2
+
+
+def test_the_models_page_puts_the_ways_of_counting_side_by_side() -> None:
+    app = opened("pages/model_cards.py")
+    for said in ("What it cannot do", "Unseen people, each counted once", "Unseen people, every slice counted",
+                 "Age alone, without any picture, has an AUC of", "CLAIM 2024"):  # fmt: skip
+        assert says(app, said), said
+    assert "Images of other kinds rejected" in [one.label for one in app.metric]
+    assert [one.label for one in app.expander] == ["The whole model card"]
+    assert len(plots(app)) > 1
+
+
+def test_the_leak_is_laid_bare_on_a_folder(slice_cohort: Any) -> None:
+    app = opened("pages/data_leakage.py")
+    assert [one.value for one in app.title] == ["Why 98.6 % is not 98.6 %"]
+    for folder in ("/nowhere/at/all", str(slice_cohort)):
+        app.text_input[0].set_value(folder)
+        app.button[0].click()
+        ran(app)
+        if folder.startswith("/nowhere"):
+            assert "/nowhere/at/all" in app.error[0].value
+    assert re.match(r"^(9\d|100)\.\d % on shuffled slices, [0-5]?\d\.\d % on new people", headings(app)[0])
+    (bars,) = plots(app)
+    drawn = json.dumps(bars, ensure_ascii=False)
+    for title in ("Slices split at random", "People split"):
+        assert title in drawn
+    assert drawn.count("Random labels (control),") == 2
+    assert says(app, "240 slices of 20 people; 10 folds")

@@ -1,0 +1,57 @@
+"""Every benchmark runs in its smallest form and prints its table; what it measures is of no interest here."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.cohorts import audit_folder, split_by_subject
+from core.networks.card import bundle_names
+
+from .conftest import ROOT
+
+pytestmark = pytest.mark.slow
+WAIT = 1200  # seconds
+SMALLEST = {
+    "evaluation": ([], "scikit-learn for 2,000 resamples, by proportion"),
+    "explain": (
+        ["--rounds", "1", "--scans", "1", "--part", "engines", "adaptive"],
+        "peak of this process",
+    ),
+    "scans": (["--rounds", "1"], "DICOM"),
+    "standard_space": (["--cases", "1"], "within"),
+    "training": (["--side", "32", "--rounds", "1"], "4. peak memory: 1,000 images"),
+}
+WITH_DATA = {"novelty"}
+NO_BENCHMARK = {"explain_peers"}  # the other libraries, which `explain` starts
+
+
+def printed(name: str, *arguments: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, f"benchmarks/{name}.py", *arguments], cwd=ROOT, env=environment,
+        capture_output=True, text=True, check=False, timeout=WAIT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_every_benchmark_is_tried_here() -> None:
+    assert {path.stem for path in (ROOT / "benchmarks").glob("*.py")} == {*SMALLEST, *WITH_DATA, *NO_BENCHMARK}
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_a_benchmark_prints_its_table(name: str) -> None:
+    arguments, said = SMALLEST[name]
+    assert said in printed(name, *arguments)
+
+
+@pytest.mark.skipif(not bundle_names(), reason="no model in models/")
+def test_the_benchmark_of_foreign_scans_prints_its_table(alzheimer_data: Path, tmp_path: Path) -> None:
+    split = split_by_subject(audit_folder(alzheimer_data / "alzheimer_mri_176x208").table, seed=1)
+    few = split.groupby(["part", "label"])["subject"].transform(lambda people: people.isin(sorted(set(people))[:2]))
+    split[few].to_csv(tmp_path / "few.csv", index=False)
+    out = printed("novelty", str(tmp_path / "few.csv"), "--data", str(alzheimer_data))
+    assert "off the maps' plane (ours)" in out

@@ -1,0 +1,66 @@
+"""Every published system trains in every backend: a handful of them in `make test`, all in `make test-slow`."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.networks.recipe import recipe_names
+from core.runs.backends import BACKENDS
+
+from ..conftest import ROOT
+from .test_backends import WAIT, needs
+
+SCRIPT = Path(__file__).with_name("every_recipe.py")
+SYSTEMS = [name for name in recipe_names() if name[:3] in {f"s{n}_" for n in range(1, 6)} and "start" not in name]
+HANDFUL = ["s1_mobilenetv2", "s4_resnet18", "s4_resnet3d_small"]  # head and layers, all at once, volumes
+DENSE = [name for name in SYSTEMS if "densenet" in name]  # these share what JAX compiles
+PARTS = {"DenseNets": DENSE, "others": [name for name in SYSTEMS if name not in DENSE]}
+
+
+def trained(backend: str, cohort: Path, out: Path, systems: list[str]) -> list[dict[str, Any]]:
+    """Train systems for a step or two in a process of its own; returns its line about each."""
+    needs(backend)
+    environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), str(cohort), str(out), *systems], cwd=ROOT, env=environment,
+        capture_output=True, text=True, check=False, timeout=WAIT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def test_the_five_systems_are_all_there() -> None:
+    for system, count in (("s1", 2), ("s2", 1), ("s3", 3), ("s4", 7), ("s5", 2)):
+        assert len([name for name in SYSTEMS if name.startswith(f"{system}_")]) == count, system
+    assert set(HANDFUL) < set(SYSTEMS)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_handful_of_systems_trains_a_step_or_two(backend: str, cohort: Path, tmp_path: Path) -> None:
+    lines = trained(backend, cohort, tmp_path, HANDFUL)
+    assert [line["recipe"] for line in lines] == HANDFUL
+    for line in lines:
+        assert line["finished"], line
+        assert line["finite"], line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backend", "part"),
+    [
+        pytest.param(backend, part, marks=pytest.mark.xdist_group(f"{backend} {part if backend == 'jax' else ''}"))
+        for backend in BACKENDS
+        for part in PARTS
+    ],
+)
+def test_every_system_trains_a_step_or_two(backend: str, part: str, cohort: Path, tmp_path: Path) -> None:
+    lines = trained(backend, cohort, tmp_path, PARTS[part])
+    assert [line["recipe"] for line in lines] == PARTS[part]
+    for line in lines:
+        assert line["finished"], line
+        assert line["finite"], line
