@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 
 from core.cohorts.synthetic.cohort import CONTRAST, NOISE, displaced, drawn, moved, person_field, slice_coordinates
 from core.cohorts.tasks import ALZHEIMER
+from core.scans.registration.atlas import average_brain
 from core.scans.registration.standard_space import ORIGIN_MM, SHAPE
 
 PERSON_MM = 4.0  # larger than in the ground-truth cohort, as the audit must tell people apart by the images alone
@@ -147,9 +149,9 @@ def _appearance(subject: Subject) -> tuple[NDArray[np.float32], float, np.random
 
 
 def _atrophied(where: NDArray[np.float64], subject: Subject) -> NDArray[np.float64]:
-    ventricle_mm = subject.ventricle_mm
-    return (
-        where
-        - displaced(where, "ventricles", ventricle_mm)
-        - displaced(where, "cortex", CORTEX_FRACTION * ventricle_mm)
-    )
+    """Return where the person's brain is found in one without loss; nothing is looked up outside the brain."""
+    inside = map_coordinates(average_brain(), where, order=0) > 0
+    brain, found = where[:, inside], where.copy()
+    for kind, fraction in (("ventricles", 1.0), ("cortex", CORTEX_FRACTION)):
+        found[:, inside] -= displaced(brain, kind, fraction * subject.ventricle_mm)
+    return found
