@@ -5,9 +5,10 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
+import gc
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -53,6 +54,13 @@ def alzheimer_data() -> Path:
     if not (DATA / "alzheimer_mri").is_dir():
         pytest.skip(f"the real data are not at {DATA.name}; set STAGELENS_DATA to try with them")
     return DATA
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _given_back() -> Iterator[None]:
+    """Let go of what a file's tests have built and compiled."""
+    yield
+    gc.collect()
 
 
 Once = Callable[[str, Callable[[Path], object]], Path]

@@ -122,7 +122,7 @@ def class_folders_of_volumes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_preprocess_writes_slices_a_manifest_and_goes_on_where_it_stopped(
-    class_folders_of_slice_cohort: Path, tmp_path: Path
+    class_folders_of_volumes: Path, tmp_path: Path
 ) -> None:
     first = preprocess(class_folders_of_volumes, tmp_path / "out")
     assert len(first.manifest) == 6 * 20
@@ -140,7 +140,7 @@ def test_preprocess_writes_slices_a_manifest_and_goes_on_where_it_stopped(
 
 
 def test_what_preprocess_wrote_is_audited_and_split_by_the_people_of_its_manifest(
-    class_folders_of_slice_cohort: Path, tmp_path: Path
+    class_folders_of_volumes: Path, tmp_path: Path
 ) -> None:
     preprocess(class_folders_of_volumes, tmp_path / "out", slices=4)
     audit = audit_folder(tmp_path / "out")
@@ -151,7 +151,7 @@ def test_what_preprocess_wrote_is_audited_and_split_by_the_people_of_its_manifes
     assert (parts.groupby("subject")["part"].nunique() == 1).all()
 
 
-def test_preprocess_writes_cubes(class_folders_of_slice_cohort: Path, tmp_path: Path) -> None:
+def test_preprocess_writes_cubes(class_folders_of_volumes: Path, tmp_path: Path) -> None:
     made = preprocess(class_folders_of_volumes, tmp_path / "out", slices=None)
     cube = read_scan_file(tmp_path / "out" / made.manifest["path"][0])
     assert cube.voxels.shape == (128, 128, 128)
@@ -160,7 +160,7 @@ def test_preprocess_writes_cubes(class_folders_of_slice_cohort: Path, tmp_path: 
 
 
 def test_preprocess_writes_into_no_folder_of_something_else(
-    class_folders_of_slice_cohort: Path, tmp_path: Path
+    class_folders_of_volumes: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(CohortError, match="something else"):
