@@ -159,9 +159,7 @@ def test_preprocess_writes_cubes(class_folders_of_volumes: Path, tmp_path: Path)
     assert len(made.manifest) == 6
 
 
-def test_preprocess_writes_into_no_folder_of_something_else(
-    class_folders_of_volumes: Path, tmp_path: Path
-) -> None:
+def test_preprocess_writes_into_no_folder_of_something_else(class_folders_of_volumes: Path, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(CohortError, match="something else"):
         preprocess(class_folders_of_volumes, tmp_path)
