@@ -1,22 +1,38 @@
-# make app   opens the dashboard        make test   runs the tests        make test-all   the slow ones too
-# Each makes .venv and installs what it needs the first time, and starts in seconds afterwards.
+# make app     opens the dashboard                       make test       runs the tests, but for the slow ones
+# make shell   a shell with stagelens on the PATH        make test-all   runs all of them
+# Each makes .venv and installs what it needs the first time, and starts in seconds afterwards. docs/install.md says more.
+#
+# PYTHON=…  the Python that .venv is made with      PORT=…  the dashboard's port; one that is taken is refused
+# HOST=…    whom the dashboard answers: this machine alone, or with HOST=0.0.0.0 the network
 
-PYTHON ?= python3
 VENV := .venv
 ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts
 else
 BIN := $(VENV)/bin
 endif
-PORT ?= 8501
 
 # Two workers; a file's tests share what they make. The slowest are printed.
 TESTS := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: app test test-slow test-all lint clean
+.PHONY: app shell test test-slow test-all lint clean
 
+# Streamlit listens where .streamlit/config.toml says, on this machine alone, and without --server.port takes 8501 or the
+# next port that is free. HOST counts only when it is typed behind make: tcsh and conda set one for themselves.
+ifeq ($(origin HOST),command line)
+address := --server.address $(HOST)
+open_to := $(filter-out localhost 127.0.0.1 ::1,$(HOST))
+endif
 app: $(VENV)/.app-installed
-	$(BIN)/python -m streamlit run streamlit_app.py --server.port $(PORT)
+ifneq ($(open_to),)
+	@echo "WARNING: whoever reaches this machine can use the dashboard and see the scans in it; there is no sign-in."
+endif
+	$(BIN)/python -m streamlit run streamlit_app.py $(address) $(PORT:%=--server.port %)
+
+# What the last command left as its status is no failure of make's when a person leaves the shell.
+shell: $(VENV)/.app-installed
+	@echo "stagelens is on the PATH; exit leaves."
+	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" PATH="$(CURDIR)/$(BIN):$$PATH" "$${SHELL:-sh}" || test -t 0
 
 test: $(VENV)/.test-installed
 	$(TESTS) -m "not slow"
@@ -32,18 +48,39 @@ lint: $(VENV)/.test-installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Which Python: start/fits.py, run by each of these, tells; what does not run at all (as pyenv's names of releases that are
+# not set) tells nothing. Those that get TensorFlow go first. In a name ":" stands for a space.
+NAMES := python3.13 python3.12 python3.11 python3 python python3.14 py:-3.13 py:-3.12 py:-3.11 py
+fitting = $(firstword $(foreach name,$(NAMES),$(if $(shell $(subst :, ,$(name)) -m start.fits $(1) 2>/dev/null),$(name))))
+found = $(or $(call fitting,tensorflow),$(call fitting,))
+uv = $(if $(shell uv --version 2>/dev/null),uv venv --quiet --python 3.12 --seed --allow-existing)
+make_venv = $(or $(subst :, ,$(addsuffix :-m:venv,$(found))),$(uv),$(error $(NO_PYTHON)))
+said = $(shell python3 -m start.fits 2>&1 || true)
+NO_PYTHON = $(if $(findstring StageLens,$(said)),$(said),StageLens needs Python 3.11, 3.12 or 3.13, and none was found.) \
+Install one (python.org, or your system's packages), or uv, which brings one; or name yours: make app PYTHON=/path/to/python
+
 $(VENV)/.made:
-	$(PYTHON) -c "import sys; sys.exit('StageLens needs Python 3.11 or newer.' if sys.version_info < (3, 11) else 0)"
+ifdef PYTHON
+	@$(PYTHON) -m start.fits >/dev/null
 	$(PYTHON) -m venv $(VENV)
-	touch $@
+else
+	$(make_venv) $(VENV)
+endif
+	@touch $@
 
 $(VENV)/.app-installed: requirements.txt pyproject.toml $(VENV)/.made
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -e .
-	touch $@
+	@$(BIN)/python -m start.install "StageLens with {backends}: up to {megabytes} MB, some minutes, this once" -r requirements.txt -e .
+	@touch $@
 
 $(VENV)/.test-installed: requirements-dev.txt $(VENV)/.app-installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	touch $@
+	@$(BIN)/python -m start.install "what the tests need: 150 MB, a minute, this once" -r requirements-dev.txt
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build *.egg-info
+
+# The site of docs/, into site/; needs no network once it is installed.
+.PHONY: docs
+docs: $(VENV)/.test-installed
+	$(BIN)/python -m docs.reference_pages
+	$(BIN)/python -m zensical build --clean --strict

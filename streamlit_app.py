@@ -16,8 +16,8 @@ page = st.navigation(
         st.Page("pages/explain.py", title="Explain", icon=":material/troubleshoot:"),
         st.Page("pages/data.py", title="Data", icon=":material/folder_open:"),
         st.Page("pages/train.py", title="Train", icon=":material/fitness_center:"),
-        st.Page("pages/data_leakage.py", title="The leak", icon=":material/water_drop:", url_path="leak"),
-        st.Page("pages/model_cards.py", title="Models", icon=":material/model_training:", url_path="models"),
+        st.Page("pages/data_leakage.py", title="Data leakage", icon=":material/water_drop:"),
+        st.Page("pages/model_cards.py", title="Model cards", icon=":material/model_training:"),
     ],
     position="top",
 )

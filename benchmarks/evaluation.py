@@ -18,16 +18,18 @@ from scipy.special import softmax
 from sklearn import metrics
 
 from core.cohorts.tasks import ALZHEIMER
-from core.evaluation.confounder_analysis import Subjects
+from core.evaluation.bootstrap import REPLICATES
+from core.evaluation.confounders import SubjectFacts
 from core.evaluation.evaluation import evaluate
-from core.evaluation.metrics import REPLICATES, slice_metrics, subject_metrics
+from core.evaluation.metrics import slice_metrics, subject_metrics
 from core.evaluation.predictions import Predictions
+from core.evaluation.scored import scored_table
 from core.networks.recipe import read_recipe
 
 PEOPLE, SLICES, ROUNDS, PEER_REPLICATES = 200, 32, 3, 5
 
 
-def an_evaluation() -> tuple[Predictions, Subjects]:
+def an_evaluation() -> tuple[Predictions, SubjectFacts]:
     """Invent what a network said of the Alzheimer set's people, all tested, with as many for validation."""
     rng, tables = np.random.default_rng(0), []
     for part in ("val", "test"):
@@ -42,7 +44,7 @@ def an_evaluation() -> tuple[Predictions, Subjects]:
         tables.append(table)
     together = pd.concat(tables, ignore_index=True)
     ages = together.drop_duplicates("subject")[["subject"]].assign(age=lambda rows: rng.uniform(40, 95, len(rows)))
-    people = Subjects(ages.rename(columns={"subject": "person"}).reset_index(drop=True))
+    people = SubjectFacts(ages.rename(columns={"subject": "person"}).reset_index(drop=True))
     return Predictions("benchmark", "benchmark", read_recipe("s1_resnet50"), "test", [together]), people
 
 
@@ -76,11 +78,9 @@ def main() -> None:
     """Measure and print."""
     predictions, people = an_evaluation()
     rows = predictions.asked
-    labels = rows["label"].map({name: index for index, name in enumerate(ALZHEIMER.classes)}).to_numpy()
-    logits = rows[[f"logit {name}" for name in ALZHEIMER.classes]].to_numpy()
-    subjects = rows["subject"].to_numpy(str)
-    numbers = np.unique(subjects, return_inverse=True)[1]
-    scores = softmax(logits, axis=1)
+    scored = scored_table(rows, predictions.recipe)
+    labels, numbers = scored.labels, scored.people
+    scores = softmax(scored.logits.astype(np.float64), axis=1)
 
     def floor() -> None:
         for _ in range(REPLICATES):
@@ -89,10 +89,10 @@ def main() -> None:
 
     works: dict[str, Callable[[], object]] = {
         "everything, as `stagelens evaluate --people`": lambda: evaluate(predictions, people),
-        "figures by slice": lambda: slice_metrics(labels, logits, subjects, ALZHEIMER.classes, ordered=True),
-        "figures by person": lambda: subject_metrics(labels, logits, subjects, ALZHEIMER.classes, ordered=True),
+        "metrics by slice": lambda: slice_metrics(scored),
+        "metrics by subject": lambda: subject_metrics(scored),
         "floor: every label and score read once a resample": floor,
-        f"scikit-learn, figures by slice, {PEER_REPLICATES} resamples": lambda: by_scikit_learn(
+        f"scikit-learn, metrics by slice, {PEER_REPLICATES} resamples": lambda: by_scikit_learn(
             labels, scores, numbers, PEER_REPLICATES
         ),
     }
@@ -103,7 +103,7 @@ def main() -> None:
     print(f"{len(rows):,} slices of {PEOPLE} people, {REPLICATES:,} resamples; medians of {ROUNDS} rounds")
     for name, seconds in taken.items():
         print(f"  {name:<56}{statistics.median(seconds):8.2f} s")
-    ours = statistics.median(taken["figures by slice"])
+    ours = statistics.median(taken["metrics by slice"])
     peer = statistics.median(next(reversed(taken.values()))) * REPLICATES / PEER_REPLICATES
     print(f"  scikit-learn for {REPLICATES:,} resamples, by proportion: {peer:.0f} s, {peer / ours:.0f} times as long")
 

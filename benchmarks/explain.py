@@ -95,7 +95,8 @@ class Bench:
 
     def __init__(self, rounds: int, scratch: Path) -> None:
         from core.networks.architectures.network import build_network
-        from core.networks.card import Bundle
+        from core.networks.bundle import Bundle
+        from core.networks.card import untrained_card
         from core.networks.inference.predictor import Predictor
         from core.networks.recipe import Phase, Recipe, Slices
         from core.scans import Scan
@@ -104,7 +105,7 @@ class Bench:
         recipe = Recipe("benchmark", "ResNet50", "alzheimer", "resnet50", SIDE, SIDE, (Phase("head", 1e-3, 1, 1),),
                         start="scratch", slices=Slices(-3, 28, "mean_logit"))  # fmt: skip
         self.network = build_network(recipe)
-        self.predictor = Predictor(Bundle(Path("nowhere"), recipe, {"name": "benchmark"}), self.network)
+        self.predictor = Predictor(Bundle(Path("nowhere"), untrained_card(recipe)), self.network)
         self.keras = Predictor(self.predictor.bundle, self.network, engine="keras")
         rng = np.random.default_rng(0)
         self.intensities = [rng.uniform(0, 255, (SIDE, SIDE)).astype(np.float32) for _ in range(max(BATCHES))]
@@ -278,7 +279,7 @@ def adaptive(bench: Bench, scans: int) -> None:
     """How many points the adaptive rule needs for a completeness error below 1 %, on the shipped bundle."""
     from core.cohorts.synthetic.cohort import synthetic_slices
     from core.explain import explain_arrays
-    from core.networks.card import open_bundle
+    from core.networks.bundle import open_bundle
     from core.networks.inference.predictor import load_predictor
 
     predictor = load_predictor(open_bundle())
@@ -287,7 +288,8 @@ def adaptive(bench: Bench, scans: int) -> None:
     points = np.array([one.checks["points"] for one in found])
     errors = np.array([one.checks["completeness_error"] for one in found], float)
     print(
-        f"\nAdaptive Integrated Gradients, {predictor.bundle.name}, {len(intensities)} synthetic slices, error below 1 %"
+        f"\nAdaptive Integrated Gradients, {predictor.bundle.name}, {len(intensities)} synthetic slices, error below "
+        "1 %"
     )
     quantiles = np.percentile(points, [0, 25, 50, 75, 90, 100]).round().astype(int)
     print("  points: least {}, quarter {}, median {}, three quarters {}, 90 % {}, most {}".format(*quantiles))
@@ -305,7 +307,8 @@ def memory() -> None:
 import sys, numpy as np
 from pathlib import Path
 from core.explain import explain_arrays
-from core.networks.card import Bundle
+from core.networks.bundle import Bundle
+from core.networks.card import untrained_card
 from core.networks.architectures.network import build_network
 from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Phase, Recipe, Slices
@@ -313,7 +316,7 @@ method, backbone, settings = sys.argv[1], sys.argv[2], eval(sys.argv[3])
 side, depth = (128, 128) if "3d" in backbone else (224, None)
 recipe = Recipe("m", "m", "alzheimer", backbone, side, side, (Phase("head", 1e-3, 1, 1),), start="scratch", depth=depth,
                 slices=None if depth else Slices(-3, 28, "mean_logit"))
-predictor = Predictor(Bundle(Path("x"), recipe, {"name": "m"}), build_network(recipe))
+predictor = Predictor(Bundle(Path("x"), untrained_card(recipe)), build_network(recipe))
 shape = (side, side) if depth is None else (depth, side, side)
 grey = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
 explain_arrays(predictor, [grey], [None], method, heights_mm=[12.0], **settings)

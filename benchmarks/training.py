@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from core.networks.devices import accelerated, device_title
 from core.networks.recipe import Augmentation, Phase, Recipe
 from core.networks.subset import Subset
 from core.training.embeddings import EmbeddingStore
+from core.training.listeners import SILENT, Silent
 from core.training.phases import PhaseData, Run, _epoch, run_phase
 
 S1 = Augmentation(rotation_degrees=15, shift=0.1, flip_horizontal=True, flip_vertical=True)
@@ -71,10 +72,6 @@ def lively(network: Network) -> None:
         network.features(scans, training=True)
 
 
-def nothing(*_: object) -> None:
-    """Take steps and records without a word."""
-
-
 def embeddings(side: int) -> None:
     """Measure 1."""
     phase = Phase("head", 1e-3, 10, 10)
@@ -87,7 +84,7 @@ def embeddings(side: int) -> None:
         frozen.mkdir()
         material = PhaseData(through.whole, forward, lambda _: (train.scans, train.labels), (val.scans, val.labels))
         began = time.perf_counter()
-        run_phase(Run(frozen, through, nothing, nothing), phase, 1, material, None)
+        run_phase(Run(frozen, through, SILENT), phase, 1, material, None)
         slow = time.perf_counter() - began
         log = pd.read_csv(frozen / "phase1_log.csv")
         goal = float(log["val_accuracy"].max())
@@ -97,9 +94,10 @@ def embeddings(side: int) -> None:
         stored.mkdir()
         reached: list[float] = []
 
-        def watch(_: int, row: dict[str, float]) -> None:
-            if row["val_accuracy"] >= goal and not reached:
-                reached.append(time.perf_counter() - began)
+        class Watching(Silent):
+            def epoch_ends(self, phase: int, row: Mapping[str, float]) -> None:
+                if row["val_accuracy"] >= goal and not reached:
+                    reached.append(time.perf_counter() - began)
 
         began = time.perf_counter()
         store = EmbeddingStore(stored, through)
@@ -108,7 +106,7 @@ def embeddings(side: int) -> None:
         on_embeddings = PhaseData(
             classifier, compile_model(classifier), lambda _: (given, train.labels), (of_val, val.labels)
         )
-        run_phase(Run(stored, through, nothing, watch), phase, 1, on_embeddings, None)
+        run_phase(Run(stored, through, Watching()), phase, 1, on_embeddings, None)
     words = f"{slow / reached[0]:.1f} x sooner (wanted: 8)" if reached else "not reached"
     print(f"1. frozen, ten epochs: {slow:.1f} s, validation accuracy {goal:.3f}; on embeddings the same "
           f"{f'after {reached[0]:.1f} s' if reached else ''}: {words}")  # fmt: skip
@@ -144,7 +142,7 @@ def loop(side: int, rounds: int) -> None:
     freeze_for(network, phase)
     compile_for_training(network.whole, keras.optimizers.Adam(1e-5), LOSS)
     material = without_validation(network, train)
-    run = Run(Path(), network, nothing, nothing)
+    run = Run(Path(), network, SILENT)
     batches = [
         (train.scans[start : start + BATCH].astype(np.float32), train.labels[start : start + BATCH])
         for start in range(0, len(train.labels), BATCH)
@@ -190,7 +188,7 @@ def generators(side: int, rounds: int) -> None:
                 LOSS,
             )
             material = without_validation(network, train)
-            run = Run(Path(), network, nothing, nothing)
+            run = Run(Path(), network, SILENT)
             contestants = {
                 "notebook": lambda model=peer, data=flow: model.fit(data, epochs=1, verbose=0),
                 "ours": lambda of=run, on=material: _epoch(of, on, 1, 0),
@@ -254,7 +252,7 @@ def gpu(rounds: int) -> None:
     network = build_network(recipe, precision="mixed_bfloat16", for_training=True)
     compile_for_training(network.whole, keras.optimizers.Adam(1e-5), LOSS)
     material = without_validation(network, train)
-    run = Run(Path(), network, nothing, nothing)
+    run = Run(Path(), network, SILENT)
     contestants: dict[str, Callable[[], object]] = {"ours": lambda: _epoch(run, material, 1, 0)}
     if backend_name() == "torch":
         contestants["plain PyTorch"] = plain_torch(train)

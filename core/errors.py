@@ -1,19 +1,19 @@
-"""Everything StageLens refuses to do, as one tree.
+"""Every error of StageLens, as one tree.
 
 StageLensError
-├── ScanError            bytes that are no scan we can read
+├── ScanError            bytes that are not a scan we can read
 │   ├── ChoiceNeeded     several pages, volumes or series, and none was chosen
-│   └── NoHead           a volume that could not be brought into standard space
-├── CohortError          a folder, a table or a split that does not hold together
+│   └── NoHead           a volume that could not be aligned to standard space
+├── CohortError          a folder, a table or a split that is not consistent
 ├── RecipeError          a training recipe with an unknown, missing or impossible value
-├── WeightsError         start weights that cannot be had or do not fit
+├── WeightsError         start weights that cannot be obtained or do not fit
 ├── BundleError          a trained network on disk that is incomplete, damaged or unknown
-├── TrainingError        a run that cannot start or go on
-│   └── Stopped          a run that somebody asked to stop; it can be resumed
-├── OutOfDistribution    a scan unlike those a network was trained on, where an answer was asked for
-└── EmptyHeatmap         an explanation without any positive evidence, where one had to be drawn
+├── TrainingError        a run that cannot start or continue
+│   └── Stopped          a run that was asked to stop; it can be resumed
+├── OutOfDistribution    a scan unlike those a network was trained on, for which a prediction was requested
+└── EmptyHeatmap         an explanation without any positive evidence, of which a picture was requested
 
-Pages and the command line catch the root and show its sentence, which is always one line.
+Pages and the command line catch the root and show its message, which is always one line.
 """
 
 
@@ -22,14 +22,14 @@ class StageLensError(Exception):
 
 
 class ScanError(StageLensError):
-    """The bytes given are not a scan that can be read; says what came and what is accepted."""
+    """The bytes given are not a scan that can be read; the message says what they are and what is accepted."""
 
 
 class ChoiceNeeded(ScanError):
-    """What was given holds several scans and the caller must choose one.
+    """The files given hold several scans and the caller must choose one.
 
     Attributes:
-        choices: One short description each; they are counted from 1.
+        choices: A short description of each; they are counted from 1.
     """
 
     def __init__(self, message: str, choices: tuple[str, ...]) -> None:
@@ -38,7 +38,7 @@ class ChoiceNeeded(ScanError):
 
 
 class NoHead(ScanError):
-    """A volume could not be brought into standard space, so nothing is said about it."""
+    """A volume could not be aligned to standard space, so no prediction is made for it."""
 
 
 class CohortError(StageLensError):
@@ -46,7 +46,7 @@ class CohortError(StageLensError):
 
 
 class RecipeError(StageLensError):
-    """A recipe is not valid; says which key and what was expected."""
+    """A recipe is not valid; the message names the key and what was expected."""
 
 
 class WeightsError(StageLensError):
@@ -62,12 +62,12 @@ class TrainingError(StageLensError):
 
 
 class Stopped(TrainingError):
-    """Somebody asked a run to stop."""
+    """A run was asked to stop."""
 
 
 class OutOfDistribution(StageLensError):
-    """The scan does not look like what the network was trained on, so that its answer means nothing."""
+    """The scan is unlike those the network was trained on, so its prediction would be meaningless."""
 
 
 class EmptyHeatmap(StageLensError):
-    """The heatmap holds no positive evidence, so there is nothing to draw."""
+    """The heatmap contains no positive evidence, so there is nothing to draw."""

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 
 class Record(Protocol):
-    """What every registry record has: a unique name and a priority (lower is asked first)."""
+    """What every registry record has: a unique name and a priority (lower comes first)."""
 
     @property
     def name(self) -> str:
@@ -18,7 +18,7 @@ class Record(Protocol):
 
     @property
     def priority(self) -> int:
-        """Lower is asked first."""
+        """Lower comes first."""
         ...
 
 

@@ -1,7 +1,7 @@
 """What is measured, as types: every number with its interval, until somebody prints it.
 
-They hold what was computed elsewhere and compute nothing. Each reads and writes JSON: NaN, a figure that is undefined,
-is null there. `read` refuses what does not fit.
+They hold what was computed elsewhere and compute nothing. Each reads and writes JSON: NaN, an undefined number,
+is null there. `read` rejects what does not fit.
 """
 
 from typing import Annotated, Any, Literal, TypeVar
@@ -81,7 +81,17 @@ class Metrics:
     def some(self, names: tuple[str, ...]) -> "Metrics":
         """Return these metrics only, without classes and confusion matrix."""
         chosen = {name: self.estimates[name] for name in names if name in self.estimates}
-        return Metrics(self.unit, self.n, self.people, chosen, {}, (), self.classes, self.notes, self.method)
+        return Metrics(
+            unit=self.unit,
+            n=self.n,
+            people=self.people,
+            estimates=chosen,
+            by_class={},
+            confusion=(),
+            classes=self.classes,
+            notes=self.notes,
+            method=self.method,
+        )
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -249,6 +259,127 @@ class Confounders:
     groups: tuple[GroupMetrics, ...]
     subgroups: tuple[Subgroup, ...]
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, config=STRICT)
+class YesOrNo:
+    """Metrics of a binary decision.
+
+    Attributes:
+        accuracy: Fraction of people decided rightly.
+        balanced_accuracy: Mean of sensitivity and specificity.
+        sensitivity: Fraction of the impaired found; NaN without any.
+        specificity: Fraction of the others left alone; NaN without any.
+        auc: AUC; NaN if only one kind is there.
+        people: How many people.
+    """
+
+    accuracy: float
+    balanced_accuracy: float
+    sensitivity: Number
+    specificity: Number
+    auc: Number
+    people: int
+
+
+@dataclass(frozen=True, config=STRICT)
+class RepeatMetrics:
+    """The metrics of one repeat: everybody is tested once, by a network that never saw them."""
+
+    repeat: int
+    by_slice: Metrics
+    by_subject: Metrics | None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Spread:
+    """Mean and standard deviation of a metric over folds; `sd` is None for one fold."""
+
+    mean: float
+    sd: float | None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Impaired:
+    """Impaired or not, each person decided at the threshold that was best for the validation people of their fold."""
+
+    decided: YesOrNo
+    thresholds: tuple[float, ...]
+
+
+@dataclass(frozen=True, config=STRICT)
+class FoldsSummary:
+    """What a cross-validation has found so far.
+
+    Attributes:
+        recipe: Its name.
+        finished: Names of the folds that are finished.
+        wanted: Of all.
+        repeats: Of those with a finished fold.
+        per_fold: Of the headline metrics, by subject where people are known.
+        impaired: One a repeat, for stages of Alzheimer's disease.
+    """
+
+    recipe: str
+    finished: tuple[str, ...]
+    wanted: tuple[str, ...]
+    repeats: tuple[RepeatMetrics, ...]
+    per_fold: dict[str, Spread]
+    impaired: tuple[Impaired, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        values: dict[str, Any] = write(self)
+        return values
+
+
+@dataclass(frozen=True, config=STRICT)
+class SchemeAccuracy:
+    """What a recipe reaches where scans are split in one way.
+
+    Attributes:
+        name: Of the way.
+        title: The same in words.
+        by: "slice" or "subject".
+        permuted_labels: Whether the people's classes were shuffled among them, a control.
+        accuracy: Over slices, its interval over people.
+    """
+
+    name: str
+    title: str
+    by: Unit
+    permuted_labels: bool
+    accuracy: Estimate
+
+
+@dataclass(frozen=True, config=STRICT)
+class Leakage:
+    """What a recipe reaches in each way of splitting.
+
+    Attributes:
+        recipe: Its title.
+        slices: How many scans.
+        people: How many people.
+        largest_class: The most frequent class.
+        always_largest: Accuracy of always answering it.
+        schemes: The ways.
+    """
+
+    recipe: str
+    slices: int
+    people: int
+    largest_class: str
+    always_largest: float
+    schemes: tuple[SchemeAccuracy, ...]
+
+    def accuracy(self, name: str) -> Estimate:
+        """Return what is reached in the way of a name."""
+        return next(scheme.accuracy for scheme in self.schemes if scheme.name == name)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        values: dict[str, Any] = write(self)
+        return values
 
 
 def write(value: Any) -> Any:

@@ -25,7 +25,7 @@ def within_frame(page: str) -> None:
 
 
 def is_in_distribution(prediction: Prediction, key: str) -> bool:
-    """Say so where a scan is foreign to the network, before any stage, and let the person decide to look all the same.
+    """Say so where a scan is out of distribution, before any stage, and let the person decide to look anyway.
 
     Args:
         prediction: What the network says of the scan.

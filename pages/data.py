@@ -1,5 +1,6 @@
 """Data: point at a folder of scans, see what is in it and whose, split it, and look at its balance."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,16 +13,16 @@ from core.cohorts.upload import unpack_cohort
 from core.errors import StageLensError
 from core.explain import png_bytes
 from core.files import write_table
-from core.networks.recipe import Oversampling
+from core.networks.recipe import Oversampling, OversamplingMethod
 from core.reporting.plots.cohorts import class_balance, embedding_map
 from core.reporting.text.cohorts import audit_text, split_text
-from core.runs.folder import workspace
+from core.runs.workspace import workspace
 from core.workflows.embedding_map import SPLIT_TITLES, audited, gallery, map_embeddings
 from core.workflows.library import card_titles
 from pages import within_frame
 
 PIXELS = "Pixels, 32 × 32"
-METHODS = {
+METHODS: dict[str, OversamplingMethod] = {
     "SMOTE": "smote",
     "Borderline SMOTE": "borderline_smote",
     "SVM SMOTE": "svm_smote",
@@ -90,7 +91,10 @@ def show_split(found: Audit, folder: Path) -> None:
     st.subheader("Split", anchor=False)
     schemes = {key: title for key, title in SPLIT_TITLES.items() if key != "folder" or _has_parts(found.table)}
     by = st.radio(
-        "Who trains, who tests?", list(schemes), format_func=schemes.__getitem__, index=0 if found.people_known else 1
+        "How should people be divided?",
+        list(schemes),
+        format_func=schemes.__getitem__,
+        index=0 if found.people_known else 1,
     )
     columns = st.columns([1, 3])
     seed = int(columns[0].number_input("Seed", 0, 2**31 - 1, 1))
@@ -101,25 +105,25 @@ def show_split(found: Audit, folder: Path) -> None:
         st.error(str(error), icon=":material/error:")
         return
     described = describe_split(split)
-    st.code(split_text({**described, "subject_overlap": None}), language=None)
-    if described["subject_overlap"]:
-        st.warning(described["subject_overlap"], icon=":material/warning:")
+    st.code(split_text(replace(described, subject_overlap=None)), language=None)
+    if described.subject_overlap:
+        st.warning(described.subject_overlap, icon=":material/warning:")
     if by == "subject" and not found.people_known:
         st.warning(
             "People cannot be told apart here; near copies are kept together instead.", icon=":material/warning:"
         )
-    if st.button("Write the split", type="primary", icon=":material/save:", disabled=not _plain(name)):
+    if st.button("Save split", type="primary", icon=":material/save:", disabled=not _plain(name)):
         path = workspace("splits") / f"{_plain(name)}.csv"
         write_table(path, split)
-        st.success(f"Written: {path.name}. The page Train offers it now.", icon=":material/check:")
+        st.success(f"Saved: {path.name}. The page Train offers it now.", icon=":material/check:")
 
 
 def show_balance(found: Audit) -> None:
     """Show the classes before and after oversampling, with a map of the embeddings."""
     st.subheader("Balance and embeddings", anchor=False)
     st.caption(
-        "Oversampling invents embeddings between real ones. The map shows both; near dots look alike to the network "
-        "that embedded them. Distances across a map mean little."
+        "Oversampling makes synthetic embeddings between real ones. The map shows both; near dots look alike to the "
+        "network that embedded them. Distances across a map mean little."
     )
     columns = st.columns(4)
     method = columns[0].selectbox("Oversampling", list(METHODS))
@@ -130,13 +134,11 @@ def show_balance(found: Audit) -> None:
     layout = columns[3].selectbox("Map", ["PCA", "UMAP"])
     if not st.button("Draw the map", icon=":material/scatter_plot:"):
         return
-    oversampling = Oversampling(METHODS[method], target, 5)  # type: ignore[arg-type]
+    oversampling = Oversampling(METHODS[method], target, 5)
     chosen = None if model == PIXELS else model
     with st.spinner("Embedding the scans …"):
         try:
-            drawn = map_embeddings(
-                found.table, found.task.classes, chosen, oversampling, umap=layout == "UMAP", seed=0
-            )  # fmt: skip
+            drawn = map_embeddings(found.table, found.task.classes, chosen, oversampling, umap=layout == "UMAP", seed=0)
         except StageLensError as error:
             st.error(str(error), icon=":material/error:")
             return

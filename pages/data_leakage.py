@@ -1,13 +1,13 @@
 """Why 98.6 % is not 98.6 %: the leak of a random split, measured on the person's own folder."""
 
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
 from core.errors import StageLensError
 from core.networks.recipe import read_recipe
 from core.reporting.plots.leakage import leakage_bars
+from core.results import Leakage
 from core.workflows.embedding_map import audited
 from core.workflows.leakage import BASELINE, FOLDS, measure_leakage
 from pages import within_frame
@@ -25,29 +25,29 @@ READING = """
 - **Slices split at random** is the published protocol. Most test pictures have a near copy among the training
   pictures.
 - **People split** asks what a doctor asks: is it right on somebody it has never seen?
-- **Classes drawn by lot** is the proof. Every person gets a class from a hat, so disease cannot be learned at all.
+- **Random labels** are the control. Every person gets a random class, so disease cannot be learned at all.
   Where slices are split at random the figure stays where it was: it has been measuring who is who.
 - **The dotted line** is what always answering the largest class achieves. Bars are 95 % intervals over people.
 
-A figure by slice is neither right nor wrong: it answers another question. StageLens splits by person unless it is told
-otherwise, and puts both figures side by side.
+Accuracy by slice is neither right nor wrong: it answers another question. StageLens keeps each person in one
+part unless it is told otherwise, and puts both numbers side by side.
 """
 
 
 @st.cache_data(max_entries=5, show_spinner=False)
-def measure(folder: str, changed: float) -> dict[str, Any]:
+def measure(folder: str, changed: float) -> Leakage:
     """Measure a folder once for everybody; anew when it has changed."""
     del changed  # part of the key
-    return measure_leakage(audited(folder).table, read_recipe(BASELINE)).as_dict()
+    return measure_leakage(audited(folder).table, read_recipe(BASELINE))
 
 
-def show(values: dict[str, Any]) -> None:
+def show(found: Leakage) -> None:
     """Show the bars and how to read them."""
-    by_slice, by_subject = (values[name]["accuracy"] for name in ("by_slice", "by_subject"))
-    st.subheader(f"{by_slice:.1%} is {by_subject:.1%} on people never seen", anchor=False)
-    st.plotly_chart(leakage_bars(values), width="stretch", config={"displayModeBar": False}, key="leak")
-    counted = f"{values['slices']:,} slices of {values['people']:,} people"
-    st.caption(f"{values['recipe']}. {counted}; {FOLDS} folds, every slice tested once.")
+    by_slice, by_subject = (found.accuracy(name).value for name in ("by_slice", "by_subject"))
+    st.subheader(f"{100 * by_slice:.1f} % on shuffled slices, {100 * by_subject:.1f} % on new people", anchor=False)
+    st.plotly_chart(leakage_bars(found), width="stretch", config={"displayModeBar": False}, key="leak")
+    counted = f"{found.slices:,} slices of {found.people:,} people"
+    st.caption(f"{found.recipe}. {counted}; {FOLDS} folds, every slice tested once.")
     st.markdown(READING)
 
 

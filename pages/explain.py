@@ -24,7 +24,8 @@ from core.reporting.plots.heatmaps import (
     path_curve,
     stability_bars,
 )
-from core.reporting.text.predictions import belief_text
+from core.reporting.text.numbers import sentence
+from core.reporting.text.predictions import set_text
 from core.scans import Scan, read_scan
 from core.workflows.explain import asked_of, path_frames
 from core.workflows.library import card_titles, default_model, sample_heights, sample_scans
@@ -52,7 +53,7 @@ def choose_scan() -> tuple[Scan, float | None] | None:
     if scan.is_volume:
         st.info("This page looks at one slice; volumes are read under *Read a scan*.", icon=":material/info:")
         return None
-    known = sample.number_input("Height of the slice (mm above the commissures), if known", -70, 100, None)
+    known = sample.number_input("Height of the slice (mm above the AC–PC line), if known", -70, 100, None)
     return scan, None if known is None else float(known)
 
 
@@ -77,12 +78,12 @@ def map_of(scan: Scan, model: str, name: str, method: str, height: float | None,
 
 
 def show_map(scan: Scan, found: Explanation, key: str, *, kind: str, colours: str) -> None:
-    """Show one map with what it shows, what it does not, and its source; a doubtful one only when asked for."""
+    """Show one map with what it shows, what it does not, and its source; an unreliable one only on request."""
     record = explainer(found.method)
     st.markdown(f"**{record.title}**  \nfor {found.class_name}")
     wanted = True
     if found.failed_checks:
-        st.warning("**Explanation unreliable.** " + " ".join(_sentence(warning) for warning in found.failed_checks))
+        st.warning("**Explanation unreliable.** " + " ".join(map(sentence, found.failed_checks)))
         wanted = st.toggle("Show the map anyway", key=f"anyway {key}")
     try:
         picture = drawn_map(scan, found, kind=kind, colours=colours) if wanted else scan.picture()
@@ -90,10 +91,6 @@ def show_map(scan: Scan, found: Explanation, key: str, *, kind: str, colours: st
     except EmptyHeatmap as empty:
         st.info(str(empty), icon=":material/info:")
     st.caption(f"{found.shows} {record.hides} *{record.source}.*")
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:]
 
 
 def show_methods(scan: Scan, model: str, classes: list[str], methods: list[str], height: float | None) -> None:
@@ -108,25 +105,24 @@ def show_methods(scan: Scan, model: str, classes: list[str], methods: list[str],
         for column, method in zip(columns, methods, strict=False):
             with column:
                 try:
-                    found = map_of(scan, model, name, method, height)
+                    found = map_of(scan, model, name, method, height=height)
                 except StageLensError as error:
                     st.info(f"{explainer(method).title}: {error}", icon=":material/info:")
                     continue
                 show_map(scan, found, f"{name} {method}", kind=kind, colours=colours)
     st.image(png_bytes(heatmap_legend(colours=colours)), caption="none … strongest evidence in this scan", width=320)
-    made = [map_of(scan, model, classes[0], method, height) for method in methods if method != "regions"]
+    made = [map_of(scan, model, classes[0], method, height=height) for method in methods if method != "regions"]
     if len(made) > 1:
         st.markdown(
-            "**Do the methods agree?** Correlation of their maps, and the share of the strongest tenth in common."
+            "**Do the methods agree?** Correlation of their maps, and the fraction of the strongest tenth in common."
         )
         st.dataframe(agreement_table(made), width="stretch")
         st.caption(
-            "Methods that disagree cannot all be right; methods that agree can all be wrong, as most share the same "
-            "gradient. "
-            "*Krishna et al., The Disagreement Problem in Explainable Machine Learning, TMLR 2024.*"
+            "Methods that disagree cannot all be right; methods that agree can all be wrong, as most have the same "
+            "gradient. *Krishna et al., The Disagreement Problem in Explainable Machine Learning, TMLR 2024.*"
         )
     if len(classes) > 1:
-        one, other = (map_of(scan, model, name, methods[0], height) for name in classes[:2])
+        one, other = (map_of(scan, model, name, methods[0], height=height) for name in classes[:2])
         apart = difference(one, other)
         plain, drawn = st.columns(2)
         plain.image(png_bytes(scan.picture()), caption="The scan", width="stretch")
@@ -136,10 +132,9 @@ def show_methods(scan: Scan, model: str, classes: list[str], methods: list[str],
             except EmptyHeatmap:
                 st.info("The two maps are the same.", icon=":material/info:")
         st.caption(
-            "The difference of two maps shows what tells the classes apart for this method; what both classes share "
-            "cancels. "
-            "It has no source of its own: it is the map of the difference of two logits only for methods that are "
-            "linear in them."
+            "The difference of two maps shows what tells the classes apart for this method; what both classes have "
+            "in common cancels. It has no source of its own: it is the map of the difference of two logits only for "
+            "methods that are linear in them."
         )
 
 
@@ -150,7 +145,7 @@ def show_layers(scan: Scan, model: str, name: str, height: float | None) -> None
     columns = st.columns(max(3, len(chosen)))
     for column, layer in zip(columns, chosen, strict=False):
         with column:
-            found = map_of(scan, model, name, "layer-cam", height, layers=(layer,))
+            found = map_of(scan, model, name, "layer-cam", height=height, layers=(layer,))
             st.markdown(f"**{layer}**")
             show_map(scan, found, f"layer {layer}", kind="evidence", colours="inferno")
     st.caption(
@@ -162,15 +157,16 @@ def show_layers(scan: Scan, model: str, name: str, height: float | None) -> None
 def show_path(scan: Scan, model: str, name: str, height: float | None) -> None:
     """Move along the path of Integrated Gradients."""
     alphas = np.linspace(0, 1, FRAMES)
-    images, logits = remembered(("path", scan.name, model, name), lambda: path_frames(
-        predictor_of(model), scan, name, alphas.tolist()))  # fmt: skip
+    images, logits = remembered(
+        ("path", scan.name, model, name), lambda: path_frames(predictor_of(model), scan, name, alphas.tolist())
+    )
     at = st.slider("Along the path from black to the scan", 0, FRAMES - 1, FRAMES // 2, format="%d / 10")
     picture, curve = st.columns([1, 2])
     picture.image(
         png_bytes(images[at].round().astype(np.uint8)), caption=f"{alphas[at]:.0%} of the scan", width="stretch"
     )
     curve.plotly_chart(path_curve(alphas.tolist(), logits, name, at), width="stretch", config=NO_BAR)
-    found = map_of(scan, model, name, "integrated-gradients", height)
+    found = map_of(scan, model, name, "integrated-gradients", height=height)
     checks = found.checks
     error = "not defined" if checks["completeness_error"] is None else f"{checks['completeness_error']:.2%}"
     st.markdown(
@@ -187,11 +183,13 @@ def show_path(scan: Scan, model: str, name: str, height: float | None) -> None:
 def show_noise(scan: Scan, model: str, name: str, method: str, height: float | None) -> None:
     """Watch a map change with small changes of the scan, and measure by how much."""
     copies = st.slider("Changed copies of each kind", 3, 30, 10)
-    found = remembered(("stability", scan.name, model, name, method, copies), lambda: stability(
-        predictor_of(model), scan, name, method, copies=copies, height_mm=height))  # fmt: skip
+    found = remembered(
+        ("stability", scan.name, model, name, method, copies),
+        lambda: stability(predictor_of(model), scan, name, method, copies=copies, height_mm=height),
+    )
     (st.success if found.holds else st.warning)(f"{explainer(method).title}: {found.verdict}")
     st.plotly_chart(stability_bars(found), width="stretch", config=NO_BAR)
-    reference = map_of(scan, model, name, method, height)
+    reference = map_of(scan, model, name, method, height=height)
     shown = {"as it came": reference.heatmap, **found.examples, "varies by": found.variability}
     for start in range(0, len(shown), 5):
         for column, (title, heat) in zip(st.columns(5), list(shown.items())[start : start + 5], strict=False):
@@ -217,30 +215,33 @@ def show_sanity(scan: Scan, model: str, name: str, method: str, height: float | 
     left, right = st.columns(2)
     with left:
         st.markdown("**Is it the trained weights that draw the map?**")
-        if st.button("Make the network forget, layer by layer"):
-            st.session_state[f"cascade {method}"] = True
-        if st.session_state.get(f"cascade {method}"):
-            steps = remembered(("cascading-randomisation", scan.name, model, method), lambda: cascading_randomisation(
-                predictor_of(model), [scan], method, heights_mm=[height]))  # fmt: skip
+        if st.button("Randomise the network layer by layer"):
+            st.session_state[f"randomised {method}"] = True
+        if st.session_state.get(f"randomised {method}"):
+            steps = remembered(
+                ("cascading-randomisation", scan.name, model, method),
+                lambda: cascading_randomisation(predictor_of(model), [scan], method, heights_mm=[height]),
+            )
             st.plotly_chart(cascading_randomisation_curve(steps), width="stretch", config=NO_BAR)
         st.caption(
             "Layers get random weights from the answer downwards; the map should lose its likeness to the trained "
-            "one. Passing "
-            "does not make a map right, failing makes it worthless. *Adebayo et al., NeurIPS 2018.*"
+            "one. Passing does not make a map right, failing makes it worthless. *Adebayo et al., NeurIPS 2018.*"
         )
     with right:
-        st.markdown("**Does the answer hang on the places it points to?**")
+        st.markdown("**Does the answer depend on the highlighted areas?**")
         if st.button("Delete and insert"):
             st.session_state[f"faithful {method}"] = True
         if st.session_state.get(f"faithful {method}"):
-            made = map_of(scan, model, name, method, height)
-            found = remembered(("faithful", scan.name, model, name, method), lambda: faithfulness(
-                asked_of(predictor_of(model), scan, name, height), made))  # fmt: skip
+            made = map_of(scan, model, name, method, height=height)
+            found = remembered(
+                ("faithful", scan.name, model, name, method),
+                lambda: faithfulness(asked_of(predictor_of(model), scan, name, height), made),
+            )
             st.plotly_chart(faithfulness_curves(found), width="stretch", config=NO_BAR)
             for warning in found.failed_checks:
                 st.warning(f"Explanation unreliable: {warning}")
         st.caption(
-            "The strongest places are blackened first, or brought into focus first; random places of the same "
+            "The highlighted pixels are blackened first, or brought into focus first; random pixels of the same "
             "coarseness stand "
             "beside. Half-deleted scans are unlike any the network knows. *Petsiuk et al., RISE, BMVC 2018.*"
         )
@@ -279,7 +280,7 @@ def main() -> None:
         return
     said = prediction.as_dict(force=True)
     st.caption(
-        f"The network says {prediction.answer} ({said['probabilities'][prediction.answer]:.0%}). {belief_text(said)}"
+        f"The network says {prediction.answer} ({said['probabilities'][prediction.answer]:.0%}). {set_text(said)}"
     )
     maps, layers, path, noise, sanity, exact = st.tabs(
         ["Side by side", "Layers", "The path", "Noise", "Sanity check", "Values"]
@@ -287,20 +288,20 @@ def main() -> None:
     first = methods[0]
     try:
         with maps:
-            show_methods(scan, model, classes, methods, height)
+            show_methods(scan, model, classes, methods, height=height)
         with layers:
             show_layers(scan, model, classes[0], height)
         with path:
             show_path(scan, model, classes[0], height)
         with noise:
-            show_noise(scan, model, classes[0], first, height)
+            show_noise(scan, model, classes[0], first, height=height)
         with sanity:
-            show_sanity(scan, model, classes[0], first, height)
+            show_sanity(scan, model, classes[0], first, height=height)
         with exact:
-            found = map_of(scan, model, classes[0], first, height)
+            found = map_of(scan, model, classes[0], first, height=height)
             st.plotly_chart(heatmap_plot(scan.picture(), found), width="stretch")
             st.caption(
-                f"{found.shows} Point at a place to read its value; the values have the unit of the method, not of "
+                f"{found.shows} Point at a pixel to read its value; the values have the unit of the method, not of "
                 f"truth. *{explainer(first).source}.*"
             )
     except StageLensError as error:

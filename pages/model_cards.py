@@ -1,17 +1,18 @@
-"""Models: the card of every network, with its figures on unseen people beside the published way of counting."""
-
-from typing import Any
+"""Model cards: the card of every network, with its metrics on unseen people beside the published way of counting."""
 
 import streamlit as st
 
 from core.errors import StageLensError
-from core.networks.card import Bundle, bundle_names, open_bundle
+from core.networks.bundle import Bundle, bundle_names, open_bundle
+from core.networks.card import Card
 from core.reporting.model_card import card_page, model_card
 from core.reporting.plots.evaluation import confusion_plot
 from core.reporting.tables import metrics_table, uncertainty_tiles
+from core.reporting.text.numbers import sentence
+from core.results import Metrics
 from pages import within_frame
 
-SPLITTERS = {
+TITLES = {
     "by_subject": "Unseen people, each counted once",
     "by_slice": "Unseen people, every slice counted",
     "published": "Published protocol, every slice counted",
@@ -21,28 +22,28 @@ SPLITTERS = {
 def show_card(bundle: Bundle) -> None:
     """Show one card."""
     card = bundle.card
-    st.header(card["title"], anchor=False)
-    st.caption(f"`{card['name']}` · trained {card['date']} · {card['intended_use']}")
+    st.header(card.title, anchor=False)
+    st.caption(f"`{card.name}` · trained {card.date} · {card.intended_use}")
     st.dataframe(metrics_table(card), width="stretch", hide_index=True)
-    if card["published_protocol"]:
+    if card.published_protocol is not None:
         st.info(
-            "The last column is how most published figures on these images are made. There the test shows the network "
+            "The last column is how most published numbers on these images are made. There the test shows the network "
             "other slices of the very people it was trained on: it measures recognition of people, not of disease.",
             icon=":material/compare_arrows:",
         )
-    for warning in (card.get("confounders") or {}).get("warnings", ()):
-        st.warning(warning[:1].upper() + warning[1:], icon=":material/warning:")
-    schemes = {key: metrics for key, metrics in units(card).items() if metrics is not None}
-    as_fraction = st.toggle("Confusion matrices in per cent of each row", key=f"share {card['name']}")
-    for column, (key, metrics) in zip(st.columns(len(schemes)), schemes.items(), strict=True):
+    for warning in card.confounders.warnings if card.confounders is not None else ():
+        st.warning(sentence(warning), icon=":material/warning:")
+    measured = {key: metrics for key, metrics in units(card).items() if metrics is not None}
+    as_fraction = st.toggle("Confusion matrices in per cent of each row", key=f"fraction {card.name}")
+    for column, (key, metrics) in zip(st.columns(len(measured)), measured.items(), strict=True):
         with column:
-            st.markdown(f"**{SPLITTERS[key]}**")
+            st.markdown(f"**{TITLES[key]}**")
             plot = confusion_plot(metrics, as_fraction=as_fraction)
-            st.plotly_chart(plot, width="stretch", config={"displayModeBar": False}, key=f"{card['name']} {key}")
-            for note in metrics["notes"]:
+            st.plotly_chart(plot, width="stretch", config={"displayModeBar": False}, key=f"{card.name} {key}")
+            for note in metrics.notes:
                 st.caption(note)
     st.subheader("What it cannot do", anchor=False)
-    st.markdown("\n".join(f"- {limit}" for limit in card["limits"]))
+    st.markdown("\n".join(f"- {limit}" for limit in card.limits))
     tiles = uncertainty_tiles(card)
     if tiles:
         st.subheader("How far to believe it", anchor=False)
@@ -53,20 +54,20 @@ def show_card(bundle: Bundle) -> None:
         st.markdown(text.partition("\n\n")[2].replace("\n## ", "\n#### ").removeprefix("## "))
     with st.container(horizontal=True):
         for suffix, data, kind in (("md", text, "text/markdown"), ("html", card_page(bundle), "text/html")):
-            name = f"{card['name']}_card.{suffix}"
+            name = f"{card.name}_card.{suffix}"
             st.download_button(f"Model card (.{suffix})", data, name, kind, key=name, on_click="ignore")
 
 
-def units(card: dict[str, Any]) -> dict[str, Any]:
-    """Return the figures of a card by way of counting."""
-    published = card["published_protocol"] or {}
-    return {"by_subject": card["by_subject"], "by_slice": card["by_slice"], "published": published.get("by_slice")}
+def units(card: Card) -> dict[str, Metrics | None]:
+    """Return the metrics of a card by way of counting."""
+    published = card.published_protocol.by_slice if card.published_protocol is not None else None
+    return {"by_subject": card.by_subject, "by_slice": card.by_slice, "published": published}
 
 
 def main() -> None:
     """Run the page."""
     within_frame("pages/model_cards.py")
-    st.title("Models", anchor=False)
+    st.title("Model cards", anchor=False)
     names = bundle_names()
     if not names:
         st.info("There is no model in the models folder yet; `stagelens train` makes one.")

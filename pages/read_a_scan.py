@@ -10,13 +10,13 @@ from core.explain.reading import Reading
 from core.reporting.pictures.overlays import heatmap_picture, registration_check, slice_picture
 from core.reporting.pictures.windowing import crosshair_picture, position_mm, window_limits, with_edge_letters
 from core.reporting.plots.probabilities import probability_bars, slice_curves
-from core.reporting.text.predictions import either, space_text
+from core.reporting.text.numbers import either, sentence
+from core.reporting.text.predictions import space_text
 from core.scans import Scan, read_scan, separate_scans
 from core.scans.planes import PLANES
 from core.scans.registration.standard_space import StandardHead
-from core.workflows.head_volumes import standard_head
 from core.workflows.library import card_titles, default_model, reads_volumes, sample_scans
-from core.workflows.predict import predictor_of, read_scans
+from core.workflows.predict import predictor_of, read_scans, standard_head
 from pages import is_in_distribution, within_frame
 
 PREDICTED = "the predicted class"
@@ -107,10 +107,10 @@ def show(label: str, reading: Reading, opacity: float) -> None:
             return
         heading.subheader(f"{label}: {prediction.answer}", anchor=False)
         if prediction.possible is not None and prediction.calibration is not None:
-            fraction = f"{prediction.calibration.coverage:.0%}"
+            tested = prediction.calibration.tested
             st.markdown(
-                f"Not ruled out: **{either(prediction.possible)}**",
-                help=f"A promise kept for {fraction} of people the network has not seen.",
+                f"Compatible with: **{either(prediction.possible)}**",
+                help=f"In testing, this list contained the true class for {tested}." if tested else None,
             )
         index = _chosen_slice(label, reading)
         explanation = reading.explanations[index]
@@ -158,7 +158,7 @@ def worth_showing(explanation: Explanation, key: str) -> bool:
     """Say so where a check failed, and let the person decide whether to look all the same."""
     if not explanation.failed_checks:
         return True
-    st.warning("**Explanation unreliable.** " + " ".join(one[0].upper() + one[1:] for one in explanation.failed_checks))
+    st.warning("**Explanation unreliable.** " + " ".join(map(sentence, explanation.failed_checks)))
     return bool(st.toggle("Show the map anyway", key=f"anyway {key}"))
 
 
@@ -168,7 +168,7 @@ def _chosen_slice(label: str, reading: Reading) -> int:
     if not heights:
         return 0
     height = st.select_slider(
-        "Slice the network used (mm above the commissures)",
+        "Slice the network used (mm above the AC–PC line)",
         heights,
         heights[reading.strongest],
         key=f"slice {label} {reading.scan.name}",
@@ -184,8 +184,7 @@ def show_volume(label: str, reading: Reading, head: StandardHead, index: int) ->
         curves = slice_curves(prediction.heights_mm, prediction.slice_probabilities, prediction.classes, index)
         st.plotly_chart(curves, width="stretch", config={"displayModeBar": False}, key=f"curves {label}")
     values = reading.as_dict()
-    said = space_text(values["standard_space"], values.get("slices", []))
-    st.caption(f"{said[0].upper()}{said[1:]}.")
+    st.caption(space_text(values["standard_space"], values.get("slices", [])))
     planes, check = st.tabs(["Head in three planes", "Registration check"])
     with planes:
         show_planes(label, head, prediction.heights_mm)
@@ -217,7 +216,7 @@ def show_check(head: StandardHead) -> None:
     )
     st.caption(
         f"Verdict: {quality.verdict}. Correlation with the template {quality.similarity:.2f}, "
-        f"{quality.overlap:.0%} of the brain's place filled, size {quality.scales[0]:.2f} to {quality.scales[1]:.2f} "
+        f"{quality.overlap:.0%} of the brain covered, size {quality.scales[0]:.2f} to {quality.scales[1]:.2f} "
         f"of the template, shear {quality.shear:.2f}."
     )
 

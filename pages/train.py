@@ -6,15 +6,23 @@ from pathlib import Path
 import streamlit as st
 
 from core.errors import StageLensError
-from core.networks.card import models_folder
+from core.networks.bundle import models_folder
 from core.networks.recipe import Recipe, read_recipe, recipe_names, with_settings
 from core.reporting.plots.training import learning_curves, runs_curves
 from core.reporting.tables import runs_table
 from core.reporting.text.evaluation import metrics_text
 from core.runs import jobs
-from core.runs.folder import BUNDLE_FOLDER, card_of_run, read_logs, workspace, write_recipe
+from core.runs.folder import BUNDLE_FOLDER, card_of_run, is_finished, read_logs, write_recipe
+from core.runs.status import STATUS_FILE, list_runs, read_status
+from core.runs.workspace import workspace
 from pages import within_frame
 
+METRIC_NAMES = {
+    "accuracy": "Training accuracy",
+    "loss": "Training loss",
+    "val_accuracy": "Validation accuracy",
+    "val_loss": "Validation loss",
+}
 ICONS = {
     "starting": ":material/hourglass_empty:",
     "queued": ":material/schedule:",
@@ -81,7 +89,7 @@ def begin() -> None:
     ready = bool(name.strip()) and (wanted.start != "file" or bool(weights))
     if st.button("Start", type="primary", icon=":material/play_arrow:", disabled=not ready):
         folder = workspace("runs") / "".join(one if one.isalnum() or one in "_-" else "_" for one in name.strip())
-        if (folder / jobs.STATUS_FILE).exists():
+        if (folder / STATUS_FILE).exists():
             st.error(f"There is a run {folder.name} already; choose another name.", icon=":material/error:")
             return
         start(folder, wanted, split, weights)
@@ -102,7 +110,7 @@ def start(folder: Path, recipe: Recipe, split: Path, weights: str | None) -> Non
 @st.fragment(run_every=2)
 def watch(folder: Path) -> None:
     """Show how a run stands; looks again every two seconds and touches nothing."""
-    status = jobs.read_status(folder)
+    status = read_status(folder)
     if status is None:
         st.info("This run has not said anything yet.")
         return
@@ -113,7 +121,7 @@ def watch(folder: Path) -> None:
         st.progress(min(status.batch / status.batches, 1.0), f"batch {status.batch} of {status.batches}")
     left = "" if status.seconds_left is None or not status.live else _minutes(status.seconds_left)
     metrics = {"Device": status.device or "–", "Time left, at most": left or "–"}
-    metrics |= {name.capitalize(): f"{value:.3f}" for name, value in status.metrics.items()}
+    metrics |= {METRIC_NAMES.get(name, name): f"{value:.3f}" for name, value in status.metrics.items()}
     with st.container(horizontal=True, gap="large"):
         for title, value in metrics.items():
             st.metric(title, value, width="content")
@@ -130,7 +138,7 @@ def watch(folder: Path) -> None:
 
 def control(folder: Path) -> None:
     """Stop, resume and promote a run."""
-    status = jobs.read_status(folder)
+    status = read_status(folder)
     if status is None:
         return
     try:
@@ -141,7 +149,7 @@ def control(folder: Path) -> None:
         elif status.state != "finished" and st.button("Resume", icon=":material/resume:"):
             jobs.resume(folder)
             st.rerun()
-        if (folder / BUNDLE_FOLDER / "card.json").exists():
+        if is_finished(folder):
             promote(folder)
     except StageLensError as error:
         st.error(str(error), icon=":material/error:")
@@ -151,17 +159,19 @@ def promote(folder: Path) -> None:
     """Make a model of a finished run."""
     card = card_of_run(folder)
     if card is not None:
-        with st.expander("Figures on the test part", icon=":material/monitoring:", expanded=True):
+        with st.expander("Metrics on the test part", icon=":material/monitoring:", expanded=True):
             st.code(metrics_text(card), language=None)
-            if card["split"]["subject_overlap"]:
-                st.warning(card["split"]["subject_overlap"], icon=":material/warning:")
+            if card.split.subject_overlap:
+                st.warning(card.split.subject_overlap, icon=":material/warning:")
+    if not (folder / BUNDLE_FOLDER).exists():
+        return  # a classic classifier leaves no network
     columns = st.columns([3, 1], vertical_alignment="bottom")
     name = columns[0].text_input("Name of the model", folder.name.lower(), key=f"model {folder.name}")
     if columns[1].button(
         "Promote to a model", icon=":material/upgrade:", key=f"promote {folder.name}", width="stretch"
     ):
         made = jobs.promote(folder / BUNDLE_FOLDER, models_folder(), name.strip())
-        st.success(f"{made.name} is a model now; Read a scan and Models know it.", icon=":material/check:")
+        st.success(f"{made.name} is a model now; Read a scan and Model cards know it.", icon=":material/check:")
 
 
 def compare(runs: list[str]) -> None:
@@ -171,11 +181,15 @@ def compare(runs: list[str]) -> None:
     logs = {name: log for name, folder in folders.items() if len(log := read_logs(folder))}
     if logs:
         st.plotly_chart(runs_curves(logs), width="stretch", config=NO_BAR, key="compare")
-    cards = {name: card for name, folder in folders.items() if (card := card_of_run(folder)) is not None}
+    cards = {
+        name: card
+        for name, folder in folders.items()
+        if is_finished(folder) and (card := card_of_run(folder)) is not None
+    }
     if cards:
         st.dataframe(runs_table(cards), width="stretch", hide_index=True)
-        if len({card["split"]["hash"] for card in cards.values()}) > 1:
-            st.warning("These runs have different splits: their figures cannot be compared.", icon=":material/warning:")
+        if len({card.split.hash for card in cards.values()}) > 1:
+            st.warning("These runs have different splits: their metrics cannot be compared.", icon=":material/warning:")
     elif chosen:
         st.caption("None of these runs is finished.")
 
@@ -188,7 +202,7 @@ def main() -> None:
     """Run the page."""
     within_frame("pages/train.py")
     st.title("Train", anchor=False)
-    runs = jobs.list_runs(workspace("runs"))
+    runs = list_runs(workspace("runs"))
     with st.container(border=True):
         st.subheader("A new run", anchor=False)
         begin()

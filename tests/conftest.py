@@ -1,6 +1,7 @@
 """Small real things that many tests use: heads, cohorts, a tiny network, bundles, the real data where present."""
 
 import os
+from dataclasses import replace
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -18,8 +19,12 @@ import pytest
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from core.networks.card import FORMAT, Bundle, open_bundle
-from core.networks.recipe import Phase, Recipe, recipe_values
+from core.files import write_json, write_table
+from core.networks.bundle import Bundle, open_bundle
+from core.networks.card import BestEpoch, Card, PhaseSummary, PublishedProtocol
+from core.networks.recipe import Phase, Recipe
+from core.results import Estimate, Metrics, SplitSummary
+from core.runs.folder import METRICS_FILE, PREDICTIONS_FILE, RECIPE_FILE, RUN_FILE, mark_finished, write_recipe
 
 from . import tiny as _tiny  # noqa: F401 - makes the tiny networks known
 from .training.cohorts import write_cohort
@@ -145,30 +150,66 @@ def cohort(once: Once) -> Path:
     return once("noise", write_cohort)
 
 
+def tiny_metrics(unit: str = "subject") -> Metrics:
+    """Metrics that are all the same, for tests of reading and drawing."""
+    return Metrics(
+        unit=unit,
+        n=40,
+        people=40,
+        estimates={
+            "accuracy": Estimate(0.5, 0.4, 0.6),
+            "balanced_accuracy": Estimate(0.4, 0.3, 0.5),
+            "auc": Estimate(0.6, 0.5, 0.7),
+        },
+        by_class={},
+        confusion=tuple(tuple(row) for row in (10 * np.eye(4, dtype=int)).tolist()),
+        classes=CLASSES,
+        notes=("Moderate: few.",),
+    )
+
+
+def tiny_card(recipe: Recipe, **changes: object) -> Card:
+    """A card whose metrics are all the same."""
+    split = SplitSummary(by="subject", seed=1, hash="0", images={})
+    training = (PhaseSummary(1, "all", 1, BestEpoch(1, 0.5, 1.0)),)
+    by_slice, by_subject = (replace(tiny_metrics(unit), classes=recipe.classes) for unit in ("slice", "subject"))
+    card = Card(
+        name=recipe.name,
+        recipe=recipe,
+        split=split,
+        data_fingerprint="0",
+        by_slice=by_slice,
+        by_subject=by_subject,
+        training=training,
+        date="2026-01-01",
+        versions={},
+        intended_use="Tests.",
+        limits=("Knows nothing.",),
+        start="random weights",
+        published_protocol=PublishedProtocol(replace(split, by="slice"), by_slice, by_subject, training, "2026-01-01"),
+    )
+    return replace(card, **changes)
+
+
 def write_tiny_bundle(folder: Path, recipe: Recipe) -> Bundle:
-    """Write a bundle with random weights whose figures are all the same, for tests of reading and drawing."""
+    """Write a bundle with random weights."""
     from core.networks.architectures.network import build_network
-    from core.networks.bundle import write_bundle
+    from core.networks.weights.bundle_files import write_bundle
     from core.networks.weights.tensors import tensors_of
 
-    metrics = {
-        "unit": "subject", "n": 40, "people": 40, "accuracy": 0.5, "balanced_accuracy": 0.4, "auc": 0.6,
-        "intervals": {"accuracy": [0.4, 0.6], "balanced_accuracy": [0.3, 0.5], "auc": [0.5, 0.7]},
-        "confusion": (10 * np.eye(4, dtype=int)).tolist(), "classes": list(CLASSES), "notes": ["Moderate: few."],
-        "recall_by_class": {}, "auc_by_class": {},
-    }  # fmt: skip
-    split = {"by": "subject", "seed": 1, "hash": "0", "images": {}, "people": None, "subject_overlap": None}
-    best = {"epoch": 1, "val_accuracy": 0.5, "val_loss": 1.0}
-    card = {
-        "format": FORMAT, "name": recipe.name, "title": recipe.title, "task": recipe.task, "start": "random weights",
-        "classes": list(recipe.classes), "recipe": recipe_values(recipe), "data_fingerprint": "0", "split": split,
-        "by_slice": {**metrics, "unit": "slice"}, "by_subject": metrics, "date": "2026-01-01", "versions": {},
-        "published_protocol": {"split": {**split, "by": "slice"}, "by_slice": metrics, "by_subject": metrics},
-        "intended_use": "Tests.", "limits": ["Knows nothing."],
-        "training": [{"phase": 1, "trains": "all", "epochs": 1, "best": best}],
-    }  # fmt: skip
-    write_bundle(folder, tensors_of(build_network(recipe).whole.weights), card)
+    write_bundle(folder, tensors_of(build_network(recipe).whole.weights), tiny_card(recipe))
     return open_bundle(folder)
+
+
+def write_finished_run(folder: Path, predictions: pd.DataFrame, recipe: Recipe) -> Path:
+    """Write what a finished run of a network without weights keeps."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_table(folder / PREDICTIONS_FILE, predictions)
+    write_recipe(folder / RECIPE_FILE, recipe)
+    write_json(folder / RUN_FILE, {})
+    write_json(folder / METRICS_FILE, tiny_card(recipe).as_dict())
+    mark_finished(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

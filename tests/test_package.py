@@ -1,5 +1,7 @@
+import pkgutil
 import subprocess
 import sys
+import tomllib
 
 import cv2
 import pytest
@@ -13,10 +15,10 @@ from .conftest import ROOT, SAMPLES
 
 
 def test_the_public_names_are_these_and_load() -> None:
-    assert len(core.__all__) == 28
+    assert len(core.__all__) == 33
     for name in core.__all__:
         assert getattr(core, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match="No core attribute nothing"):
         _ = core.nothing  # type: ignore[attr-defined]
 
 
@@ -52,3 +54,12 @@ def test_the_sample_scans_are_slices_of_the_talairach_grid() -> None:
     marked, template = (cv2.imread(str(SAMPLES / f"icbm_{name}_z16.png"), 0) for name in ("marked", "template"))
     ventricles = (slice(70, 140), slice(60, 116))
     assert (marked[ventricles] < 60).sum() > 1.5 * (template[ventricles] < 60).sum()
+
+
+def test_the_import_contract_names_every_room() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    named = {name.strip() for layer in layers for name in layer.split("|")}
+    rooms = {f"core.{found.name}" for found in pkgutil.iter_modules(core.__path__)}
+    assert rooms <= named

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from core.cli.shared import DATA, AsJson, Seed, show, writable
+from core.cli.silenced import silenced_startup
 from core.files import write_table
 
 commands = typer.Typer()
@@ -113,6 +114,7 @@ def split(
     from core.cohorts.split import SPLITTERS, default_scheme
     from core.cohorts.split_summary import describe_split
     from core.reporting.text.cohorts import split_text
+    from core.results import write
 
     writable(out)
     if holds_volumes(folder):
@@ -127,10 +129,11 @@ def split(
         write_folders(parts, folders)
     write_table(out, parts)
     described = describe_split(parts)
-    if by == "subject" and not known:
-        described["note"] = "People cannot be told apart here; near copies were kept together instead."
-    words = split_text(described) + (f"\n{described['note']}" if "note" in described else "")
-    show({"table": str(out), **described}, as_json, f"{words}\nwritten to {out}")
+    note = (
+        "" if known or by != "subject" else "People cannot be told apart here; near copies were kept together instead."
+    )
+    lines = [split_text(described), *([note] if note else []), f"written to {out}"]
+    show({"table": str(out), **write(described), "note": note or None}, as_json, "\n".join(lines))
 
 
 @commands.command(rich_help_panel=DATA)
@@ -144,20 +147,36 @@ def leak(
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a random split of slices is worth: the same recipe on people never seen, and on classes by lot."""
+    """Show what a random split of slices is worth: the same recipe on people never seen, and on random labels."""
+    from core.cli.progress import TrainingProgress
     from core.cohorts import audit_folder
     from core.networks.recipe import read_recipe
-    from core.reporting.text.evaluation import leakage_text
-    from core.workflows.leakage import measure_leakage
 
-    def say(sentence: str) -> None:
-        print(sentence, file=sys.stderr)
+    with silenced_startup():
+        from core.reporting.text.evaluation import leakage_text
+        from core.workflows.leakage import measure_leakage
 
     if plot is not None:
         writable(plot)
-    found = measure_leakage(audit_folder(folder).table, read_recipe(recipe), out=out, seed=seed, say=say)
+    with TrainingProgress() as progress:
+        found = measure_leakage(audit_folder(folder).table, read_recipe(recipe), out=out, seed=seed, listener=progress)
     if plot is not None:
         from core.reporting.plots.leakage import leakage_bars
 
-        leakage_bars(found.as_dict()).write_html(plot, include_plotlyjs=True)
-    show(found.as_dict(), as_json, leakage_text(found.as_dict()))
+        leakage_bars(found).write_html(plot, include_plotlyjs=True)
+    show(found.as_dict(), as_json, leakage_text(found))
+
+
+@commands.command("sample-cohort", rich_help_panel=DATA)
+def sample_cohort(
+    out: Annotated[Path, typer.Argument(help="New folder for the slices, the table of subjects and the volume.")],
+    people: Annotated[int, typer.Option(min=20, help="How many synthetic people.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same files.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Make a small synthetic cohort to try every step on: slices, a table of subjects with age and sex, a volume."""
+    from core.reporting.text.cohorts import sample_text
+    from core.workflows.sample_cohort import write_sample_cohort
+
+    values = write_sample_cohort(out, people=people, seed=seed).as_dict()
+    show(values, as_json, sample_text(values))

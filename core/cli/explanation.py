@@ -33,14 +33,14 @@ def explain(
     compare: Annotated[
         list[str] | None, typer.Option(help="A further method for the same slice and class; may be repeated.")
     ] = None,
-    height: Annotated[float | None, typer.Option(help="Of a picture, in mm above the commissures.")] = None,
+    height: Annotated[float | None, typer.Option(help="Of a picture, in mm above the AC–PC line.")] = None,
     opacity: Annotated[float, typer.Option(min=0, max=1, help="Of the heatmap over the scan.")] = 0.5,
     page: Page = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Show where the evidence lies, with how far to believe it: overlay (PNG), raw heatmap (NPY, NIfTI of a volume)."""
-    from core.networks.card import open_bundle
+    from core.networks.bundle import open_bundle
     from core.scans import read_scan_file
 
     unknown = [name for name in checks or [] if name not in CHECKS]
@@ -53,8 +53,7 @@ def explain(
         from core.reporting.pictures.overlays import save_check, save_comparison, save_pictures
         from core.reporting.text.predictions import ood_text
         from core.workflows.explain import study
-        from core.workflows.head_volumes import standard_head
-        from core.workflows.predict import predictor_of, read_scans
+        from core.workflows.predict import predictor_of, read_scans, standard_head
 
     for name in compare or []:
         explainer(name)
@@ -65,7 +64,7 @@ def explain(
         check = save_check(standard_head(read), out)
         raise NoHead(f"{error} The picture before and after is {check}.") from error
     if reading.prediction.rejected and not force:
-        assert reading.prediction.ood is not None  # noqa: S101 - it is what refuses
+        assert reading.prediction.ood is not None  # noqa: S101 - it is what rejects
         said = ood_text(reading.prediction.ood.as_dict())
         raise OutOfDistribution(f"{said} --force explains it anyway.")
     found = study(reading, predictor, checks=checks or (), compare=compare or (), settings=chosen, height_mm=height)
@@ -88,7 +87,7 @@ def explain(
     if found.faithfulness is not None:
         deletion, insertion = found.faithfulness.deletion, found.faithfulness.insertion
         lines.append(
-            f"Deletion area {deletion.auc:.3f} (random {deletion.random_aucs.mean():.3f}), insertion area "
+            f"Deletion AUC {deletion.auc:.3f} (random {deletion.random_aucs.mean():.3f}), insertion AUC "
             f"{insertion.auc:.3f} (random {insertion.random_aucs.mean():.3f})"
         )
     lines += [*(f"Note: {warning}" for warning in reading.warnings), *map(str, files.values())]
@@ -103,12 +102,17 @@ def methods(as_json: AsJson = False) -> None:
 
     found: list[dict[str, Any]] = [
         {
-            "name": one.name, "title": one.title, "source": one.source, "cost": one.cost, "shows": one.shows,
-            "does_not_show": one.hides, "known_to_fail": one.known_to_fail or None,
+            "name": one.name,
+            "title": one.title,
+            "source": one.source,
+            "cost": one.cost,
+            "shows": one.shows,
+            "does_not_show": one.hides,
+            "known_to_fail": one.known_to_fail or None,
             "settings": {key: list(it) if isinstance(it, tuple) else it for key, it in one.defaults.items()},
         }
         for one in explainers()
-    ]  # fmt: skip
+    ]
     words = []
     for one in found:
         settings = ", ".join(f"{key}={value}" for key, value in one["settings"].items())
@@ -130,7 +134,7 @@ def sanity_check(
     as_json: AsJson = False,
 ) -> None:
     """Check once which methods depend on a bundle's weights, and keep the report beside its card."""
-    from core.networks.card import open_bundle
+    from core.networks.bundle import open_bundle
 
     opened = open_bundle(bundle)
     with silenced_startup():
@@ -138,21 +142,21 @@ def sanity_check(
         from core.workflows.predict import predictor_of
 
     said = (lambda sentence: None) if as_json else (lambda sentence: print(sentence, flush=True))
-    sanity_report, path = check_bundle(predictor_of(opened.folder), methods=method or (), say=said)
-    values = {name: one.as_dict() for name, one in sanity_report.methods.items()}
-    show({"weights": sanity_report.weights, "scans": sanity_report.scans, "methods": values, "file": str(path)}, as_json,
-         f"written to {path}")  # fmt: skip
+    found, path = check_bundle(predictor_of(opened.folder), methods=method or (), say=said)
+    of_methods = {name: one.as_dict() for name, one in found.methods.items()}
+    values = {"weights": found.weights, "scans": found.scans, "methods": of_methods, "file": str(path)}
+    show(values, as_json, f"written to {path}")
 
 
 @commands.command("ground-truth", rich_help_panel=EXPLAIN)
 def ground_truth_benchmark(
     change: Annotated[str, typer.Argument(help="ventricles, cortex, hippocampus, surface or shortcut.")],
     out: Annotated[Path, typer.Option(help="New folder for the cohort, the run and the result.")],
-    people: Annotated[int, typer.Option(min=10, help="Invented people; every other one is changed.")] = 80,
+    people: Annotated[int, typer.Option(min=10, help="Synthetic people; every other one is changed.")] = 80,
     method: Annotated[list[str] | None, typer.Option(help="Only this method; may be repeated.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change invented heads in a known place, train on them, and score every method against the truth."""
+    """Change synthetic brains in a known region, train on them, and score every method against the truth."""
     with silenced_startup():
         from core.workflows.ground_truth import ground_truth_benchmark as run
 
@@ -162,9 +166,11 @@ def ground_truth_benchmark(
         f"{values['title']}: accuracy {values['accuracy']:.3f} on unseen people; an even map would score "
         f"{values['auc']:.3f} everywhere",
         f"{'method':<24}{'peak inside':>12}{'mass':>8}{'rank':>8}",
-        *(f"{one['title']:<24}{one['pointing']:>12.2f}{one['mass']:>8.2f}{one['rank']:>8.2f}"
-          for one in values["methods"]),
-    ]  # fmt: skip
+        *(
+            f"{one['title']:<24}{one['pointing']:>12.2f}{one['mass']:>8.2f}{one['rank']:>8.2f}"
+            for one in values["methods"]
+        ),
+    ]
     show(values, as_json, "\n".join(lines))
 
 

@@ -37,7 +37,7 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Give each scan its probabilities; a volume is brought into the network's space first."""
-    from core.networks.card import open_bundle
+    from core.networks.bundle import open_bundle
     from core.reporting.text import NOTICE
     from core.reporting.text.predictions import prediction_text
 
@@ -64,12 +64,12 @@ def predict(
 @commands.command(rich_help_panel=MODELS)
 def models(as_json: AsJson = False) -> None:
     """List the models at hand."""
-    from core.networks.card import bundle_names, open_bundle
+    from core.networks.bundle import bundle_names, open_bundle
     from core.reporting.text.evaluation import metrics_text
 
     bundles = [open_bundle(name) for name in bundle_names()]
-    words = [f"{bundle.name}: {bundle.card['title']}\n{metrics_text(bundle.card)}" for bundle in bundles]
-    show([{"name": bundle.name, **bundle.card} for bundle in bundles], as_json, "\n".join(words) or "no models")
+    words = [f"{bundle.name}: {bundle.card.title}\n{metrics_text(bundle.card)}" for bundle in bundles]
+    show([bundle.card.as_dict() for bundle in bundles], as_json, "\n".join(words) or "no models")
 
 
 @commands.command(rich_help_panel=MODELS)
@@ -78,8 +78,8 @@ def card(
     out: Annotated[Path | None, typer.Option(help="Write it as .md or .html instead of printing it.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a model card: use, data, figures, calibration, what it refuses, failures, and the checklists it answers."""
-    from core.networks.card import open_bundle
+    """Print a model card: use, data, metrics, calibration, what it rejects, failures, and the checklists it answers."""
+    from core.networks.bundle import open_bundle
 
     if out is not None and out.suffix not in {".md", ".html"}:
         raise typer.BadParameter(f"expected a .md or .html file. Received: {out}", param_hint="--out")
@@ -88,7 +88,7 @@ def card(
         from core.reporting.model_card import card_page, model_card
 
     if out is None:
-        show(opened.card, as_json, model_card(opened))
+        show(opened.card.as_dict(), as_json, model_card(opened))
         return
     writable(out)
     write_text(out, card_page(opened) if out.suffix == ".html" else model_card(opened))
@@ -105,21 +105,21 @@ def calibrate(
     unknown_age: UnknownAge = None,
     as_json: AsJson = False,
 ) -> None:
-    """Learn anew from validation people how far to believe a bundle: probabilities, sets, foreign scans."""
+    """Learn anew from validation people how far to believe a bundle: probabilities, prediction sets, OOD scans."""
     from core.cohorts import read_split
-    from core.evaluation.confounder_analysis import known_subjects
-    from core.networks.card import open_bundle
+    from core.evaluation.confounders import known_subjects
+    from core.networks.bundle import open_bundle
     from core.reporting.text.evaluation import uncertainty_text
 
     known = known_subjects(people, aged_from=aged_from, unknown_age=unknown_age)
     opened, table = open_bundle(bundle), read_split(split)
     with silenced_startup():
-        from core.workflows.train import calibrate_bundle
+        from core.workflows.calibrate import calibrate_bundle
 
     card = calibrate_bundle(opened, table, coverage=coverage, people=known).card
-    show(
-        {name: card[name] for name in ("calibration", "ood", "confounders", "limits")}, as_json, uncertainty_text(card)
-    )
+    values = card.as_dict()
+    chosen = {name: values[name] for name in ("calibration", "ood", "confounders", "limits")}
+    show(chosen, as_json, uncertainty_text(card))
 
 
 @commands.command(rich_help_panel=MODELS)
@@ -130,7 +130,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a network for other programs, as .keras and ONNX."""
-    from core.networks.card import open_bundle
+    from core.networks.bundle import open_bundle
 
     opened = open_bundle(bundle)
     with silenced_startup():

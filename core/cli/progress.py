@@ -1,5 +1,6 @@
 """Training seen from a shell: one bar an epoch, on standard error."""
 
+from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
@@ -7,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 
 class TrainingProgress:
-    """A progress bar that takes the training's `step` and `say`."""
+    """A progress bar that listens to a training."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
@@ -19,7 +20,8 @@ class TrainingProgress:
             TextColumn("{task.fields[metrics]}"),
         )
         self._progress = Progress(*columns, console=self._console)
-        self._tasks: dict[str, TaskID] = {}
+        self._task: TaskID | None = None
+        self._metrics: dict[str, float] = {}
 
     def __enter__(self) -> "TrainingProgress":
         return self
@@ -27,17 +29,35 @@ class TrainingProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._tasks:  # rich prints an empty line for a bar that was never begun
+        if self._task is not None:  # rich prints an empty line for a bar that was never begun
             self._progress.stop()
 
     def say(self, sentence: str) -> None:
         """Print a sentence above the bar."""
         self._console.print(sentence, highlight=False)
 
-    def step(self, title: str, batch: int, n_batches: int, metrics: dict[str, float]) -> None:
-        """Move the bar of an epoch."""
+    def epoch_begins(self, title: str, batches: int) -> None:
+        """Begin the bar of an epoch."""
         self._progress.start()  # not sooner: a run that cannot begin draws no bar
-        if title not in self._tasks:
-            self._tasks[title] = self._progress.add_task(title, total=n_batches, metrics="")
-        shown = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items())
-        self._progress.update(self._tasks[title], completed=batch, metrics=shown)
+        self._task = self._progress.add_task(title, total=batches, metrics="")
+
+    def batch_ends(self, batch: int, metrics: Mapping[str, float]) -> None:
+        """Move the bar."""
+        if self._task is not None:
+            self._metrics = dict(metrics)
+            self._progress.update(self._task, completed=batch, metrics=_text(self._metrics))
+
+    def epoch_ends(self, phase: int, row: Mapping[str, float]) -> None:
+        """Put what the epoch came to on the validation part beside its bar."""
+        if self._task is not None:
+            found = {name: row[name] for name in ("val_accuracy", "val_loss") if name in row}
+            self._progress.update(self._task, metrics=_text(self._metrics | found))
+
+
+def _text(metrics: Mapping[str, float]) -> str:
+    """Say what each number is of: "training accuracy 0.900, validation accuracy 0.700"."""
+    parts = []
+    for name, value in metrics.items():
+        part = "validation" if name.startswith("val_") else "training"
+        parts.append(f"{part} {name.removeprefix('val_')} {value:.3f}")
+    return ", ".join(parts)

@@ -1,4 +1,4 @@
-"""What the verbs share: options, printing, and one-line errors."""
+"""What all verbs use: options, printing, and one-line errors."""
 
 import json
 import sys
@@ -34,8 +34,11 @@ class Verbs(TyperGroup):
         """Write the groups of verbs; Typer brings a click of its own, so its types are not named here."""
         verbs = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
         for group in GROUPS:
-            own = [(name, verb.help or "") for name, verb in verbs.items()
-                   if isinstance(verb, TyperCommand) and verb.rich_help_panel == group]  # fmt: skip
+            own = [
+                (name, verb.help or "")
+                for name, verb in verbs.items()
+                if isinstance(verb, TyperCommand) and verb.rich_help_panel == group
+            ]
             with formatter.section(group):
                 formatter.write_dl(own)
 

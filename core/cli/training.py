@@ -1,7 +1,7 @@
 """Verbs for recipes and training."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -9,6 +9,9 @@ from core.cli.shared import TRAIN, AsJson, show
 from core.cli.silenced import silenced_startup
 
 commands = typer.Typer()
+
+TrainingStage = Literal["base", "embed", "balance", "classify"]
+
 
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Change a setting: key=value, such as phases.2.epochs=3.")
@@ -25,27 +28,28 @@ def train(
     published: Annotated[
         Path | None, typer.Option(help="Bundle of the same recipe trained by slice, to stand beside this one.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on after the last finished epoch of the run in that folder, if there is one."
+        ),
+    ] = False,
     settings: Settings = None,
-    stage: Annotated[
-        str | None, typer.Option(help="Only base, embed, balance or classify, of a recipe that ends on embeddings.")
-    ] = None,
-    embeddings: Annotated[Path | None, typer.Option(help="Folder of embeddings that several runs share.")] = None,
+    stage: Annotated[TrainingStage | None, typer.Option(help="Only this, of a recipe that ends on embeddings.")] = None,
+    embeddings: Annotated[Path | None, typer.Option(help="Folder of embeddings for several runs.")] = None,
     folds: Annotated[
         int | None,
-        typer.Option(min=2, help="Cross-validate by person in so many folds; the split's parts are not used."),
+        typer.Option(min=2, help="Cross-validate by subject in so many folds; the split's parts are not used."),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="How often the folds are cut anew.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="How often the folds are drawn anew.")] = 1,
     fold: Annotated[str | None, typer.Option(help="Only this fold, such as repeat1_fold3.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the cutting into folds.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the folds.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Train a recipe and write a bundle with its card."""
     from core.cli.progress import TrainingProgress
     from core.networks.recipe import read_recipe, with_settings
 
-    if stage not in {None, "base", "embed", "balance", "classify"}:
-        raise typer.BadParameter(f"expected base, embed, balance or classify. Received: {stage}", param_hint="--stage")
     read = with_settings(read_recipe(recipe), settings or [])
     with silenced_startup():
         from core.reporting.text.evaluation import folds_text, metrics_text
@@ -53,21 +57,23 @@ def train(
         from core.workflows.reported_run import run_reported
         from core.workflows.train import Request
 
-    request = Request(read, split, out, weights, resume, stage, embeddings, published)  # type: ignore[arg-type]
+    request = Request(
+        read, split, out, weights=weights, resume=resume, only=stage, embeddings=embeddings, published=published
+    )
     with TrainingProgress() as progress:
         if folds is not None:
             from core.cohorts import read_split
 
             how = CrossValidation(folds, repeats, seed, fold)
-            summary = cross_validate(request, read_split(split), how, step=progress.step, say=progress.say)
-            show(summary, as_json, folds_text(summary))
+            summary = cross_validate(request, read_split(split), how, listener=progress)
+            show(summary.as_dict(), as_json, folds_text(summary))
             return
-        outcome = run_reported(request, step=progress.step, say=progress.say)
+        outcome = run_reported(request, listener=progress)
     if outcome.card is None:
         show({"run": str(out), "stage": stage}, as_json, f"{out}: {stage} is done")
         return
     folder = str(outcome.bundle.folder if outcome.bundle is not None else outcome.folder)
-    show({"bundle": folder, "card": outcome.card}, as_json, f"{metrics_text(outcome.card)}\n{folder}")
+    show({"bundle": folder, "card": outcome.card.as_dict()}, as_json, f"{metrics_text(outcome.card)}\n{folder}")
 
 
 @commands.command(rich_help_panel=TRAIN)
@@ -95,9 +101,9 @@ def full(
         from core.workflows.pipeline import FullRun, full_run
 
     with TrainingProgress() as progress:
-        made = full_run(FullRun(read, folder, out, by, weights, seed), step=progress.step, say=progress.say)
-    lines = [metrics_text(made["card"]), *made["pictures"], made["out"]]
-    show(made, as_json, "\n".join(lines))
+        made = full_run(FullRun(read, folder, out, by=by, weights=weights, seed=seed), listener=progress)
+    lines = [metrics_text(made.card), *map(str, made.pictures), str(made.out)]
+    show(made.as_dict(), as_json, "\n".join(lines))
 
 
 @commands.command(rich_help_panel=TRAIN)

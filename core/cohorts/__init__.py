@@ -1,4 +1,4 @@
-"""A folder becomes a Cohort here: indexed, audited, split."""
+"""Turns a folder of scans into a Cohort: indexed, audited and split."""
 
 from core.cohorts.audit import Audit, audit_folder
 from core.cohorts.cohort import holds_volumes, index_folder, index_volumes

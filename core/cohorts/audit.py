@@ -24,12 +24,12 @@ class Audit:
 
     Attributes:
         task: The task whose classes the folders name.
-        table: A row a readable scan: `path`, `label`, `subject` ("" when people cannot be told apart), `slice` (from 1,
-            inferior first; 0 when unknown), `copies` (the name of its group of near copies, "" when alone),
+        table: One row per readable scan: `path`, `label`, `subject` ("" if people cannot be told apart), `slice` (from
+            1, inferior first; 0 if unknown), `copies` (the name of its group of near copies, "" without any),
             `came_in` (the part folder) and `sha256` of the file.
-        unreadable: `path` and `reason` of each file that is no scan.
-        people: What the images say about who is who.
-        named: Whether the folder itself says who is who; `subject` is then its word, not the images'.
+        unreadable: `path` and `reason` of each file that is not a scan.
+        people: Whose slices these are, as found from the images.
+        named: Whether the folder itself names the people; `subject` then comes from there, not from the images.
     """
 
     task: Task
@@ -48,7 +48,7 @@ class Audit:
         return _groups_of_several(self.table, "sha256")
 
     def near(self) -> list[pd.DataFrame]:
-        """Return the groups of near-identical pictures (byte-identical ones among them)."""
+        """Return the groups of near-identical pictures, including byte-identical ones."""
         return _groups_of_several(self.table[self.table["copies"] != ""], "copies")
 
     def straddling(self) -> list[pd.DataFrame]:
@@ -59,7 +59,8 @@ class Audit:
         """Return the findings as plain values for JSON."""
         table, people, identical = self.table, self.people, self.identical()
         found = self.people_known
-        per_subject = table.groupby("subject") if found else None
+        per_subject = table.groupby("subject")
+        by_class = _counts(per_subject["label"].first(), self.task)
         return {
             "task": self.task.name,
             "images": len(table),
@@ -68,11 +69,9 @@ class Audit:
             "people_found": found,
             "people_named": self.named,
             "people": int(table["subject"].nunique()) if found else None,
-            "people_by_class": _counts(per_subject["label"].first(), self.task) if per_subject is not None else None,
-            "slices_per_subject": sorted(set(per_subject.size().tolist())) if per_subject is not None else None,
-            "people_with_several_labels": int((per_subject["label"].nunique() > 1).sum())
-            if per_subject is not None
-            else None,
+            "people_by_class": by_class if found else None,
+            "slices_per_subject": sorted(set(per_subject.size().tolist())) if found else None,
+            "people_with_several_labels": int((per_subject["label"].nunique() > 1).sum()) if found else None,
             "weakest_link": people.weakest_link if people.found else None,
             "strongest_other": people.strongest_other if people.found else None,
             "threshold": people.threshold if people.found else None,
@@ -85,7 +84,7 @@ class Audit:
 
 
 def audit_folder(folder: str | Path) -> Audit:
-    """Read every scan of a folder and find out what it holds.
+    """Read every scan in a folder and find out what it contains.
 
     Args:
         folder: As for `index_folder`.
@@ -94,7 +93,7 @@ def audit_folder(folder: str | Path) -> Audit:
         The audit. File names play no part in it: renamed and shuffled files give the same groups.
 
     Raises:
-        CohortError: The folder is no cohort, or none of its files can be read.
+        CohortError: The folder is not a cohort, or none of its files can be read.
     """
     index, task = index_folder(folder)
     with ThreadPoolExecutor() as pool:
@@ -107,7 +106,7 @@ def audit_folder(folder: str | Path) -> Audit:
     table = index.loc[[not flag for flag in failed]].reset_index(drop=True)
     table["sha256"] = [digest for digest, _, _ in slices]
     descriptors = np.stack([descriptor for _, descriptor, _ in slices])
-    people = find_subjects(descriptors, np.array([auc for _, _, auc in slices], np.float32))
+    people = find_subjects(descriptors, np.array([size for _, _, size in slices], np.float32))
     named = bool((table["subject"] != "").all())
     if named:
         table["slice"] = table.groupby("subject")["height_mm"].rank(method="dense").fillna(0).astype(int)
@@ -118,11 +117,11 @@ def audit_folder(folder: str | Path) -> Audit:
     alone = np.bincount(copies)[copies] == 1
     table["copies"] = np.where(alone, "", _names(copies, table, task, "C"))
     columns = ["path", "label", "subject", "slice", "copies", "came_in", "sha256"]
-    return Audit(task, table[columns], unreadable.reset_index(drop=True), people, named)
+    return Audit(task, table[columns], unreadable.reset_index(drop=True), people, named=named)
 
 
 def _read(path: str) -> tuple[str, NDArray[np.float32], float] | str:
-    """Read one file: its hash, its descriptor and its brain area, or the reason why it is no scan."""
+    """Read one file: its hash, its descriptor and the size of its brain, or the reason why it is not a scan."""
     try:
         data = Path(path).read_bytes()
         grey = read_slice({Path(path).name: data}).grey()
@@ -136,7 +135,7 @@ def _read(path: str) -> tuple[str, NDArray[np.float32], float] | str:
 
 
 def _names(groups: NDArray[np.int64], table: pd.DataFrame, task: Task, letter: str) -> NDArray[np.str_]:
-    """Name groups by class and content, so that the same images get the same names whatever the files are called."""
+    """Name groups by class and content, so that the same images get the same names whatever their file names."""
     rank = table["label"].map({name: index for index, name in enumerate(task.classes)})
     keys = pd.DataFrame({"group": groups, "rank": rank, "sha256": table["sha256"]})
     firsts = keys.groupby("group").min().sort_values(["rank", "sha256"])

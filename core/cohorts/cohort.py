@@ -1,4 +1,4 @@
-"""A folder of class folders becomes a Cohort: a pandas table, a row a slice."""
+"""From a folder of class folders to a Cohort: a pandas table with one row per slice."""
 
 import functools
 from dataclasses import replace
@@ -14,7 +14,7 @@ from core.registry import collect
 
 @functools.cache
 def layouts() -> tuple[Layout, ...]:
-    """Return every known way of arranging scans on disk, in the order they are asked."""
+    """Return every known way of arranging scans on disk, in the order they are tried."""
     return collect("core.cohorts.layouts", "LAYOUT", Layout)
 
 
@@ -25,29 +25,29 @@ def index_folder(folder: str | Path) -> tuple[pd.DataFrame, Task]:
         folder: A folder of class folders, or of train and test folders of class folders, or what preprocess wrote.
 
     Returns:
-        A table with the text columns `path` (as reached from `folder`), `label` (the task's name of the class),
-        `came_in` (the part folder the file lay in, or ""), `subject` and `session` (where the layout knows them) and
-        the column `height_mm`; and the task whose classes the folders name.
+        A table with the text columns `path` (beginning with `folder`), `label` (the task's name of the class),
+        `came_in` (the part folder the file was in, or ""), `subject` and `session` (if the layout gives them) and the
+        column `height_mm`; and the task whose classes the folders name.
 
     Raises:
-        CohortError: There is no such folder, it is arranged in no known way, or it holds volumes.
+        CohortError: There is no such folder, its layout is not known, or it holds volumes.
     """
     layout, entries = _listed(Path(folder))
     if layout.volumes:
-        raise CohortError(f"{folder} holds volumes ({layout.name}); make slices of them with preprocess first.")
+        raise CohortError(f"{folder} holds volumes ({layout.name}); cut them into slices with preprocess first.")
     task = task_of(entry.label for entry in entries)
     return _table(entries, task), task
 
 
 def index_volumes(folder: str | Path) -> tuple[pd.DataFrame, int]:
-    """List the volumes of a cohort whose class is known; reads no voxels.
+    """List those volumes of a cohort whose class is known; reads no voxels.
 
     Args:
         folder: OASIS-1 discs, BIDS, a table with NIfTI files, or class folders of volumes.
 
     Returns:
-        A table as `index_folder` gives it (a person of several sessions has one `subject`), and how many volumes were
-        set aside because nobody has said their class.
+        A table as `index_folder` returns it (a person with several sessions is one `subject`), and how many volumes
+        were left out because their class is unknown.
 
     Raises:
         CohortError: There is no such folder, or it holds no volumes with a class.
@@ -68,10 +68,10 @@ def index_volumes(folder: str | Path) -> tuple[pd.DataFrame, int]:
 
 
 def holds_volumes(folder: str | Path) -> bool:
-    """Tell whether a cohort is one of volumes: by its layout, or because its files are called so.
+    """Tell whether a cohort holds volumes, judging by its layout or its file names.
 
     Raises:
-        CohortError: The folder is no cohort.
+        CohortError: The folder is not a cohort.
     """
     layout, entries = _listed(Path(folder))
     return layout.volumes or any(is_volume_name(entry.path) for entry in entries)
@@ -83,7 +83,9 @@ def _listed(root: Path) -> tuple[Layout, list[Entry]]:
     layout = next((layout for layout in layouts() if layout.matches(root)), None)
     entries = list(layout.entries(root)) if layout else []
     if layout is None or not entries:
-        raise CohortError(f"{root} holds no class folders with files; give a folder with one folder of scans a class.")
+        raise CohortError(
+            f"{root} holds no class folders with files; give a folder with one folder of scans per class."
+        )
     return layout, entries
 
 

@@ -1,4 +1,4 @@
-"""The public sets, fetched through the user's own Kaggle login, and counted on arrival."""
+"""The public data sets, downloaded with the user's own Kaggle login and checked against the known counts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from core.errors import CohortError
 
 @dataclass(frozen=True)
 class Source:
-    """Where a set is, and what it should hold.
+    """Where a set is, and what it should contain.
 
     Attributes:
         handle: Owner and name on Kaggle.
-        counts: Images of each class, as they were on 2026-11.
+        counts: Number of images in each class, as of 2026-11.
     """
 
     handle: str
@@ -31,7 +31,7 @@ SOURCES = {
         {"Glioma": 1621, "Meningioma": 1645, "No Tumour": 1996, "Pituitary": 1757},
     ),
 }
-DEEP = 3  # folders into which a set may be wrapped
+DEEP = 3  # levels of folders that may surround a set
 Fetch = Callable[[str, Path], str]
 
 
@@ -40,9 +40,9 @@ class Downloaded:
     """A set on disk.
 
     Attributes:
-        folder: The cohort's folder, to give to audit.
-        counts: Images found of each class.
-        expected: Images there should be.
+        folder: The cohort's folder, for audit.
+        counts: Number of images found in each class.
+        expected: Number of images there should be.
     """
 
     folder: Path
@@ -51,23 +51,24 @@ class Downloaded:
 
     @property
     def as_known(self) -> bool:
-        """Whether the counts are the known ones."""
+        """Whether the counts are as expected."""
         return self.counts == self.expected
 
 
 def download(name: str, out: str | Path, *, fetch: Fetch | None = None) -> Downloaded:
-    """Fetch a public set from Kaggle, or count one that lies there already.
+    """Download a public set from Kaggle, or count one that is already there.
 
     Args:
         name: "alzheimer" or "tumour".
-        out: Folder to put it into; a set found in it is not fetched again.
-        fetch: How to fetch a handle into a folder; kagglehub if left out.
+        out: Folder to put it into; a set found in it is not downloaded again.
+        fetch: Downloads a handle into a folder; kagglehub if not given.
 
     Raises:
-        CohortError: The set is not known, or Kaggle cannot be reached or refuses; says where to get it by hand.
+        CohortError: The set is not known, or Kaggle cannot be reached or declines; the message says where to get it by
+            hand.
     """
     if name not in SOURCES:
-        raise CohortError(f"expected one of {', '.join(SOURCES)}. Received: {name}")
+        raise CohortError(f"there is no set {name!r} to download; known are {', '.join(SOURCES)}.")
     source, out = SOURCES[name], Path(out)
     if not _holds_files(out):
         _fetched(source, out, fetch or _from_kaggle)
@@ -79,10 +80,10 @@ def download(name: str, out: str | Path, *, fetch: Fetch | None = None) -> Downl
 def _fetched(source: Source, out: Path, fetch: Fetch) -> None:
     try:
         fetch(source.handle, out)
-    except Exception as error:  # kagglehub lets through whatever its web library raises
+    except Exception as error:  # kagglehub passes on whatever its web library raises
         reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
         raise CohortError(
-            f"Kaggle cannot be reached or refuses ({type(error).__name__}: {reason}); download "
+            f"Kaggle cannot be reached or declined the download ({type(error).__name__}: {reason}); download "
             f"https://www.kaggle.com/datasets/{source.handle} by hand, unpack it into {out} and run this again."
         ) from error
 
@@ -98,7 +99,7 @@ def _holds_files(folder: Path) -> bool:
 
 
 def _cohort_in(out: Path, name: str) -> Path:
-    """Find the folder of class folders within what was unpacked."""
+    """Find the folder that contains the class folders."""
     level = [out]
     for _ in range(DEEP):
         for folder in level:
@@ -108,4 +109,6 @@ def _cohort_in(out: Path, name: str) -> Path:
             except CohortError:
                 continue
         level = [child for folder in level if folder.is_dir() for child in sorted(folder.iterdir()) if child.is_dir()]
-    raise CohortError(f"{out} holds no folders of the {name} set; unpack the download there as it is.")
+    raise CohortError(
+        f"{out} does not contain the class folders of the {name} set; unpack the download there unchanged."
+    )

@@ -1,4 +1,4 @@
-"""Folds for cross-validation: by person, each with its own validation part cut from its training folds."""
+"""Folds for cross-validation: by subject, each with its own validation part taken from its training folds."""
 
 import warnings
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from core.cohorts.split import COLUMNS, groups_of
 from core.errors import CohortError
 
-INNER = 5  # a fifth of the training folds' people validates
+INNER = 5  # a fifth of the people in the training folds are used for validation
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,8 +19,8 @@ class Fold:
     """One fold of one repeat.
 
     Attributes:
-        repeat: From 1.
-        number: Of the fold, from 1.
+        repeat: Number of the repeat, from 1.
+        number: Number of the fold, from 1.
         split: A split table whose test part is the fold.
     """
 
@@ -30,17 +30,17 @@ class Fold:
 
     @property
     def name(self) -> str:
-        """Such as "repeat1_fold3"."""
+        """The fold's name, such as "repeat1_fold3"."""
         return f"repeat{self.repeat}_fold{self.number}"
 
 
 def folds_by_subject(table: pd.DataFrame, *, folds: int, repeats: int, seed: int) -> Iterator[Fold]:
-    """Yield every fold; nobody is in two parts of one, and in each repeat everybody is tested once.
+    """Yield every fold; nobody is in two parts of a fold, and in each repeat everybody is tested once.
 
     Args:
         table: An audit's or a split's table.
-        folds: Folds a repeat.
-        repeats: How often everything is shuffled anew.
+        folds: Folds per repeat.
+        repeats: How often the people are reshuffled.
         seed: The same seed gives the same folds.
 
     Raises:
@@ -49,7 +49,7 @@ def folds_by_subject(table: pd.DataFrame, *, folds: int, repeats: int, seed: int
     groups, labels = groups_of(table), table["label"].to_numpy()
     people = len(set(groups))
     if not 2 <= folds <= people:
-        raise CohortError(f"{folds} folds need {max(folds, 2)} people or more; there are {people}.")
+        raise CohortError(f"{folds} folds need at least {max(folds, 2)} people; there are {people}.")
     for repeat in range(1, repeats + 1):
         start = seed + 1000 * (repeat - 1)
         for number, (rest, test) in enumerate(_cut(folds, start, labels, groups), start=1):
@@ -61,6 +61,6 @@ def folds_by_subject(table: pd.DataFrame, *, folds: int, repeats: int, seed: int
 
 
 def _cut(folds: int, seed: int, labels: np.ndarray, groups: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    with warnings.catch_warnings():  # a class of fewer people than folds is as even as it can be
+    with warnings.catch_warnings():  # a class with fewer people than folds is spread as evenly as possible
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         yield from StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)

@@ -1,4 +1,4 @@
-"""The record that every layout of `core.cohorts.layouts` exports, and what they share."""
+"""The record that every layout of `core.cohorts.layouts` exports, and what the layouts share."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from core.cohorts.tasks import ALZHEIMER, TASKS
 
 VOLUME_ENDINGS = (".nii", ".nii.gz", ".hdr")
-NOBODY_SAID = frozenset({"", "nan", "n/a", "na", "none", "?"})
+UNKNOWN = frozenset({"", "nan", "n/a", "na", "none", "?"})
 CDR_CLASSES = tuple(zip((0.0, 0.5, 1.0, 2.0), ALZHEIMER.classes, strict=True))  # Morris, Neurology 43:2412, 1993
 IGNORED = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 
@@ -17,12 +17,12 @@ class Entry:
     """One scan of a cohort.
 
     Attributes:
-        path: The file; of a header with its image, the header.
-        label: What the folder or the table calls its class; "" where nobody has said.
+        path: The file; the header, for a header with its image.
+        label: Its class as the folder or the table calls it; "" if unknown.
         part: The part (train, test …) it came in, or "".
-        subject: Who it is, where the layout knows; "" otherwise.
-        session: Which visit, where the layout knows.
-        height_mm: Of a slice in standard space, where the layout knows.
+        subject: The person, if the layout gives it; "" otherwise.
+        session: The visit, if the layout gives it; "" otherwise.
+        height_mm: Height of a slice in standard space, if the layout gives it; NaN otherwise.
     """
 
     path: Path
@@ -39,10 +39,10 @@ class Layout:
 
     Attributes:
         name: What people call it.
-        priority: Layouts are asked in this order, lowest first.
-        matches: Whether a folder is arranged so.
+        priority: Layouts are tried in this order, lowest first.
+        matches: Whether a folder has this layout.
         entries: The files of such a folder, in a fixed order.
-        volumes: Whether its scans are volumes always; other layouts hold what their files are.
+        volumes: Whether its scans are always volumes; in other layouts the file names decide.
     """
 
     name: str
@@ -53,40 +53,40 @@ class Layout:
 
 
 def visible_folders(folder: Path) -> list[Path]:
-    """List the folders in a folder, sorted, without those that systems leave behind."""
+    """List the folders in a folder, sorted, without those that operating systems leave behind."""
     return [path for path in _visible(folder) if path.is_dir()]
 
 
 def visible_files(folder: Path) -> list[Path]:
-    """List the scans in a folder, sorted, without what systems leave behind and without images that have a header."""
+    """List the scans in a folder, sorted, without system files and without images that belong to a header."""
     files = [path for path in _visible(folder) if path.is_file()]
     headers = {without_ending(path) for path in files if path.suffix.lower() == ".hdr"}
     return [path for path in files if not (path.suffix.lower() == ".img" and without_ending(path) in headers)]
 
 
 def names_a_class(folder: Path) -> bool:
-    """Tell whether a folder is called like a class of one of our tasks."""
+    """Tell whether a folder has the name of a class of one of our tasks."""
     return any(task.class_of(folder.name) for task in TASKS.values())
 
 
 def is_volume_name(path: Path) -> bool:
-    """Tell whether a file is called like a volume: NIfTI, or the header of a pair."""
+    """Tell whether a file has the name of a volume: NIfTI, or the header of a pair."""
     return path.name.lower().endswith(VOLUME_ENDINGS)
 
 
 def without_ending(path: Path) -> str:
-    """Return a file's name without ".nii", ".nii.gz", ".hdr" or whatever it ends in."""
+    """Return a file's name without ".nii", ".nii.gz", ".hdr" or any other ending."""
     return path.name.removesuffix(".gz").rsplit(".", 1)[0]
 
 
 def class_name(value: object, *, column: str = "cdr") -> str:
-    """Return what a table says of a person as a class: a rating in a column "cdr" by its stage, anything else as it is.
+    """Return a table's entry for a person as a class: a rating in a column "cdr" as its stage, anything else unchanged.
 
     >>> class_name("0.5"), class_name("AD", column="dx"), class_name("n/a")
     ('Very Mild Demented', 'AD', '')
     """
     text = str(value).strip()
-    if text.lower() in NOBODY_SAID:
+    if text.lower() in UNKNOWN:
         return ""
     if column.lower() != "cdr":
         return text

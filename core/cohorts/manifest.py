@@ -1,4 +1,4 @@
-"""The table beside files that were made of volumes: which file is whose, and from what."""
+"""The manifest of files made from volumes: whose each file is, and what it was made from."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ COLUMNS = ("path", "label", "subject", "session", "height_mm", "source", "verdic
 
 
 def read_manifest(folder: Path) -> pd.DataFrame:
-    """Read the manifest of a folder; empty where there is none.
+    """Read the manifest of a folder; empty if there is none.
 
     Raises:
-        CohortError: It is no table, or columns are missing.
+        CohortError: It is not a table, or columns are missing.
     """
     path = folder / MANIFEST
     if not path.is_file():
@@ -23,7 +23,7 @@ def read_manifest(folder: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype=dict.fromkeys(("path", "label", "subject", "session", "source"), str))
     except (OSError, ValueError) as error:
-        raise CohortError(f"{path} is no table: {str(error).splitlines()[0]}") from error
+        raise CohortError(f"{path} is not a table: {str(error).splitlines()[0]}") from error
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise CohortError(f"{path} has no column {missing[0]}.")
@@ -33,5 +33,5 @@ def read_manifest(folder: Path) -> pd.DataFrame:
 
 
 def write_manifest(folder: Path, rows: pd.DataFrame, *, name: str = MANIFEST) -> None:
-    """Write a manifest, replacing the old one in one step."""
+    """Write a manifest, replacing the old one atomically."""
     write_table(folder / name, rows)

@@ -1,6 +1,6 @@
-"""Volumes of a cohort into what networks train on: axial slices in standard space, or cubes. And slices into volumes.
+"""From a cohort's volumes to what networks train on: axial slices in standard space, or cubes; and slices to volumes.
 
-A run can be stopped at any time: a volume is entered in the manifest when its files are written, and not made again.
+A run can be stopped at any time: a volume enters the manifest once its files are written, and is not processed again.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,20 +29,20 @@ from core.scans.registration.standard_space import (
 )
 from core.scans.writing import write_nifti
 
-SLICES = 20  # a subject, as in S4
+SLICES = 20  # per subject, as in S4
 CUBE = 128
 Say = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, eq=False)
 class Preprocessed:
-    """What a run of preprocessing left.
+    """The result of a preprocessing run.
 
     Attributes:
-        manifest: A row a file: path, label, subject, session, height_mm, source, verdict, similarity.
-        left_out: `source` and `reason` of each volume that gave nothing.
-        without_class: How many volumes were set aside because nobody has said their class.
-        resumed: How many volumes were done already.
+        manifest: One row per file: path, label, subject, session, height_mm, source, verdict, similarity.
+        left_out: `source` and `reason` of each volume that could not be processed.
+        without_class: How many volumes were left out because their class is unknown.
+        resumed: How many volumes were already done.
     """
 
     manifest: pd.DataFrame
@@ -59,22 +59,22 @@ def preprocess(
     bias_correction: bool = True,
     say: Say | None = None,
 ) -> Preprocessed:
-    """Bring every volume of a cohort into standard space and write slices (PNG) or cubes (NIfTI) by class.
+    """Align every volume of a cohort to standard space and write slices (PNG) or cubes (NIfTI) by class.
 
     Args:
         folder: A cohort of volumes in any layout.
-        out: Folder to write to; what it holds from an earlier run of the same settings is kept.
-        slices: Axial slices a volume, evenly spaced over the heights of the training slices; None for 128³ cubes.
+        out: Folder to write to; what an earlier run with the same settings wrote there is kept.
+        slices: Axial slices per volume, evenly spaced over the heights of the training slices; None for 128³ cubes.
         bias_correction: As for `to_standard_space`.
-        say: Told how many volumes of how many are done, and a sentence.
+        say: Called with the number of volumes done, their total, and a sentence.
 
     Raises:
-        CohortError: The folder is no cohort of volumes, or `out` holds something else.
+        CohortError: The folder is not a cohort of volumes, or `out` holds something else.
     """
     table, without_class = index_volumes(folder)
     root, out = Path(folder), Path(out)
     _ready(out)
-    manifest, complaints, resumed = read_manifest(out), [], 0
+    manifest, failures, resumed = read_manifest(out), [], 0
     for number, row in enumerate(table.itertuples(), start=1):
         source = Path(str(row.path)).relative_to(root).as_posix()
         done = manifest[manifest["source"] == source]
@@ -86,7 +86,7 @@ def preprocess(
             head = to_standard_space(read_scan_file(str(row.path)), bias_correction=bias_correction)
             made = list(_written(head, out, row, slices))
         except ScanError as error:
-            complaints.append((source, str(error)))
+            failures.append((source, str(error)))
             if say is not None:
                 say(number, len(table), f"left out: {error}")
             continue
@@ -96,57 +96,58 @@ def preprocess(
         write_manifest(out, manifest)
         if say is not None:
             say(number, len(table), f"{row.subject or source}: {quality.verdict}")
-    left_out = pd.DataFrame(complaints, columns=["source", "reason"])
+    left_out = pd.DataFrame(failures, columns=["source", "reason"])
     write_manifest(out, left_out, name=LEFT_OUT)
     return Preprocessed(manifest, left_out, without_class, resumed)
 
 
 def volumes_from_slices(audit: Audit, out: str | Path) -> pd.DataFrame:
-    """Stack the slices of each person of an audited folder, inferior to superior, into a NIfTI volume.
+    """Stack the slices of each person in an audited folder, inferior to superior, into a NIfTI volume.
 
-    The slices are taken for what those of the Alzheimer set are: 176 × 208 mm of standard space, 1 mm apart from 3 mm
-    below the commissures, whatever the number of pixels they were resized to.
+    The slices are assumed to be like those of the Alzheimer set: 176 × 208 mm of standard space, 1 mm apart, beginning
+    3 mm below the AC–PC line, whatever the number of pixels they were resized to.
 
     Args:
-        audit: Of a folder in which people and order were found.
+        audit: The audit of a folder in which people and their order were found.
         out: Folder to write to.
 
     Returns:
-        The manifest: a row a volume.
+        The manifest: one row per volume.
 
     Raises:
         CohortError: People were not found, or `out` holds something else.
     """
     if not audit.people.found or audit.task.name != "alzheimer":
-        raise CohortError("volumes need slices of the Alzheimer set whose people and order the audit finds.")
+        raise CohortError(
+            "volumes can be made only from slices of the Alzheimer set whose people and order were found."
+        )
     out = Path(out)
     _ready(out)
     rows = []
     for subject, group in audit.table.sort_values(["subject", "slice"]).groupby("subject"):
-        intensities = [read_scan_file(path).picture() for path in group["path"]]
-        if len({grey.shape for grey in intensities}) > 1:
-            raise CohortError(f"the slices of {subject} have several sizes.")
+        slices = [read_scan_file(path).picture() for path in group["path"]]
+        if len({picture.shape for picture in slices}) > 1:
+            raise CohortError(f"the slices of {subject} differ in size; volumes need slices of one size.")
         label = str(group["label"].mode().iloc[0])
         relative = Path(_folder_name(label)) / f"{subject}.nii.gz"
         (out / relative).parent.mkdir(parents=True, exist_ok=True)
-        voxels, affine = stacked(np.stack(intensities))
+        voxels, affine = stacked(np.stack(slices))
         write_nifti(out / relative, voxels, affine)
-        rows.append(
-            (relative.as_posix(), label, subject, "", TRAINED_HEIGHTS_MM[0], f"{len(intensities)} slices", "", np.nan)
-        )
+        source = f"{len(slices)} slices"
+        rows.append((relative.as_posix(), label, subject, "", TRAINED_HEIGHTS_MM[0], source, "", np.nan))
     manifest = pd.DataFrame(rows, columns=list(COLUMNS))
     write_manifest(out, manifest)
     return manifest
 
 
 def stacked(slices: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Lay slices of standard space over one another.
+    """Stack slices of standard space into a volume.
 
     Args:
         slices: uint8, slices × rows (back to front) × columns (the patient's right to left), the lowest first.
 
     Returns:
-        uint8, X × Y × Z along RAS+, and its affine: the pixels share out 176 × 208 mm, slices are 1 mm apart.
+        uint8, X × Y × Z along RAS+, and its affine: the pixels of a slice cover 176 × 208 mm, slices are 1 mm apart.
     """
     _, rows, columns = slices.shape
     step = np.array([SHAPE[0] / columns, SHAPE[1] / rows, 1.0])
@@ -157,12 +158,12 @@ def stacked(slices: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.fl
 
 
 def cube_of(head: StandardHead) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Return a head as 128³ voxels of 1.625 mm, uint8 along RAS+, and its affine; the grid's longest side fills it.
+    """Return a head as 128³ voxels of 1.625 mm, uint8 along RAS+, and its affine; it spans the grid's longest side.
 
     Raises:
-        NoHead: The head did not come to lie in standard space.
+        NoHead: The head could not be aligned to standard space.
     """
-    axial_slices(head, np.zeros(0))  # says no for a head that failed
+    axial_slices(head, np.zeros(0))  # raises NoHead if the alignment failed
     step = max(SHAPE) / CUBE
     index = np.diag([step, step, step, 1.0])
     index[:3, 3] = (np.array(SHAPE) - 1) / 2 - step * (CUBE - 1) / 2
@@ -191,11 +192,11 @@ def _written(
 
 def _ready(out: Path) -> None:
     if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file()):
-        raise CohortError(f"{out} holds something else; give a new folder, or one of an earlier run.")
+        raise CohortError(f"{out} holds something else; give a new folder, or that of an earlier run.")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CohortError(f"{out} cannot be made: {error.strerror}.") from error
+        raise CohortError(f"{out} cannot be created: {error.strerror}.") from error
 
 
 def _folder_name(label: str) -> str:

@@ -1,4 +1,4 @@
-"""Who is in which part: by person (honest), by slice or by folder (as published). A split is a table on disk."""
+"""Who is in which part: by subject, or by slice or by folder as in published systems. A split is a table on disk."""
 
 import hashlib
 import os
@@ -16,24 +16,24 @@ from sklearn.model_selection import StratifiedGroupKFold
 from core.errors import CohortError
 
 PARTS = ("train", "val", "test")
-FOLDS = 5  # a fifth of everything is the test part, a fifth of the rest validates: 64 / 16 / 20 %
+FOLDS = 5  # a fifth of everything is the test part, a fifth of the rest the validation part: 64 / 16 / 20 %
 # What split-folders calls train is our test part: its first part is rounded down, which gives the supports that were
 # published for the Alzheimer set (640, 448, 179 and 12 of 1,279); its last part, our training part, takes the rest.
 SLICE_RATIO = (0.20, 0.16, 0.64)
 PART_OF_SPLITFOLDERS = {"train": "test", "val": "val", "test": "train"}
-FOLDER_VAL = 0.1  # of a class's training files, where the folders hold no validation part
+FOLDER_VAL = 0.1  # fraction of a class's training files, if the folders have no validation part
 PART_OF_FOLDER = {"tr": "train", "va": "val", "te": "test"}  # train, Training, val, valid, Validation, test, Testing
 COLUMNS = ("path", "label", "subject", "slice", "part", "by", "seed")
 
 
 @dataclass(frozen=True)
 class SubjectOverlap:
-    """How badly a split tears people apart.
+    """How far the parts of a split share people.
 
     Attributes:
-        people: How many people there are.
+        people: Number of people.
         overlap: How many of them have slices in more than one part.
-        test_slices: How many slices the test part has.
+        test_slices: Number of slices in the test part.
         seen: How many of those belong to a person who is also in the training part.
     """
 
@@ -43,21 +43,22 @@ class SubjectOverlap:
     seen: int
 
     def sentence(self) -> str:
-        """Say it in one line."""
+        """Describe it in one line."""
+        seen = self.seen / max(self.test_slices, 1)
         return (
-            f"{self.overlap} of {self.people} people have slices in more than one part; {self.seen} of {self.test_slices} "
-            f"test slices ({self.seen / max(self.test_slices, 1):.1%}) show a person the network was trained on. "
-            "Figures from this split measure recognition of people, not of disease."
+            f"{self.overlap} of {self.people} people have slices in more than one part; "
+            f"{self.seen} of {self.test_slices} test slices ({seen:.1%}) show a person the network was trained on. "
+            "Metrics from this split measure recognition of people, not of disease."
         )
 
 
 def split_by_subject(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
-    """Split so that nobody is in two parts, keeping the classes' shares (scikit-learn's StratifiedGroupKFold).
+    """Split so that nobody is in two parts, keeping the class proportions (scikit-learn's StratifiedGroupKFold).
 
     Args:
-        table: An audit's table; `subject` tells people apart, or `copies` keeps near copies together where no
-            subject is known.
-        seed: Any whole number; the same seed gives the same parts.
+        table: An audit's table; `subject` tells people apart, and `copies` keeps near copies together if no subject
+            is known.
+        seed: Any integer; the same seed gives the same parts.
 
     Returns:
         The table with the columns `part` (train, val, test), `by` and `seed`.
@@ -68,12 +69,12 @@ def split_by_subject(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     groups = groups_of(table)
     n_groups = len(set(groups))
     if n_groups < FOLDS:
-        raise CohortError(f"a split by person needs at least {FOLDS} people; there are {n_groups}.")
+        raise CohortError(f"a split by subject needs at least {FOLDS} people; there are {n_groups}.")
     part = np.full(len(table), "train", dtype=object)
     rest = np.arange(len(table))
     for number, name in enumerate(("test", "val")):
         folds = StratifiedGroupKFold(min(FOLDS, len(set(groups[rest]))), shuffle=True, random_state=seed + number)
-        with warnings.catch_warnings():  # a class of fewer people than folds is as even as it can be
+        with warnings.catch_warnings():  # a class with fewer people than folds is spread as evenly as possible
             warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
             kept, taken = next(folds.split(rest, table["label"].to_numpy()[rest], groups[rest]))
         part[rest[taken]] = name
@@ -86,8 +87,8 @@ def split_by_slice(table: pd.DataFrame, *, seed: int, folders: str | Path | None
 
     Args:
         table: An audit's table.
-        seed: Handed to split-folders; the same seed gives the same parts.
-        folders: Where to put the train, val and test folders with copies of the files; None for a table only.
+        seed: Passed to split-folders; the same seed gives the same parts.
+        folders: Where to create train, val and test folders with copies of the files; None for the table only.
 
     Returns:
         The table with the columns `part`, `by` and `seed`.
@@ -111,21 +112,21 @@ def split_by_slice(table: pd.DataFrame, *, seed: int, folders: str | Path | None
 
 
 def split_by_folder(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
-    """Keep the parts that the files came in, as published systems that scored a set's own test folder did.
+    """Keep the parts that the files came in, like published systems that were tested on a set's own test folder.
 
     Args:
         table: An audit's table.
-        seed: Chooses a tenth of each class's training files for validation, where there is no validation folder.
+        seed: Chooses a tenth of each class's training files for validation if there is no validation folder.
 
     Returns:
         The table with the columns `part`, `by` and `seed`.
 
     Raises:
-        CohortError: The files came in no train and test folders.
+        CohortError: The files did not come in train and test folders.
     """
     part = table["came_in"].str.lower().str[:2].map(PART_OF_FOLDER)
     if part.isna().any() or not {"train", "test"} <= set(part):
-        raise CohortError("a split by folder needs a train and a test folder, each with a folder a class.")
+        raise CohortError("a split by folder needs a train and a test folder, each with one folder per class.")
     if "val" not in set(part):
         chosen = table[part == "train"].groupby("label", group_keys=False).sample(frac=FOLDER_VAL, random_state=seed)
         part.loc[chosen.index] = "val"
@@ -136,12 +137,12 @@ SPLITTERS = {"subject": split_by_subject, "slice": split_by_slice, "folder": spl
 
 
 def default_scheme(table: pd.DataFrame) -> str:
-    """Return how to split a table if nobody says: by person wherever people are known."""
+    """Return how a table is split by default: by subject if people are known."""
     return "subject" if (table["subject"] != "").all() else "slice"
 
 
 def write_folders(split: pd.DataFrame, folders: str | Path) -> None:
-    """Copy the files of a split into train, val and test folders with a folder a class in each.
+    """Copy the files of a split into train, val and test folders with one folder per class in each.
 
     Raises:
         CohortError: `folders` exists and is not empty.
@@ -156,7 +157,7 @@ def write_folders(split: pd.DataFrame, folders: str | Path) -> None:
 
 
 def subject_overlap(split: pd.DataFrame) -> SubjectOverlap | None:
-    """Measure how a split tears people apart; None where people are not known."""
+    """Measure how far the parts of a split share people; None if people are not known."""
     if (split["subject"] == "").all():
         return None
     parts_of = split.groupby("subject")["part"].nunique()
@@ -169,7 +170,7 @@ def read_split(path: str | Path) -> pd.DataFrame:
     """Read a split table.
 
     Raises:
-        CohortError: The file is no table with the columns path, label, subject, slice, part, by and seed.
+        CohortError: The file is not a table with the columns path, label, subject, slice, part, by and seed.
     """
     try:
         split = pd.read_csv(path, dtype={"path": str, "label": str, "subject": str}, keep_default_na=False)
@@ -182,12 +183,12 @@ def read_split(path: str | Path) -> pd.DataFrame:
         raise CohortError(f"{path} is not a split table: it has no column {', '.join(missing)}.")
     unknown = sorted(set(split["part"]) - set(PARTS))
     if unknown:
-        raise CohortError(f"{path} names the part {unknown[0]!r}; parts are {', '.join(PARTS)}.")
-    return split.assign(by=split["by"].replace("person", "subject"))  # as tables said before 0.2
+        raise CohortError(f"{path} names the part {unknown[0]!r}; expected {', '.join(PARTS)}.")
+    return split.assign(by=split["by"].replace("person", "subject"))  # as written before 0.2
 
 
 def split_hash(split: pd.DataFrame) -> str:
-    """Return the SHA-256 of who is in which part, whatever folder the files lie in and however rows are sorted."""
+    """Return the SHA-256 of who is in which part, independent of the files' folder and the order of the rows."""
     root = os.path.commonpath([str(Path(path).parent) for path in split["path"]])
     lines = sorted(
         f"{Path(path).relative_to(root).as_posix()},{label},{subject},{part}"
@@ -197,7 +198,7 @@ def split_hash(split: pd.DataFrame) -> str:
 
 
 def groups_of(table: pd.DataFrame) -> np.ndarray:
-    """Return the name of the person of every row, or of its group of near copies; a name of its own for neither."""
+    """Return the name of each row's person, else of its group of near copies, else a unique name."""
     alone = pd.Series([f"alone {row}" for row in range(len(table))], index=table.index)
     copies = table["copies"] if "copies" in table else pd.Series("", index=table.index)
     known = table["subject"].where(table["subject"] != "", copies)
@@ -219,7 +220,7 @@ def _empty_target(folders: str | Path | None) -> Path | None:
 
 
 def _stage(table: pd.DataFrame, staged: Path) -> dict[tuple[str, str], int]:
-    """Lay out links to the files as class folders, the only arrangement split-folders takes."""
+    """Arrange links to the files in class folders, the only layout that split-folders accepts."""
     row_of: dict[tuple[str, str], int] = {}
     for label, rows in table.reset_index(drop=True).groupby("label"):
         (staged / str(label)).mkdir(parents=True)
@@ -232,7 +233,7 @@ def _stage(table: pd.DataFrame, staged: Path) -> dict[tuple[str, str], int]:
 def _link(source: Path, target: Path) -> None:
     try:
         target.symlink_to(source)
-    except OSError:  # Windows lets only some users make links
+    except OSError:  # Windows lets only some users create links
         shutil.copyfile(source, target)
 
 

@@ -1,13 +1,13 @@
-"""Whose slices are these? Finds the people behind a heap of slices from the images alone.
+"""Whose slices are these? Finds the people behind a set of slices from the images alone.
 
-Neighbouring slices of one head look more alike than any two slices of two heads. So the slices are linked, most alike
-first, until all hang together (a maximum spanning tree, which is single linkage); if the heap holds people, the
-links fall into two kinds, those inside a head and those between heads, with a gap where no similarity lies. Cutting
-the tree in the gap leaves one piece a person, and each piece is a chain in anatomical order. Where there is no such
-gap, people cannot be told apart, and nothing is invented.
+Neighbouring slices of one head are more similar than any slices of two different heads. So the slices are linked, most
+similar first, until all are connected (a maximum spanning tree, which is single linkage). If the slices come from
+several people, the links are of two kinds, those within a head and those between heads, with a gap in similarity
+between them. Cutting the tree at the gap leaves one component per person, each a chain in anatomical order. If there
+is no such gap, people cannot be told apart, and no groups are made up.
 
-Similarity is Pearson's correlation of the pixels after shrinking to 64 × 64. All pairs are compared, a block at a time,
-so time grows with the square of the number of slices but memory only with the number.
+Similarity is the Pearson correlation of the pixels after shrinking to 64 × 64. All pairs are compared, one block at a
+time, so time grows with the square of the number of slices but memory only linearly.
 """
 
 from collections.abc import Iterator
@@ -24,24 +24,24 @@ Ints = NDArray[np.int64]
 SIDE = 64
 BLOCK = 1024
 NEIGHBOURS = 64
-MIN_SLICES = 8  # fewer slices than this carry no statistics
-MIN_GROUP = 3  # a person is at least so many slices; smaller pieces are copies or strays
+MIN_SLICES = 8  # with fewer slices there are no statistics
+MIN_GROUP = 3  # a person has at least so many slices; smaller components are copies or outliers
 MIN_FRACTION_IN_GROUPS = 0.9
 MIN_CLEARNESS = 1.0
 CANDIDATES = 20
-NEAR_COPY = 0.999  # above what neighbouring 1 mm slices of one head reach (0.995 in OASIS-1)
+NEAR_COPY = 0.999  # more than neighbouring 1 mm slices of one head reach (0.995 in OASIS-1)
 
 
 @dataclass(frozen=True, eq=False)
 class Subjects:
-    """What the images say about who is who.
+    """Whose slices these are, as found from the images.
 
     Attributes:
         found: Whether people can be told apart.
-        groups: int64, one per slice: the number of its person, from 0 (all zero when not found).
-        order: int64, one per slice: its place within its person, from 0, inferior first.
-        weakest_link: Smallest similarity that holds a person together; NaN when not found.
-        strongest_other: Largest similarity of slices of two different people; NaN when not found.
+        groups: int64, one per slice: the number of its person, from 0 (all zero if not found).
+        order: int64, one per slice: its position within its person, from 0, inferior first.
+        weakest_link: Smallest similarity that links slices of one person; NaN if not found.
+        strongest_other: Largest similarity between slices of two different people; NaN if not found.
         clearness: Width of the gap between the two, in units of the distance from the median link to the weakest.
     """
 
@@ -58,16 +58,16 @@ class Subjects:
         return (self.weakest_link + self.strongest_other) / 2
 
 
-def find_subjects(descriptors: Floats, brain_area: Floats) -> Subjects:
+def find_subjects(descriptors: Floats, brain_size: Floats) -> Subjects:
     """Group slices by person and order each person's slices.
 
     Args:
-        descriptors: float32, n × d, one slice a row, mean 0 and length 1, so that products are correlations.
-        brain_area: float32, n, share of the picture that is not background; from the level of the temporal lobes
-            to the vertex it shrinks upwards, which gives the direction of the order.
+        descriptors: float32, n × d, one slice per row, mean 0 and length 1, so that products are correlations.
+        brain_size: float32, n, fraction of the picture that is not background; from the level of the temporal lobes
+            to the vertex it decreases upwards, which gives the direction of the order.
 
     Returns:
-        The people, or a statement that none can be told apart.
+        The people; `found` is False if they cannot be told apart.
     """
     n = len(descriptors)
     if n < MIN_SLICES:
@@ -77,18 +77,24 @@ def find_subjects(descriptors: Floats, brain_area: Floats) -> Subjects:
     if cut is None:
         return _not_found(n, 0.0)
     weakest, median = cut
-    stages = _links_of(tree, weakest)
-    groups = _components(stages)
+    links = _links_of(tree, weakest)
+    groups = _components(links)
     strongest_other = float(_best_outside(descriptors, groups)[1].max())
     clearness = _clearness(weakest, strongest_other, median)
     if clearness < MIN_CLEARNESS:
         return _not_found(n, max(clearness, 0.0))
-    order = _order(stages, groups, brain_area)
-    return Subjects(True, groups, order, weakest, strongest_other, clearness)
+    return Subjects(
+        found=True,
+        groups=groups,
+        order=_order(links, groups, brain_size),
+        weakest_link=weakest,
+        strongest_other=strongest_other,
+        clearness=clearness,
+    )
 
 
 def near_copies(descriptors: Floats) -> Ints:
-    """Group slices that are almost the same picture (correlation of 0.999 or more, directly or through others).
+    """Group slices that are almost the same picture (a correlation of 0.999 or more, directly or through others).
 
     Args:
         descriptors: float32, n × d, as for `find_subjects`.
@@ -111,12 +117,12 @@ def _components(graph: csr_matrix | coo_matrix) -> Ints:
 
 
 def _not_found(n: int, clearness: float) -> Subjects:
-    nothing = np.zeros(n, np.int64)
-    return Subjects(False, nothing, nothing, float("nan"), float("nan"), clearness)
+    zeros, nan = np.zeros(n, np.int64), float("nan")
+    return Subjects(found=False, groups=zeros, order=zeros, weakest_link=nan, strongest_other=nan, clearness=clearness)
 
 
 def _similarity_blocks(descriptors: Floats) -> Iterator[tuple[int, Floats]]:
-    """Yield (first row, similarities of a block of rows with all rows); a slice is no neighbour of itself."""
+    """Yield (first row, similarities of a block of rows with all rows); a slice is not its own neighbour."""
     for start in range(0, len(descriptors), BLOCK):
         similarity = descriptors[start : start + BLOCK] @ descriptors.T
         rows = np.arange(len(similarity))
@@ -125,14 +131,14 @@ def _similarity_blocks(descriptors: Floats) -> Iterator[tuple[int, Floats]]:
 
 
 def _links_of(tree: csr_matrix, weakest: float) -> csr_matrix:
-    """Keep the links of a tree that are at least so similar."""
+    """Keep those links of a tree whose similarity is at least that of the weakest."""
     links = tree.tocoo()
     kept = 2.0 - links.data >= weakest
     return csr_matrix((links.data[kept], (links.row[kept], links.col[kept])), shape=tree.shape)
 
 
 def _spanning_tree(descriptors: Floats) -> csr_matrix:
-    """Return the maximum spanning tree as distances 2 - similarity, never 0, which sparse graphs read as no edge."""
+    """Return the maximum spanning tree as distances 2 - similarity: never 0, which sparse graphs treat as no edge."""
     n = len(descriptors)
     k = min(NEIGHBOURS, n - 1)
     rows, columns, values = [], [], []
@@ -143,7 +149,7 @@ def _spanning_tree(descriptors: Floats) -> csr_matrix:
         values.append(np.take_along_axis(similarity, nearest, axis=1).ravel())
     row, column = np.concatenate(rows), np.concatenate(columns)
     tree = _forest(row, column, np.concatenate(values), n)
-    while (parts := connected_components(tree, directed=False))[0] > 1:  # Borůvka's step: each part its best way out
+    while (parts := connected_components(tree, directed=False))[0] > 1:  # Borůvka's step: the best link out of each
         outside, similarity = _best_outside(descriptors, parts[1])
         old = tree.tocoo()
         tree = _forest(
@@ -183,8 +189,7 @@ def _best_cut(tree: csr_matrix, n: int) -> tuple[float, float] | None:
         weakest, median = float(links[last]), float(np.median(links[: last + 1]))
         if _clearness(weakest, float(links[last + 1]), median) < MIN_CLEARNESS:
             continue
-        stages = _links_of(tree, weakest)
-        sizes = np.bincount(_components(stages))
+        sizes = np.bincount(_components(_links_of(tree, weakest)))
         if sizes[sizes >= MIN_GROUP].sum() >= MIN_FRACTION_IN_GROUPS * n:
             return weakest, median
     return None
@@ -195,16 +200,16 @@ def _clearness(weakest: float, strongest_other: float, median: float) -> float:
     return (weakest - strongest_other) / spread
 
 
-def _order(stages: csr_matrix, groups: Ints, brain_area: Floats) -> Ints:
-    """Walk each person's chain from one end to the other, and turn it so that the brain shrinks upwards."""
+def _order(links: csr_matrix, groups: Ints, brain_size: Floats) -> Ints:
+    """Walk each person's chain from one end to the other, in the direction in which the brain gets smaller."""
     order = np.zeros(len(groups), np.int64)
-    both_ways = stages + stages.T
+    both_ways = links + links.T
     for group in range(int(groups.max()) + 1):
         members = np.nonzero(groups == group)[0]
         chain = both_ways[members][:, members]
-        far = int(np.argmax(dijkstra(chain, indices=0)))  # twice to the farthest: the two ends of the chain
+        far = int(np.argmax(dijkstra(chain, indices=0)))  # the farthest from any slice is one end of the chain
         rank = np.argsort(np.argsort(dijkstra(chain, indices=far)))
-        if np.cov(rank, brain_area[members])[0, 1] > 0:
+        if np.cov(rank, brain_size[members])[0, 1] > 0:
             rank = len(members) - 1 - rank
         order[members] = rank
     return order

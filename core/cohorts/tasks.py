@@ -1,4 +1,4 @@
-"""The questions the networks answer, and how folders spell their classes."""
+"""The questions that networks answer, and how folders spell the classes."""
 
 import re
 from collections.abc import Iterable
@@ -9,12 +9,12 @@ from core.errors import CohortError
 
 @dataclass(frozen=True)
 class Task:
-    """A question with its possible answers.
+    """A classification task.
 
     Attributes:
         name: Short name, used in recipes.
         title: The question in words.
-        classes: The answers, in the order of the network's outputs.
+        classes: The classes, in the order of the network's outputs.
         synonyms: Other spellings (letters and digits only, lower case) of each class.
         ordered: Whether the classes are stages, the healthy one first.
     """
@@ -26,7 +26,7 @@ class Task:
     ordered: bool = False
 
     def class_of(self, spelling: str) -> str | None:
-        """Return the class a folder name means, whatever its spaces, underscores and case; None for no match."""
+        """Return the class that a folder name stands for, ignoring spaces, underscores and case; None for no match."""
         plain = _plain(spelling)
         for class_name, others in zip(self.classes, self.synonyms, strict=True):
             if plain == _plain(class_name) or plain in others:
@@ -50,9 +50,13 @@ TUMOUR = Task(
     "tumour",
     "Kind of brain tumour",
     ("Glioma", "Meningioma", "No Tumour", "Pituitary"),
-    (("gliomatumor", "gliomatumour"), ("meningiomatumor", "meningiomatumour"), ("notumor", "none", "healthy"),
-     ("pituitarytumor", "pituitarytumour")),
-)  # fmt: skip
+    (
+        ("gliomatumor", "gliomatumour"),
+        ("meningiomatumor", "meningiomatumour"),
+        ("notumor", "none", "healthy"),
+        ("pituitarytumor", "pituitarytumour"),
+    ),
+)
 SYNTHETIC = Task(
     "synthetic",
     "Was this synthetic head changed?",
@@ -63,13 +67,13 @@ TASKS = {task.name: task for task in (ALZHEIMER, TUMOUR, SYNTHETIC)}
 
 
 def task_of(spellings: Iterable[str]) -> Task:
-    """Find the task whose classes these folder names are.
+    """Find the task that these folder names belong to.
 
     Args:
         spellings: Names of class folders.
 
     Returns:
-        The matching task, or one named "custom" with these very names, sorted, when none matches them all.
+        The matching task; if none matches all names, a task named "custom" with exactly these names, sorted.
 
     Raises:
         CohortError: There are no names.

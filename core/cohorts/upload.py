@@ -1,4 +1,4 @@
-"""A cohort that came as one zip file, unpacked with nothing trusted."""
+"""A cohort uploaded as one zip file, unpacked without trusting anything in it."""
 
 import hashlib
 import zipfile
@@ -15,17 +15,17 @@ LEFTOVERS = ("__MACOSX/", ".DS_Store", "Thumbs.db")
 
 
 def unpack_cohort(stream: IO[bytes], into: Path) -> Path:
-    """Unpack a zip file of class folders into a folder named by its content, once.
+    """Unpack a zip file of class folders, once, into a folder named after its content.
 
     Args:
         stream: The zip file, seekable.
-        into: Where the folder goes.
+        into: Where to create the folder.
 
     Returns:
-        The folder that holds the classes: the only folder within, where the zip holds one alone.
+        The folder that contains the class folders; if the zip holds a single folder, the one inside it.
 
     Raises:
-        CohortError: It is no zip file, is encrypted or damaged, would be too large, or leads out of the folder.
+        CohortError: It is not a zip file, is encrypted or damaged, would be too large, or points outside the folder.
     """
     digest = hashlib.sha256()
     for block in iter(lambda: stream.read(COPY), b""):
@@ -37,7 +37,7 @@ def unpack_cohort(stream: IO[bytes], into: Path) -> Path:
             with replacing_folder(target) as unfinished, zipfile.ZipFile(stream) as archive:
                 _extract(archive, unfinished)
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-            raise CohortError(f"this is no zip file that can be unpacked: {str(error).splitlines()[0]}.") from error
+            raise CohortError(f"this is not a zip file that can be unpacked: {str(error).splitlines()[0]}.") from error
     folder = target
     while len(children := visible_folders(folder)) == 1 and not any(path.is_file() for path in folder.iterdir()):
         folder = children[0]
@@ -47,20 +47,20 @@ def unpack_cohort(stream: IO[bytes], into: Path) -> Path:
 def _extract(archive: zipfile.ZipFile, target: Path) -> None:
     members = [info for info in archive.infolist() if not info.is_dir() and not _is_leftover(info.filename)]
     if len(members) > MAX_FILES:
-        raise CohortError(f"the zip file holds {len(members):,} files; {MAX_FILES:,} are the most.")
+        raise CohortError(f"the zip file holds {len(members):,} files; at most {MAX_FILES:,} are read.")
     if not members:
         raise CohortError("the zip file holds no files.")
     total = 0
     for info in members:
         inside = PurePosixPath(info.filename.replace("\\", "/"))
         if inside.is_absolute() or ".." in inside.parts or ":" in inside.parts[0]:
-            raise CohortError(f"the zip file wants to write outside its folder ({info.filename[:80]!r}).")
+            raise CohortError(f"the zip file contains a path that points outside its folder ({info.filename[:80]!r}).")
         if info.flag_bits & 1:
             raise CohortError("the zip file is encrypted; unpack it yourself and give the folder.")
         path = target.joinpath(*inside.parts)
         path.parent.mkdir(parents=True, exist_ok=True)
         with archive.open(info) as source, path.open("wb") as sink:
-            while block := source.read(COPY):  # what is announced is not believed
+            while block := source.read(COPY):  # the stated size is not trusted
                 total += len(block)
                 if total > MAX_TOTAL:
                     raise CohortError(f"the zip file unpacks to more than {MAX_TOTAL >> 30} GB.")

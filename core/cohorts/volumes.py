@@ -1,4 +1,4 @@
-"""A cohort of volumes as a table to split: who is who is said by its layout, copies are found by content."""
+"""A cohort of volumes as a table to split: its layout names the people, copies are found by content."""
 
 import hashlib
 from pathlib import Path
@@ -9,14 +9,14 @@ from core.cohorts.cohort import index_volumes
 
 
 def volume_table(folder: str | Path) -> pd.DataFrame:
-    """List volumes as an audit lists slices.
+    """List volumes the way an audit lists slices.
 
     Args:
         folder: As for `index_volumes`, or the cubes that preprocess wrote.
 
     Returns:
-        The columns `path`, `label`, `subject`, `slice` (0), `copies` (byte-identical files have one name), `came_in`
-        and `sha256`.
+        The columns `path`, `label`, `subject`, `slice` (0), `copies` (the same name for byte-identical files),
+        `came_in` and `sha256`.
 
     Raises:
         CohortError: The folder holds no volumes with a class.

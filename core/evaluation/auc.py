@@ -1,4 +1,4 @@
-"""Areas under ROC curves of many resamples at once: one sort of the scores, then sums over ties."""
+"""The AUC of many resamples at once: one sort of the scores, then sums over ties."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,9 +7,9 @@ CELLS = 4_000_000  # resamples × scores that are looked at together
 
 
 def weighted_auc(positive: NDArray[np.bool_], score: NDArray[np.floating], weights: NDArray) -> NDArray[np.float64]:
-    """Return the area under the ROC curve for each of many weightings of the same scores.
+    """Return the AUC for each of many weightings of the same scores.
 
-    The area is the chance that a positive has a higher score than a negative, a tie counting half (Hanley and McNeil,
+    It is the probability that a positive has a higher score than a negative, a tie counting half (Hanley and McNeil,
     Radiology 143:29, 1982); a score of weight w counts as w of them.
 
     Args:

@@ -2,7 +2,7 @@
 
 Temperature and vector scaling: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section 4.2. Expected
 calibration error: Naeini et al., AAAI 2015, equal bins of the highest probability. It is never 0 on a finite set, not
-even for perfect probabilities, and the larger the fewer there are: compare it with its own interval, not with nothing.
+even for perfect probabilities, and the larger the fewer there are: compare it with its own interval, not with 0.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from core.evaluation.metrics import Estimate, draw_people, estimate
+from core.evaluation.bootstrap import draw_people, estimate
+from core.results import Bin, Estimate
 
 BINS = 10
 COOLEST, HOTTEST = 0.05, 20.0  # temperatures that are tried
@@ -44,29 +45,12 @@ class Scaling:
         return np.asarray(logits * self.factor + self.offset, np.float64)
 
 
-@dataclass(frozen=True)
-class Bin:
-    """Answers of about the same probability.
-
-    Attributes:
-        low: Least probability; the bin ends where the next begins.
-        confidence: Their mean probability.
-        accuracy: Share of them that is right, with its interval over people.
-        n: How many.
-    """
-
-    low: float
-    confidence: float
-    accuracy: Estimate
-    n: int
-
-
 def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64], people: NDArray[np.int64]) -> Scaling:
     """Find the temperature with the least log loss; everybody counts alike, however many slices they have.
 
     Args:
         logits: N × classes, of people the network was not trained on.
-        labels: N places.
+        labels: N class indices.
         people: N numbers from 0.
     """
     weights = _alike(people)
@@ -103,7 +87,7 @@ def calibration_error(
 
     Args:
         probabilities: N × classes.
-        labels: N places.
+        labels: N class indices.
         people: N numbers from 0.
         bins: How many, of equal width.
     """

@@ -1,30 +1,38 @@
 """Is one network better than another, on the same people?
 
-AucComparison: DeLong, DeLong and Clarke-Pearson, Biometrics 44:837, 1988, by ranks (Sun and Xu, IEEE Signal Processing Letters
+AUC: DeLong, DeLong and Clarke-Pearson, Biometrics 44:837, 1988, by ranks (Sun and Xu, IEEE Signal Processing Letters
 21:1389, 2014). Decisions: McNemar, Psychometrika 12:153, 1947, exact; effect size Cohen's g (1988, chapter 5).
 Accuracies: the bootstrap over people, both networks on the same resamples.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass
 from scipy.stats import binomtest, norm, rankdata
 
-from core.evaluation.metrics import Estimate, draw_people, estimate
-from core.plain import plain
+from core.errors import StageLensError
+from core.evaluation.bootstrap import draw_people, estimate
+from core.evaluation.metrics import subject_metrics
+from core.evaluation.predictions import Predictions
+from core.evaluation.scored import Scored, scored_table
+from core.evaluation.threshold import impaired_score
+from core.results import STRICT, Estimate, Metrics, Number, write
+
+SHOWN = ("accuracy", "balanced_accuracy", "auc")
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class AucComparison:
-    """Two areas under ROC curves of the same people.
+    """The AUC of two scores of the same people.
 
     Attributes:
-        first: Area of the first network.
-        second: Area of the second.
+        first: Of the first network.
+        second: Of the second.
         difference: First less second, with its 95 % interval.
         z: The difference in standard errors; NaN where it cannot vary.
         p: Two-sided, of no difference; NaN likewise.
@@ -33,15 +41,11 @@ class AucComparison:
     first: float
     second: float
     difference: Estimate
-    z: float
-    p: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return dict(plain(asdict(self)))
+    z: Number
+    p: Number
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Decisions:
     """Who decides rightly where the other does not.
 
@@ -49,7 +53,7 @@ class Decisions:
         only_first: How many only the first network has right.
         only_second: How many only the second has right.
         p: Exact, two-sided, of both being as often right.
-        g: Cohen's g: how far the share of the better one lies from a half; 0 without disagreement.
+        g: Cohen's g: how far the fraction of the better one lies from a half; 0 without disagreement.
     """
 
     only_first: int
@@ -57,9 +61,95 @@ class Decisions:
     p: float
     g: float
 
+
+@dataclass(frozen=True, config=STRICT)
+class Comparison:
+    """Two networks on the scans that both were tested on; every difference is first less second.
+
+    Attributes:
+        networks: Their names.
+        scans: How many scans.
+        people: How many people; None where they are not known.
+        left_out: Scans that were tested by one of them only.
+        accuracy_by_slice: Difference.
+        first: Metrics of the first by subject; None where people are not known.
+        second: Of the second.
+        accuracy_by_subject: Difference; None where people are not known.
+        decisions: McNemar's test by subject; None likewise.
+        impaired: DeLong's test, impaired or not, by subject; None where classes are no stages, or one kind is missing.
+        warnings: What must be said with every number.
+    """
+
+    networks: tuple[str, str]
+    scans: int
+    people: int | None
+    left_out: int
+    accuracy_by_slice: Estimate
+    first: Metrics | None = None
+    second: Metrics | None = None
+    accuracy_by_subject: Estimate | None = None
+    decisions: Decisions | None = None
+    impaired: AucComparison | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def differences(self) -> dict[str, Estimate]:
+        """The differences there are, by title."""
+        found = {
+            "Accuracy, by slice": self.accuracy_by_slice,
+            "Accuracy, by subject": self.accuracy_by_subject,
+            "AUC, impaired or not, by subject": self.impaired.difference if self.impaired else None,
+        }
+        return {title: one for title, one in found.items() if one is not None}
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return asdict(self)
+        values: dict[str, Any] = write(self)
+        return values
+
+
+def compare(first: Predictions, second: Predictions) -> Comparison:
+    """Compare what two networks said of the scans that both were tested on.
+
+    Raises:
+        StageLensError: They answer different questions, or were tested on no scan in common.
+    """
+    recipes = [first.recipe, second.recipe]
+    if recipes[0].task != recipes[1].task:
+        raise StageLensError(f"{recipes[0].name} and {recipes[1].name} answer different questions.")
+    tables = [one.asked.set_index("path") for one in (first, second)]
+    common = tables[0].index.intersection(tables[1].index)
+    if common.empty:
+        raise StageLensError("the two were tested on no scan in common.")
+    one, other = (scored_table(table.loc[common], recipe) for table, recipe in zip(tables, recipes, strict=True))
+    right, other_right = (scored.logits.argmax(axis=1) == one.labels for scored in (one, other))
+    found = Comparison(
+        networks=(first.name, second.name),
+        scans=len(common),
+        people=len(set(one.subjects)) if one.known else None,
+        left_out=sum(map(len, tables)) - 2 * len(common),
+        accuracy_by_slice=accuracy_difference(right, other_right, one.people),
+        warnings=tuple(dict.fromkeys([*first.warnings, *second.warnings])),
+    )
+    return _compared_by_subject(found, one, other) if one.known else found
+
+
+def _compared_by_subject(found: Comparison, one: Scored, other: Scored) -> Comparison:
+    truth, logits = one.by_subject()
+    other_logits = other.by_subject()[1]
+    right, other_right = (values.argmax(axis=1) == truth for values in (logits, other_logits))
+    first, second = (metrics.some(SHOWN) for metrics in map(subject_metrics, (one, other)) if metrics is not None)
+    impaired = None
+    if one.task.ordered and 0 < (truth > 0).sum() < len(truth):
+        impaired = compare_auc(truth > 0, impaired_score(logits), impaired_score(other_logits))
+    return replace(
+        found,
+        first=first,
+        second=second,
+        accuracy_by_subject=accuracy_difference(right, other_right, np.arange(len(truth))),
+        decisions=compare_decisions(right, other_right),
+        impaired=impaired,
+    )
 
 
 def compare_auc(positive: NDArray[np.bool_], first: Floats, second: Floats) -> AucComparison:
@@ -75,7 +165,7 @@ def compare_auc(positive: NDArray[np.bool_], first: Floats, second: Floats) -> A
     """
     n_positive, n_negative = int(positive.sum()), int((~positive).sum())
     if not n_positive or not n_negative:
-        raise ValueError("areas need positives and negatives.")
+        raise ValueError("the AUC needs positives and negatives.")
     over, under = zip(*(_placements(positive, scores) for scores in (first, second)), strict=True)
     first_auc, second_auc = (float(values.mean()) for values in over)
     covariance = _covariance(np.stack(over)) / n_positive + _covariance(np.stack(under)) / n_negative
@@ -85,7 +175,7 @@ def compare_auc(positive: NDArray[np.bool_], first: Floats, second: Floats) -> A
     z = apart / error if error > 1e-12 else float("nan")
     reach = float(norm.ppf(0.975)) * error
     interval = Estimate(apart, apart - reach, apart + reach)
-    return AucComparison(first_auc, second_auc, interval, z, float(2 * norm.sf(abs(z))))
+    return AucComparison(first=first_auc, second=second_auc, difference=interval, z=z, p=float(2 * norm.sf(abs(z))))
 
 
 def compare_decisions(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> Decisions:
@@ -110,7 +200,7 @@ def accuracy_difference(
 
 
 def _placements(positive: NDArray[np.bool_], scores: Floats) -> tuple[Floats, Floats]:
-    """Return for each positive the share of negatives below it, and for each negative that of positives above it."""
+    """Return for each positive the fraction of negatives below it, and for each negative that of positives above it."""
     ranks = rankdata(scores)
     over = (ranks[positive] - rankdata(scores[positive])) / (~positive).sum()
     under = 1 - (ranks[~positive] - rankdata(scores[~positive])) / positive.sum()

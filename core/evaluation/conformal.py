@@ -1,13 +1,13 @@
-"""Prediction sets: the classes that cannot be ruled out, so that the truth is among them as often as promised.
+"""Prediction sets: the classes compatible with a scan, so that the true one is among them as often as wanted.
 
 Split conformal prediction with the score 1 − probability (Sadinle, Lei and Wasserman, Journal of the American
-Statistical Association 114:223, 2019), by MAPIE. The promise holds for people drawn as the calibration people were, on
-average over draws of them; class by class only where a class has people enough to be calibrated by itself, the others
-in one group (Mondrian conformal prediction; Vovk 2012, section 4).
+Statistical Association 114:223, 2019), by MAPIE. The nominal coverage holds for people drawn as the calibration people
+were, on average over draws of them; class by class only where a class has people enough to be calibrated by itself, the
+others in one group (Mondrian conformal prediction; Vovk 2012, section 4).
 """
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from mapie.classification import SplitConformalClassifier
@@ -15,35 +15,16 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from core.evaluation.metrics import LEVEL, Estimate
 from core.networks.inference.prediction import prediction_set
+from core.results import LEVEL, Estimate, PredictionSets
 
 DRAWS = 25
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Covered:
-    """How prediction sets fare on people never seen.
-
-    Attributes:
-        wanted: The coverage promised.
-        coverage: Share of people whose class is in their set, with its interval.
-        size: Mean number of classes in a set.
-        single: Share of sets of one class.
-        by_class: Coverage of each class's people; NaN without any.
-    """
-
-    wanted: float
-    coverage: Estimate
-    size: float
-    single: float
-    by_class: tuple[float, ...]
-
-
 def set_bounds(known: Floats, labels: NDArray[np.int64], *, coverage: float) -> tuple[Floats, tuple[int, ...]]:
-    """Return how improbable a class may be before it is ruled out.
+    """Return how improbable a class may be and still be in the set.
 
     Args:
         known: Probabilities of N people the network was not trained on, N × classes.
@@ -51,8 +32,8 @@ def set_bounds(known: Floats, labels: NDArray[np.int64], *, coverage: float) -> 
         coverage: How often the truth is to be in the set, in (0, 1).
 
     Returns:
-        Bounds on 1 − probability, one a class, 1 where there are too few people to rule anything out; and the places of
-        the classes that were calibrated by themselves.
+        Bounds on 1 − probability, one a class, 1 where there are too few people to leave anything out; and the indices
+        of the classes that were calibrated by themselves.
     """
     scores = 1 - known[np.arange(len(labels)), labels]
     bounds, groups = np.empty(known.shape[1]), _groups(np.bincount(labels, minlength=known.shape[1]), coverage)
@@ -82,7 +63,7 @@ def set_bounds_of_slices(
     anew each time (repeated subsampling of Dunn, Wasserman and Ramdas, Journal of the American
     Statistical Association 118:2491, 2023).
 
-    Slices of one person are no new evidence, so that all of them at once would promise too much.
+    Slices of one person are no new evidence, so that all of them at once would claim too much.
 
     Args:
         known: Probabilities of N slices, N × classes.
@@ -103,7 +84,7 @@ def set_bounds_of_slices(
 def prediction_sets(
     known: Floats, labels: NDArray[np.int64], asked: Floats, *, coverage: float
 ) -> tuple[NDArray[np.bool_], tuple[int, ...]]:
-    """Return the classes that cannot be ruled out.
+    """Return which classes are in the set of each person.
 
     Args:
         known: As for `set_bounds`.
@@ -112,7 +93,7 @@ def prediction_sets(
         coverage: As for `set_bounds`.
 
     Returns:
-        bool, M × classes, no row empty; and the places of the classes that were calibrated by themselves.
+        bool, M × classes, no row empty; and the indices of the classes that were calibrated by themselves.
     """
     bounds, alone = set_bounds(known, labels, coverage=coverage)
     return prediction_set(asked, bounds), alone
@@ -125,18 +106,37 @@ def least_people(coverage: float) -> int:
     return int(np.ceil(2 * coverage / (1 - coverage)))
 
 
-def covered(sets: NDArray[np.bool_], labels: NDArray[np.int64], *, wanted: float) -> Covered:
-    """Measure prediction sets, N × classes, of people whose classes are known.
+def measured_sets(
+    sets: NDArray[np.bool_], labels: NDArray[np.int64], classes: Sequence[str], *, nominal: float
+) -> PredictionSets:
+    """Measure prediction sets of people whose classes are known.
 
-    The interval is Clopper and Pearson's: resampling people who are all covered would leave no doubt at all.
+    The interval is Clopper and Pearson's: resampling people who are all covered would leave no uncertainty at all.
+
+    Args:
+        sets: bool, N × classes.
+        labels: int64, N.
+        classes: Their names.
+        nominal: The coverage that the sets were made for.
     """
-    hit = sets[np.arange(len(labels)), labels]
-    exact = binomtest(int(hit.sum()), len(hit)).proportion_ci(LEVEL, method="exact")
-    fraction = Estimate(float(hit.mean()), float(exact.low), float(exact.high))
     size = sets.sum(axis=1)
-    by_class = tuple(float(hit[labels == index].mean()) if (labels == index).any() else float("nan")
-                     for index in range(sets.shape[1]))  # fmt: skip
-    return Covered(wanted, fraction, float(size.mean()), float((size == 1).mean()), by_class)
+    hit = sets[np.arange(len(labels)), labels]
+    own = [hit[labels == index] for index in range(len(classes))]
+    return PredictionSets(
+        nominal=nominal,
+        coverage=exact_fraction(hit),
+        by_class={
+            name: float(one.mean()) if len(one) else float("nan") for name, one in zip(classes, own, strict=True)
+        },
+        size=float(size.mean()),
+        single=float((size == 1).mean()),
+    )
+
+
+def exact_fraction(hits: NDArray[np.bool_]) -> Estimate:
+    """Return the fraction of N people that are hits, with Clopper and Pearson's interval."""
+    exact = binomtest(int(hits.sum()), len(hits)).proportion_ci(LEVEL, method="exact")
+    return Estimate(float(hits.mean()), float(exact.low), float(exact.high))
 
 
 class _Given(ClassifierMixin, BaseEstimator):

@@ -1,10 +1,9 @@
-"""How far a run's probabilities can be taken at their word, before and after a scaling learned on validation people;
-and the sets of classes that cannot be ruled out.
+"""How far probabilities can be taken at their word, before and after a scaling learned on validation people; and
+prediction sets. Each fold is fitted on its own validation people and measured on its own test people.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,17 +11,33 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
 from core.evaluation.calibration import Scaling, calibration_error, fit_temperature, fit_vector_scaling
-from core.evaluation.conformal import covered, prediction_sets
-from core.evaluation.metrics import subject_level, subject_numbers
+from core.evaluation.conformal import measured_sets, prediction_sets
+from core.evaluation.scored import Scored, scored_table
 from core.networks.recipe import Recipe
-from core.plain import number_or_none
-from core.runs.folder import logits_in
+from core.results import FoldCalibration, PredictionSets, Scaled, UnitCalibration
 
 Fit = Callable[[NDArray[np.floating], NDArray[np.int64], NDArray[np.int64]], Scaling]
-Measured = tuple[NDArray[np.int64], NDArray[np.floating], NDArray[np.int64]]  # labels, logits, people
+FITS: dict[str, Fit | None] = {"as_is": None, "temperature": fit_temperature, "vector": fit_vector_scaling}
 
 
-def calibration_of(tables: list[pd.DataFrame], recipe: Recipe) -> dict[str, Any] | None:
+@dataclass(frozen=True, eq=False)
+class _Counted:
+    """Labels (N), logits (N × classes) and people (N numbers from 0) of slices, or of subjects."""
+
+    labels: NDArray[np.int64]
+    logits: NDArray[np.floating]
+    people: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    """What a fold is fitted on, and what it is measured on."""
+
+    val: _Counted
+    test: _Counted
+
+
+def calibration_of(tables: Sequence[pd.DataFrame], recipe: Recipe) -> FoldCalibration | None:
     """Calibrate each fold on its validation people and measure on its test people.
 
     Args:
@@ -30,91 +45,86 @@ def calibration_of(tables: list[pd.DataFrame], recipe: Recipe) -> dict[str, Any]
         recipe: Whose classes.
 
     Returns:
-        Plain values: `by_slice` and `by_subject`, each with the people it was fitted on and measured on, and for
-        `as_is`, `temperature` and `vector` the expected calibration error with its interval, the log loss, and the bins
-        of the reliability diagram; the temperatures of the folds. None without validation people.
+        Calibration by slice and by subject; None without validation people.
     """
     if not _can_be_calibrated(tables):
         return None
-    return {
-        "by_slice": _measured([tuple(_slices(table, part, recipe) for part in ("val", "test")) for table in tables]),
-        "by_subject": _measured([tuple(_people(table, part, recipe) for part in ("val", "test")) for table in tables]),
-    }
+    return FoldCalibration(
+        by_slice=_measured(_folds(tables, recipe, _slices)), by_subject=_measured(_folds(tables, recipe, _subjects))
+    )
 
 
-def sets_of(tables: list[pd.DataFrame], recipe: Recipe, *, coverage: float) -> dict[str, Any] | None:
-    """Give each test person the classes that cannot be ruled out, by the validation people of their fold.
+def sets_of(tables: Sequence[pd.DataFrame], recipe: Recipe, *, coverage: float) -> PredictionSets | None:
+    """Give each test person a prediction set, by the validation people of their fold.
 
     Args:
         tables: As for `calibration_of`.
         recipe: Whose classes.
-        coverage: How often the truth is to be among them.
+        coverage: Nominal: how often the true class is to be in the set.
 
     Returns:
-        Plain values: `wanted`, `coverage` with its `interval`, `by_class` (null without people), mean `size`, share of
-        `single` ones, and the classes `calibrated_alone` in every fold. None without validation people.
+        How they fare; None without validation people.
     """
     if not _can_be_calibrated(tables):
         return None
     sets, labels, alone = [], [], set(range(len(recipe.classes)))
-    for table in tables:
-        (known_labels, known, _), (asked_labels, asked, _) = (_people(table, part, recipe) for part in ("val", "test"))
-        found, own = prediction_sets(softmax(known, axis=1), known_labels, softmax(asked, axis=1), coverage=coverage)
+    for fold in _folds(tables, recipe, _subjects):
+        known, asked = (softmax(part.logits, axis=1) for part in (fold.val, fold.test))
+        found, own = prediction_sets(known, fold.val.labels, asked, coverage=coverage)
         sets.append(found)
-        labels.append(asked_labels)
+        labels.append(fold.test.labels)
         alone &= set(own)
-    measured = covered(np.concatenate(sets), np.concatenate(labels), wanted=coverage)
-    return {
-        "wanted": coverage,
-        **measured.coverage.as_dict("coverage"),
-        "by_class": {name: number_or_none(fraction)
-                     for name, fraction in zip(recipe.classes, measured.by_class, strict=True)},
-        "size": measured.size,
-        "single": measured.single,
-        "calibrated_alone": [recipe.classes[index] for index in sorted(alone)],
-    }  # fmt: skip
+    measured = measured_sets(np.concatenate(sets), np.concatenate(labels), recipe.classes, nominal=coverage)
+    return replace(measured, calibrated_alone=tuple(recipe.classes[index] for index in sorted(alone)))
 
 
-def _can_be_calibrated(tables: list[pd.DataFrame]) -> bool:
+def _can_be_calibrated(tables: Sequence[pd.DataFrame]) -> bool:
     known = (pd.concat(tables)["subject"] != "").all()
     return bool(known) and all({"val", "test"} <= set(table["part"]) for table in tables)
 
 
-def _measured(folds: list[tuple[Measured, ...]]) -> dict[str, Any]:
-    fits: dict[str, Fit | None] = {"as_is": None, "temperature": fit_temperature, "vector": fit_vector_scaling}
-    found: dict[str, Any] = {
-        "fitted_on_people": sum(len(set(known[2].tolist())) for known, _ in folds),
-        "measured_on_people": sum(len(set(asked[2].tolist())) for _, asked in folds),
-    }
-    labels = np.concatenate([asked[0] for _, asked in folds])
-    people = _apart([asked[2] for _, asked in folds])
-    for name, fit in fits.items():
-        logits, temperatures = [], []
-        for (known_labels, known, known_subjects), (_, asked, _) in folds:
-            scaling = None if fit is None else fit(known, known_labels, known_subjects)
-            logits.append(asked if scaling is None else scaling(asked))
-            temperatures.append(None if scaling is None else scaling.temperature)
-        scaled = np.concatenate(logits).astype(np.float64)
-        error, bins = calibration_error(softmax(scaled, axis=1), labels, people)
-        found[name] = {
-            **error.as_dict("error"),
-            "log_loss": float(-log_softmax(scaled, axis=1)[np.arange(len(labels)), labels].mean()),
-            "reliability": [asdict(one) for one in bins],
-        }
-        if name == "temperature":
-            found[name]["temperatures"] = temperatures
-    return found
+def _folds(tables: Sequence[pd.DataFrame], recipe: Recipe, count: Callable[[Scored], _Counted]) -> list[_Fold]:
+    return [
+        _Fold(*(count(scored_table(table[table["part"] == part], recipe)) for part in ("val", "test")))
+        for table in tables
+    ]
 
 
-def _slices(table: pd.DataFrame, part: str, recipe: Recipe) -> Measured:
-    rows = table[table["part"] == part]
-    labels, logits = logits_in(rows, recipe)
-    return labels, logits, subject_numbers(rows["subject"].to_numpy(str))
+def _slices(scored: Scored) -> _Counted:
+    return _Counted(scored.labels, scored.logits, scored.people)
 
 
-def _people(table: pd.DataFrame, part: str, recipe: Recipe) -> Measured:
-    labels, means = subject_level(*_slices(table, part, recipe))
-    return labels, means, np.arange(len(labels))
+def _subjects(scored: Scored) -> _Counted:
+    labels, logits = scored.by_subject()
+    return _Counted(labels, logits, np.arange(len(labels)))
+
+
+def _measured(folds: list[_Fold]) -> UnitCalibration:
+    return UnitCalibration(
+        fitted_on_people=sum(len(np.unique(fold.val.people)) for fold in folds),
+        measured_on_people=sum(len(np.unique(fold.test.people)) for fold in folds),
+        scalings={name: _scaled(folds, fit) for name, fit in FITS.items()},
+    )
+
+
+def _scaled(folds: list[_Fold], fit: Fit | None) -> Scaled:
+    scalings = [None if fit is None else fit(fold.val.logits, fold.val.labels, fold.val.people) for fold in folds]
+    labels = np.concatenate([fold.test.labels for fold in folds])
+    people = _apart([fold.test.people for fold in folds])
+    logits = np.concatenate(
+        [
+            fold.test.logits if scaling is None else scaling(fold.test.logits)
+            for fold, scaling in zip(folds, scalings, strict=True)
+        ]
+    ).astype(np.float64)
+    error, bins = calibration_error(softmax(logits, axis=1), labels, people)
+    temperatures = [scaling.temperature for scaling in scalings if scaling is not None]
+    return Scaled(
+        error=error,
+        log_loss=float(-log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean()),
+        reliability=tuple(bins),
+        temperatures=tuple(one for one in temperatures if one is not None),
+    )
 
 
 def _apart(people: list[NDArray[np.int64]]) -> NDArray[np.int64]:

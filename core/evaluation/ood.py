@@ -1,4 +1,4 @@
-"""Learning what a network knows, from the scans it was trained on; and where the foreign begins, from other people."""
+"""Fitting an OOD model: the plane from scans a network was trained on, the limit from scans of other people."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ def fit_ood_model(known: Floats, labels: NDArray[np.int64], *, axes: int | None 
 
     Args:
         known: Their `core.networks.ood.signatures`, N × features, N at least 2.
-        labels: int64, N, places of their classes.
+        labels: int64, N, their class indices.
         axes: Of the plane; None for as many as there are scans enough for.
     """
     wanted = axes or max(1, min(AXES, len(known) // SCANS_PER_AXIS))
@@ -28,12 +28,12 @@ def fit_ood_model(known: Floats, labels: NDArray[np.int64], *, axes: int | None 
 
 
 def ood_limit(scores: Floats, *, rejected: float = REJECTED) -> float:
-    """Return the score from which on scans are refused.
+    """Return the score above which scans are rejected.
 
     Training people will not do: the network was fitted to their feature maps, and unseen people lie further out.
 
     Args:
         scores: Of scans of people the network was not trained on.
-        rejected: Share of them that may be.
+        rejected: Fraction of them that may be.
     """
     return float(np.quantile(scores, 1 - rejected, method="higher"))

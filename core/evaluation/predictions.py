@@ -9,8 +9,9 @@ import pandas as pd
 from core.cohorts.split import read_split
 from core.cohorts.split_summary import describe_split
 from core.errors import StageLensError
-from core.networks.card import Bundle
+from core.networks.bundle import Bundle, open_bundle
 from core.networks.recipe import Recipe
+from core.results import SplitSummary
 from core.runs.folder import read_predictions, recipe_of_run
 
 
@@ -34,7 +35,7 @@ class Predictions:
     recipe: Recipe
     part: str
     folds: list[pd.DataFrame]
-    split: dict[str, object] | None = None
+    split: SplitSummary | None = None
     own_split: bool = True
     warnings: tuple[str, ...] = ()
 
@@ -65,16 +66,24 @@ def predictions_of_run(run: Path) -> Predictions:
     part = "test" if any((table["part"] == "test").any() for table in folds) else "val"
     if (run / "split.csv").exists():
         split = describe_split(read_split(run / "split.csv"))
-    overlap = (str(split["subject_overlap"]),) if split and split["subject_overlap"] else ()
-    return Predictions(f"{recipe.name} ({run.name})", recipe.title, recipe, part, folds, split, warnings=overlap)
+    overlap = (split.subject_overlap,) if split and split.subject_overlap else ()
+    return Predictions(
+        name=f"{recipe.name} ({run.name})",
+        title=recipe.title,
+        recipe=recipe,
+        part=part,
+        folds=folds,
+        split=split,
+        warnings=overlap,
+    )
 
 
 def predictions_of_bundle(bundle: Bundle, split: pd.DataFrame, *, part: str = "test") -> Predictions:
     """Ask a bundle about the scans of a split.
 
     Args:
-        bundle: What is asked.
-        split: A split table; of the bundle's own, every part is asked, to see what it knows by heart.
+        bundle: What predicts.
+        split: A split table; of the bundle's own, every part is predicted, to see how far it overfits.
         part: The part that is to be measured.
 
     Raises:
@@ -85,13 +94,13 @@ def predictions_of_bundle(bundle: Bundle, split: pd.DataFrame, *, part: str = "t
     from core.networks.subset import load_subset
 
     described, warnings = describe_split(split), []
-    own = described["hash"] == bundle.card["split"]["hash"]
+    own = described.hash == bundle.card.split.hash
     if not own:
         warnings.append("This is not the split the bundle was trained on: it may have been trained on these scans.")
     elif part != "test":
         warnings.append(f"The bundle was trained or chosen on the {part} part of this split.")
-    if described["subject_overlap"]:
-        warnings.append(described["subject_overlap"])
+    if described.subject_overlap:
+        warnings.append(described.subject_overlap)
     network = load_predictor(bundle).network
     forward, tables = compile_forward(network), []
     for name in sorted(set(split["part"])) if own else [part]:
@@ -100,9 +109,15 @@ def predictions_of_bundle(bundle: Bundle, split: pd.DataFrame, *, part: str = "t
         rows = split[split["part"] == name].reset_index(drop=True)
         tables.append(with_logits(rows, said, bundle.recipe))
     return Predictions(
-        bundle.name, str(bundle.card["title"]), bundle.recipe, part, [pd.concat(tables, ignore_index=True)],
-        described, own, tuple(warnings),
-    )  # fmt: skip
+        name=bundle.name,
+        title=bundle.card.title,
+        recipe=bundle.recipe,
+        part=part,
+        folds=[pd.concat(tables, ignore_index=True)],
+        split=described,
+        own_split=own,
+        warnings=tuple(warnings),
+    )
 
 
 def predictions_for(target: str | Path, split: Path | None = None, *, part: str = "test") -> Predictions:
@@ -110,14 +125,12 @@ def predictions_for(target: str | Path, split: Path | None = None, *, part: str 
 
     Args:
         target: Folder of a run or cross-validation; or with a split, name or folder of a bundle.
-        split: The table that a bundle is asked about.
+        split: The table whose scans a bundle predicts.
         part: Of the split.
 
     Raises:
         StageLensError: There is no such run, bundle or part.
     """
-    from core.networks.card import open_bundle
-
     if split is None:
         return predictions_of_run(Path(target))
     table = read_split(split)

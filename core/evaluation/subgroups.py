@@ -1,40 +1,61 @@
-"""Figures of parts and heights side by side: what is known by heart, and where in the head the network is right."""
+"""Metrics of parts and heights side by side: how far a network overfits, and where in the head it is right."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
+from pydantic.dataclasses import dataclass
 
-from core.evaluation.confounder_analysis import metrics_by_unit
+from core.evaluation.metrics import metrics_of
 from core.evaluation.predictions import Predictions
-from core.runs.folder import logits_in
+from core.evaluation.scored import scored_table
+from core.networks.recipe import Recipe
+from core.results import STRICT, Metrics
 
 SHOWN = ("accuracy", "balanced_accuracy", "auc")
 BANDS = 4
 OVERFITTING = 0.1  # of accuracy, between training people and the upper end of the others' interval
 
 
-def by_part(predictions: Predictions) -> list[dict[str, Any]]:
-    """Return the figures of each part there are predictions of: training, validation, test."""
-    return [{"part": part, **_short(predictions, predictions.rows(part))} for part in predictions.parts]
+@dataclass(frozen=True, config=STRICT)
+class PartMetrics:
+    """Some metrics of one part of a split: by slice, and by subject where people are known."""
+
+    part: str
+    by_slice: Metrics
+    by_subject: Metrics | None
 
 
-def overfitting(parts: list[dict[str, Any]]) -> list[str]:
+@dataclass(frozen=True, config=STRICT)
+class BandMetrics:
+    """Some metrics of the slices from the height `lowest` to `highest`, in the units of the table of predictions."""
+
+    lowest: float
+    highest: float
+    by_slice: Metrics
+    by_subject: Metrics | None
+
+
+def by_part(predictions: Predictions) -> list[PartMetrics]:
+    """Return the metrics of each part there are predictions of: training, validation, test."""
+    return [PartMetrics(part, *_some(predictions.rows(part), predictions.recipe)) for part in predictions.parts]
+
+
+def overfitting(parts: Sequence[PartMetrics]) -> list[str]:
     """Warn of a network that is far better on the people it was trained on than on others."""
-    found = {one["part"]: one["by_slice"] for one in parts}
+    found = {one.part: one.by_slice["accuracy"] for one in parts}
     if not {"train", "test"} <= found.keys():
         return []
     train, test = found["train"], found["test"]
-    low, high = test["intervals"]["accuracy"]
-    if train["accuracy"] - high < OVERFITTING:
+    if train.value - test.high < OVERFITTING:
         return []
     return [
-        f"It knows its training people by heart: accuracy {train['accuracy']:.2f} on their slices, "
-        f"{test['accuracy']:.2f} (95 % {low:.2f} to {high:.2f}) on those it is tested on."
+        f"It overfits: accuracy {train.value:.2f} on the slices of its training people, {test.value:.2f} (95 % "
+        f"{test.low:.2f} to {test.high:.2f}) on those it is tested on."
     ]
 
 
-def by_height(predictions: Predictions) -> list[dict[str, Any]]:
-    """Return the figures of slices from the lowest to the highest quarter; none where heights are not known."""
+def by_height(predictions: Predictions) -> list[BandMetrics]:
+    """Return the metrics of slices from the lowest to the highest quarter; none where heights are not known."""
     rows = predictions.asked
     heights = pd.to_numeric(rows.get("slice", pd.Series(dtype=float)), errors="coerce")
     if predictions.recipe.depth is not None or heights.isna().any() or heights.nunique() < BANDS:
@@ -43,19 +64,11 @@ def by_height(predictions: Predictions) -> list[dict[str, Any]]:
     found = []
     for band in sorted(set(bands)):
         own = heights[bands == band]
-        found.append({"lowest": float(own.min()), "highest": float(own.max()),
-                      **_short(predictions, rows[bands == band].reset_index(drop=True))})  # fmt: skip
+        some = _some(rows[bands == band].reset_index(drop=True), predictions.recipe)
+        found.append(BandMetrics(float(own.min()), float(own.max()), *some))
     return found
 
 
-def _short(predictions: Predictions, rows: pd.DataFrame) -> dict[str, Any]:
-    labels, logits = logits_in(rows, predictions.recipe)
-    whole = metrics_by_unit(labels, logits, rows["subject"].to_numpy(str), predictions.recipe.as_task())
-    return {unit: None if values is None else _some(values) for unit, values in whole.items()}
-
-
-def _some(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "n": values["n"], "people": values["people"], **{key: values[key] for key in SHOWN},
-        "intervals": {key: values["intervals"][key] for key in SHOWN},
-    }  # fmt: skip
+def _some(rows: pd.DataFrame, recipe: Recipe) -> tuple[Metrics, Metrics | None]:
+    by_slice, by_subject = metrics_of(scored_table(rows, recipe))
+    return by_slice.some(SHOWN), None if by_subject is None else by_subject.some(SHOWN)

@@ -1,32 +1,11 @@
 """A yes or no from probabilities: impaired (any class but the first) or not, at a threshold chosen on other people."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-
-@dataclass(frozen=True)
-class YesOrNo:
-    """Figures of a binary decision.
-
-    Attributes:
-        accuracy: Share of people decided rightly.
-        balanced_accuracy: Mean of sensitivity and specificity.
-        sensitivity: Share of the impaired found; None without any.
-        specificity: Share of the others left alone; None without any.
-        auc: Area under the ROC curve; None if only one kind is there.
-        people: How many people.
-    """
-
-    accuracy: float
-    balanced_accuracy: float
-    sensitivity: float | None
-    specificity: float | None
-    auc: float | None
-    people: int
+from core.results import YesOrNo
 
 
 def impaired_score(logits: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -61,15 +40,15 @@ def decide(scores: NDArray[np.float64], impaired: NDArray[np.bool_], thresholds:
         thresholds: N, or one for all.
     """
     said = scores > thresholds
-    found = float(said[impaired].mean()) if impaired.any() else None
-    left = float((~said[~impaired]).mean()) if (~impaired).any() else None
-    both = found is not None and left is not None
-    known = [value for value in (found, left) if value is not None]
+    nan = float("nan")
+    sensitivity = float(said[impaired].mean()) if impaired.any() else nan
+    specificity = float((~said[~impaired]).mean()) if (~impaired).any() else nan
+    both = bool(impaired.any() and (~impaired).any())
     return YesOrNo(
         accuracy=float((said == impaired).mean()),
-        balanced_accuracy=float(np.mean(known)),
-        sensitivity=found,
-        specificity=left,
-        auc=float(roc_auc_score(impaired, scores)) if both else None,
+        balanced_accuracy=float(np.nanmean([sensitivity, specificity])),
+        sensitivity=sensitivity,
+        specificity=specificity,
+        auc=float(roc_auc_score(impaired, scores)) if both else nan,
         people=len(scores),
     )

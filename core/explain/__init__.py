@@ -1,4 +1,4 @@
-"""Why a network says what it says: heatmaps, what is known about them, and their pictures."""
+"""Explanations of a network's predictions: heatmaps, their checks and their pictures."""
 
 from core.explain.attribution import explain, explain_arrays
 from core.explain.explanation import Explainer, Explanation

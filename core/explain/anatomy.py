@@ -1,4 +1,4 @@
-"""Where the regions of the average brain lie in a fitted scan."""
+"""Where the regions of the average brain lie in a network's input."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from core.scans.registration.atlas import REGIONS, region_slice
 
 
 def regions_at_input(batch: ExplanationBatch, index: int) -> NDArray[np.uint8]:
-    """Return the region of each pixel of a fitted scan: uint8, (depth ×) height × width, places in `REGIONS`.
+    """Return the region of each pixel of an input: uint8, (depth ×) height × width, indices into `REGIONS`.
 
     Raises:
         StageLensError: The network does not read slices in standard space, or the slice's height is not known.
@@ -19,7 +19,7 @@ def regions_at_input(batch: ExplanationBatch, index: int) -> NDArray[np.uint8]:
     recipe = batch.predictor.network.recipe
     if recipe.slices is None:
         raise StageLensError(
-            "regions are known in standard space only, which this network does not read; take occlusion."
+            "regions are known in standard space only, which this network does not read; use occlusion instead."
         )
     size = (recipe.height, recipe.width)
     if recipe.depth is not None:
@@ -27,20 +27,20 @@ def regions_at_input(batch: ExplanationBatch, index: int) -> NDArray[np.uint8]:
         return np.stack([nearest_fitted(region_slice(height), size) for height in heights])
     height = batch.heights_mm[index]
     if height is None:
-        raise StageLensError("regions need the height of the slice above the commissures in mm; give it, or a volume.")
+        raise StageLensError("regions need the height of the slice above the AC–PC line in mm; give it, or a volume.")
     return nearest_fitted(region_slice(height), size)
 
 
 def evidence_by_region(batch: ExplanationBatch, index: int, heatmap: Floats) -> dict[str, dict[str, float]] | None:
-    """Return each region's share of the positive evidence beside its share of the picture, the largest first.
+    """Return the fractions of the positive evidence and of the picture that each region has, largest evidence first.
 
     Args:
-        batch: What was explained.
-        index: Which of its scans.
-        heatmap: Of that scan, in the method's own resolution.
+        batch: The scans explained.
+        index: Index of the scan in the batch.
+        heatmap: Its heatmap, in the method's own resolution.
 
     Returns:
-        Region to "evidence" and "area"; None where regions are not known or there is no positive evidence.
+        Region to "evidence" and "size"; None if regions are not known or there is no positive evidence.
     """
     recipe = batch.predictor.network.recipe
     positive = np.maximum(heatmap, 0)
@@ -52,6 +52,6 @@ def evidence_by_region(batch: ExplanationBatch, index: int, heatmap: Floats) -> 
     sizes = np.bincount(labels.ravel(), minlength=len(REGIONS))
     order = [label for label in np.argsort(-sums, kind="stable") if sizes[label]]
     return {
-        REGIONS[label]: {"evidence": float(sums[label] / sums.sum()), "auc": float(sizes[label] / sizes.sum())}
+        REGIONS[label]: {"evidence": float(sums[label] / sums.sum()), "size": float(sizes[label] / sizes.sum())}
         for label in order
     }

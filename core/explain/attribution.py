@@ -1,4 +1,4 @@
-"""From scans to explanations: one road for every method."""
+"""From scans to explanations: the same steps for every method."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,23 +32,23 @@ def explain(
         scans: N images of any size, for a network that reads images.
         class_names: N class names; None for the class the network predicts.
         method: Name of the method.
-        heights_mm: Height of each scan in standard space, where it is known; some methods need it.
-        settings: Of the method, such as `baseline="blurred"`.
+        heights_mm: Height of each scan in standard space, if known; some methods need it.
+        settings: Settings of the method, such as `baseline="blurred"`.
 
     Returns:
-        N explanations with the cheap checks made; one without positive evidence is empty, never divided by zero.
+        N explanations with their cheap checks; one without positive evidence is empty.
 
     Raises:
         StageLensError: A class name is not one of the network's, or the method or a setting is not known.
     """
     names = [scan.name for scan in scans]
-    intensities = [scan.grey() for scan in scans]
-    return explain_arrays(predictor, intensities, class_names, method, names=names, heights_mm=heights_mm, **settings)
+    images = [scan.grey() for scan in scans]
+    return explain_arrays(predictor, images, class_names, method, names=names, heights_mm=heights_mm, **settings)
 
 
 def explain_arrays(
     predictor: Predictor,
-    intensities: Sequence[Floats],
+    images: Sequence[Floats],
     class_names: Sequence[str | None],
     method: str = "grad-cam",
     *,
@@ -56,14 +56,15 @@ def explain_arrays(
     heights_mm: Sequence[float | None] | None = None,
     **settings: Any,
 ) -> list[Explanation]:
-    """Explain grey arrays, H × W, or D × H × W for networks that read volumes; the rest as for `explain`."""
+    """Explain arrays of grey levels, H × W, or D × H × W for 3D networks; the rest as for `explain`."""
     record = explainer(method)
     chosen = record.checked_settings(settings)
     wanted = class_indices(predictor.network.recipe, class_names)
-    if not intensities:
+    if not images:
         return []
-    batch = ask(predictor, predictor.inputs(intensities), wanted, heights_mm=heights_mm)
-    return finished(record, batch, chosen, intensities, names or [f"scan {n}" for n in range(1, len(intensities) + 1)])
+    batch = ask(predictor, predictor.inputs(images), wanted, heights_mm=heights_mm)
+    names = names or [f"scan {number}" for number in range(1, len(images) + 1)]
+    return _explanations(record, batch, chosen, images=images, names=names)
 
 
 def ask(
@@ -73,52 +74,57 @@ def ask(
     *,
     heights_mm: Sequence[float | None] | None = None,
 ) -> ExplanationBatch:
-    """Run the one pass that every method needs.
+    """Run the one forward pass that every method needs.
 
     Args:
         predictor: The network.
-        inputs: N fitted scans.
-        wanted: int64, N, places of classes; -1 for the class predicted.
-        heights_mm: As in `ExplanationBatch`; None for nothing known.
+        inputs: N scans at the network's size.
+        wanted: int64, N, indices of classes; -1 for the predicted class.
+        heights_mm: As in `ExplanationBatch`; None if no height is known.
     """
     feature_maps, logits = predictor.features_and_logits(inputs)
-    classes = np.where(wanted < 0, logits.argmax(axis=1), wanted)
-    heights = heights_mm if heights_mm is not None else [None] * len(inputs)
-    return ExplanationBatch(predictor, inputs, classes, feature_maps, logits, heights)
+    return ExplanationBatch(
+        predictor=predictor,
+        inputs=inputs,
+        classes=np.where(wanted < 0, logits.argmax(axis=1), wanted),
+        feature_maps=feature_maps,
+        logits=logits,
+        heights_mm=heights_mm if heights_mm is not None else [None] * len(inputs),
+    )
 
 
-def finished(
+def _explanations(
     record: Explainer,
     batch: ExplanationBatch,
     settings: dict[str, Any],
-    intensities: Sequence[Floats],
+    *,
+    images: Sequence[Floats],
     names: Sequence[str],
 ) -> list[Explanation]:
-    """Compute the heat of what was asked and make explanations of it, cheap checks included."""
-    heat = record.compute(batch, **settings)
-    recipe, bundle = batch.predictor.network.recipe, batch.predictor.bundle
-    sanity_report = sanity_report_of(bundle)
-    said = {"layer": batch.predictor.network.target_layer, **settings, **heat.settings}
+    """Compute the attribution of a batch and make explanations of it, with their cheap checks."""
+    attribution = record.compute(batch, **settings)
+    network = batch.predictor.network
+    sanity_report = sanity_report_of(batch.predictor.bundle)
+    wording = {"layer": network.target_layer, **settings, **attribution.settings}
     explanations = []
-    for index, (grey, name) in enumerate(zip(intensities, names, strict=True)):
-        class_name = recipe.classes[batch.classes[index]]
-        heatmap = np.ascontiguousarray(heat.maps[index], np.float32)
-        own = dict(heat.checks[index]) if heat.checks else {}
+    for index, (image, name) in enumerate(zip(images, names, strict=True)):
+        class_name = network.recipe.classes[batch.classes[index]]
+        heatmap = np.ascontiguousarray(attribution.maps[index], np.float32)
+        checks = dict(attribution.checks[index]) if attribution.checks else {}
         regions = evidence_by_region(batch, index, heatmap)
         if regions is not None:
-            own["evidence_by_region"] = regions
+            checks["evidence_by_region"] = regions
+        cells = " × ".join(map(str, heatmap.shape))
         explanation = Explanation(
             heatmap=heatmap,
-            scan_shape=tuple(grey.shape),
-            input_shape=batch.predictor.network.input_shape[:-1],
+            scan_shape=tuple(image.shape),
+            input_shape=network.input_shape[:-1],
             method=record.name,
             class_name=class_name,
-            settings=settings | heat.settings,
+            settings=settings | attribution.settings,
             prediction=batch.predictor.said(name, batch.feature_maps[[index]], batch.logits[index]),
-            shows=record.shows.format(
-                **said | {"class_name": class_name, "cells": " × ".join(map(str, heatmap.shape))}
-            ),
-            checks=own,
+            shows=record.shows.format(**wording | {"class_name": class_name, "cells": cells}),
+            checks=checks,
         )
-        explanations.append(checked(explanation, grey, sanity_report, record.known_to_fail))
+        explanations.append(checked(explanation, image, sanity_report, record.known_to_fail))
     return explanations

@@ -1,4 +1,4 @@
-"""What a scan is compared with: an image without the evidence."""
+"""Baselines: images without the evidence, with which a scan is compared."""
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -7,21 +7,22 @@ from core.errors import StageLensError
 from core.explain.explanation import ExplanationBatch, Floats
 from core.scans.registration.atlas import average_slice
 
-BLUR_FRACTION = 0.1  # sigma of the blurred baseline, as a share of the shorter side
+BLUR_FRACTION = 0.1  # sigma of the blurred baseline, as a fraction of the shorter side
 
 
 def baseline_of(batch: ExplanationBatch, index: int, kind: str) -> Floats:
-    """Return a baseline of the fitted scan's shape, grey in [0, 255].
+    """Return a baseline of the input's shape, grey levels in [0, 255].
 
     Args:
-        batch: Whose fitted scan.
-        index: Which one.
+        batch: The scans explained.
+        index: Index of the scan in the batch.
         kind: "black" (air); "blurred" (the scan without its detail); "healthy" (the ICBM average of 152 healthy
-            people at the same height, for networks of slices in standard space; of a slice whose height is not
-            known, at the middle of what the network reads).
+            people at the same height, for networks that read slices in standard space; if the height of a slice is not
+            known, at the middle of the range the network reads).
 
     Raises:
-        StageLensError: The network does not read slices in standard space, so that no average lies where its scans do.
+        StageLensError: The network does not read slices in standard space, so there is no average that matches its
+            scans.
     """
     scan = batch.inputs[index]
     if kind == "black":
@@ -31,7 +32,7 @@ def baseline_of(batch: ExplanationBatch, index: int, kind: str) -> Floats:
     slices = batch.predictor.network.recipe.slices
     if slices is None or scan.ndim != 3:
         raise StageLensError(
-            "the baseline healthy is an average of slices in standard space, which this network does not read; take "
+            "the baseline healthy is an average of slices in standard space, which this network does not read; use "
             "black or blurred."
         )
     height = batch.heights_mm[index]
@@ -41,6 +42,6 @@ def baseline_of(batch: ExplanationBatch, index: int, kind: str) -> Floats:
 
 
 def blurred(scan: Floats, sigma: float) -> Floats:
-    """Blur a fitted scan, … × height × width × 1, with a Gaussian of so many pixels."""
+    """Blur an input, … × height × width × 1, with a Gaussian whose standard deviation is given in pixels."""
     sigmas = (sigma,) * (scan.ndim - 1) + (0,)
     return np.asarray(gaussian_filter(scan, sigmas, mode="nearest"), np.float32)

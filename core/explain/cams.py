@@ -1,4 +1,4 @@
-"""What the class-activation methods share: activations of a layer, the gradient there, and maps made of the two."""
+"""Shared by the class-activation methods: activations of a layer, the gradient there, and maps computed from both."""
 
 import cv2
 import numpy as np
@@ -12,11 +12,11 @@ from core.networks.inference.submodels import head_kernel, is_linear_head
 def activations_and_gradient(batch: ExplanationBatch, layer: str | None) -> tuple[Floats, Floats]:
     """Return a layer's activations A and ∂y_c/∂A.
 
-    At the target layer of a network with pooling and one dense layer behind it the gradient has a closed form, W_kc / Z
-    everywhere: nothing is differentiated. Elsewhere only what follows the layer is.
+    At the target layer of a network in which only pooling and one dense layer follow, the gradient has a closed form,
+    W_kc / Z everywhere, and nothing is differentiated. Elsewhere only the part after the layer is differentiated.
 
     Args:
-        batch: What is to be explained.
+        batch: The scans to explain.
         layer: One of `core.networks.inference.submodels.layers_of`; None for the target layer.
 
     Returns:
@@ -28,10 +28,10 @@ def activations_and_gradient(batch: ExplanationBatch, layer: str | None) -> tupl
     network = batch.predictor.network
     if layer in (None, network.target_layer) and is_linear_head(network):
         count = len(batch.classes)
-        kernel = batch.kernel if batch.kernel is not None else np.broadcast_to(
-            head_kernel(network), (count, *head_kernel(network).shape)
-        )  # fmt: skip
-        chosen = kernel[np.arange(count), :, batch.classes]
+        if batch.kernel is None:
+            chosen = head_kernel(network).T[batch.classes]
+        else:
+            chosen = batch.kernel[np.arange(count), :, batch.classes]
         cells = int(np.prod(batch.feature_maps.shape[1:-1]))
         flat = (count, *(1,) * (batch.feature_maps.ndim - 2), chosen.shape[-1])
         return batch.feature_maps, np.asarray(chosen.reshape(flat) / cells, np.float32)
@@ -49,19 +49,19 @@ def weighted(activations: Floats, weights: Floats) -> Floats:
 
 
 def resized(maps: Floats, shape: tuple[int, ...]) -> Floats:
-    """Bring maps, N × h × w or N × d × h × w, to another size, linearly; nothing becomes negative that was not."""
+    """Resize maps, N × h × w or N × d × h × w, linearly; values that were not negative stay so."""
     if maps.shape[1:] == shape:
         return maps
     if maps.ndim == 3:
         size = (shape[1], shape[0])
         return np.stack([cv2.resize(one, size, interpolation=cv2.INTER_LINEAR) for one in maps])
     factors = [new / old for new, old in zip(shape, maps.shape[1:], strict=True)]
-    return np.stack([np.asarray(zoom(one, factors, order=1, mode="nearest", grid_mode=True), np.float32)
-                     for one in maps])  # fmt: skip
+    volumes = [zoom(one, factors, order=1, mode="nearest", grid_mode=True) for one in maps]
+    return np.stack(volumes).astype(np.float32)
 
 
 def unit_range(maps: Floats) -> NDArray[np.float32]:
-    """Bring each map to [0, 1] on its own; a constant one becomes 0."""
+    """Scale each map separately to [0, 1]; a constant one becomes 0."""
     axes = tuple(range(1, maps.ndim))
     low, high = maps.min(axis=axes, keepdims=True), maps.max(axis=axes, keepdims=True)
     return np.asarray((maps - low) / np.where(high > low, high - low, 1), np.float32)

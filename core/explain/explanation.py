@@ -1,9 +1,9 @@
-"""The Explanation: a raw heatmap, how it was made, and what is known about it."""
+"""The Explanation: a raw heatmap, how it was made, and its checks."""
 
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, get_type_hints
 
 import numpy as np
@@ -24,15 +24,15 @@ class Explanation:
     """A heatmap for one scan and one class.
 
     Attributes:
-        heatmap: float32, h × w (or d × h × w), in the method's own resolution, not scaled; negative values speak
-            against the class, and only methods that are `signed` have them.
+        heatmap: float32, h × w (or d × h × w), in the method's own resolution, not scaled; negative values are evidence
+            against the class, and only `signed` methods have them.
         scan_shape: Rows and columns (depth first) of the scan.
-        input_shape: The same of the image the network saw.
+        input_shape: Rows and columns (depth first) of the network's input.
         method: Name of the method.
-        class_name: The class it speaks for.
+        class_name: The class explained.
         settings: What else it depends on, such as the layer or the baseline.
-        prediction: What the network said of the scan in the same pass.
-        shows: One sentence: what this map is.
+        prediction: The network's prediction from the same pass.
+        shows: One sentence: what this map shows.
         checks: Name of a check to its outcome.
         failed_checks: One sentence for each check that failed.
     """
@@ -50,7 +50,7 @@ class Explanation:
 
     @property
     def positive(self) -> Floats:
-        """What speaks for the class, not negative."""
+        """The evidence for the class, not negative."""
         return np.maximum(self.heatmap, 0)
 
     @property
@@ -60,7 +60,7 @@ class Explanation:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no positive evidence at all, so that nothing can be drawn."""
+        """Whether there is no positive evidence at all, so that there is nothing to draw."""
         return not self.peak > 0
 
     @property
@@ -70,15 +70,15 @@ class Explanation:
 
     @property
     def sentence(self) -> str:
-        """Say what the heatmap shows and, where checks failed, that it is not to be relied on."""
+        """Say what the heatmap shows and, if checks failed, that it is not reliable."""
         if self.is_empty:
             return EMPTY.format(name=self.class_name)
-        said = self.shows
+        text = self.shows
         fraction = self.checks.get("background_evidence")
         if fraction is not None:
             dark = self.checks["background"]
-            said += f" {fraction:.0%} of the evidence lies on dark background, which fills {dark:.0%} of the picture."
-        return " ".join([said, *(f"Explanation unreliable: {warning}" for warning in self.failed_checks)])
+            text += f" {fraction:.0%} of the evidence lies on dark background, which covers {dark:.0%} of the picture."
+        return " ".join([text, *(f"Explanation unreliable: {check}" for check in self.failed_checks)])
 
     @property
     def cells(self) -> str:
@@ -86,7 +86,7 @@ class Explanation:
         return " × ".join(str(side) for side in self.heatmap.shape)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything but the pixels as plain values for JSON."""
+        """Return everything except the pixels as plain values for JSON."""
         return {
             "method": self.method,
             "class": self.class_name,
@@ -102,16 +102,16 @@ class Explanation:
 
 @dataclass(frozen=True, eq=False)
 class ExplanationBatch:
-    """What is to be explained, after the one pass that every method needs anyway.
+    """Scans to explain, after the one forward pass that every method needs.
 
     Attributes:
         predictor: The network.
-        inputs: float32, N × height × width × 1 (or N × depth × height × width × 1), grey in [0, 255].
-        classes: int64, N, the class of each, as a place in the recipe's.
+        inputs: float32, N × height × width × 1 (or N × depth × height × width × 1), grey levels in [0, 255].
+        classes: int64, N, the class to explain for each, as an index into the recipe's classes.
         feature_maps: float32, N × h × w × channels, at the target layer.
         logits: float32, N × classes.
-        heights_mm: Height of each axial slice in standard space; None where it is not known.
-        kernel: float32, N × channels × classes, the head's weights where dropout has thinned them; None as they are.
+        heights_mm: Height of each axial slice in standard space; None if not known.
+        kernel: float32, N × channels × classes, the head's weights under dropout; None for the unchanged weights.
     """
 
     predictor: Predictor
@@ -125,12 +125,12 @@ class ExplanationBatch:
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
-    """What a method computed.
+    """The result of a method.
 
     Attributes:
         maps: float32, N × h × w (or N × d × h × w).
-        settings: What it depends on, besides what it was asked with.
-        checks: Of each scan, checks that only the method itself can make.
+        settings: What it depends on, besides the settings given.
+        checks: For each scan, the checks that only the method itself can make.
     """
 
     maps: Floats
@@ -143,15 +143,15 @@ class Explainer:
     """The record that every method of `core.explain.methods` exports.
 
     Attributes:
-        name: As the command line calls it.
+        name: Its name on the command line.
         priority: Methods are offered in this order, lowest first.
-        title: As people call it.
+        title: Its usual name.
         source: Paper.
-        compute: From what was asked, and the method's settings as keywords, to the heat.
-        shows: What the map shows, in a sentence; may name {class_name}, {cells} and {layer}.
+        compute: From an ExplanationBatch, and the method's settings as keywords, to an Attribution.
+        shows: What the map shows, in a sentence; may contain {class_name}, {cells}, {layer} and the settings.
         hides: What it does not show, in a sentence.
-        signed: Whether values below zero speak against the class.
-        cost: What one map costs, in words.
+        signed: Whether values below zero are evidence against the class.
+        cost: The cost of one map, in words.
         known_to_fail: Why this method is known to fail the randomisation check; "" for the others.
     """
 
@@ -159,6 +159,7 @@ class Explainer:
     priority: int
     title: str
     source: str
+    _: KW_ONLY
     compute: Callable[..., Attribution]
     shows: str
     hides: str
@@ -168,11 +169,11 @@ class Explainer:
 
     @functools.cached_property
     def defaults(self) -> dict[str, Any]:
-        """The method's settings with what they are if nothing is said."""
+        """The method's settings with their default values."""
         return {name: parameter.default for name, parameter in self._parameters().items()}
 
     def checked_settings(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Return all settings of a run: the given ones, checked, and the defaults of the others.
+        """Return all settings of a run: the given ones, checked, and the defaults for the others.
 
         Raises:
             StageLensError: There is no such setting, or a value is not allowed.

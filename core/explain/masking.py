@@ -1,4 +1,4 @@
-"""Scores of one scan behind many masks, streamed: what occlusion, RISE and the faithfulness checks consist of."""
+"""Scores of one scan under many masks, streamed: the basis of occlusion, RISE and the faithfulness checks."""
 
 from collections.abc import Callable
 
@@ -20,15 +20,15 @@ def masked_scores(
     instead: Floats | None = None,
     as_probability: bool = False,
 ) -> NDArray[np.float64]:
-    """Return the class's score of a scan behind each of many masks.
+    """Return the score of the class for a scan under each of many masks.
 
     Args:
-        batch: Whose scan and class.
-        index: Which one.
-        count: How many masks.
-        masks: From the first and the last-but-one number of a batch to masks, n × (d ×) h × w, 1 where the scan is
-            seen.
-        instead: What is seen elsewhere, of the fitted scan's shape; None for black.
+        batch: The scans and classes explained.
+        index: Index of the scan in the batch.
+        count: Number of masks.
+        masks: From the number of the first mask and of the one after the last to masks, n × (d ×) h × w, 1 where the
+            scan is visible.
+        instead: What is visible elsewhere, of the input's shape; None for black.
         as_probability: Whether the score is the probability rather than the logit.
 
     Returns:

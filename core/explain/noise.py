@@ -1,4 +1,4 @@
-"""Gradient maps of noisy copies of a scan, streamed: what SmoothGrad and VarGrad sum up."""
+"""Gradient maps of noisy copies of a scan, streamed: the basis of SmoothGrad and VarGrad."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,13 +20,13 @@ def noisy_maps(
     """Yield batches of maps, n × h × w, of noisy copies of one scan.
 
     Args:
-        batch: Whose scan and class.
-        index: Which one.
+        batch: The scans and classes explained.
+        index: Index of the scan in the batch.
         of: The gradient method.
-        copies: How many.
-        noise: Standard deviation of the noise, as a share of the grey range.
-        seed: Of the noise.
-        settings: Of the gradient method.
+        copies: Number of copies.
+        noise: Standard deviation of the noise, as a fraction of the grey range.
+        seed: Seed for the noise.
+        settings: Settings of the gradient method.
     """
     rng, scan = np.random.default_rng([seed, index]), batch.inputs[index]
     at_once = AT_ONCE if scan.ndim == 3 else 1
@@ -41,7 +41,7 @@ def noisy_maps(
             logits=batch.logits[index : index + 1],
             heights_mm=[batch.heights_mm[index]] * count,
         )
-        if of == "gradient":  # signed, so that noise cancels; its mean is made absolute at the end
+        if of == "gradient":  # signed, so that noise cancels; the absolute value of the mean is taken at the end
             yield batch.predictor.input_gradient(given, some.classes)[1][..., 0]
         else:
             yield explainer(of).compute(some, **settings).maps

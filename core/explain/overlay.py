@@ -1,4 +1,4 @@
-"""From a raw heatmap to pictures over the scan."""
+"""From a raw heatmap to pictures of it over the scan."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,20 +14,20 @@ from core.networks.architectures.geometry import fit_of
 from core.scans import Scan
 
 Picture = NDArray[np.uint8]
-# All rise in brightness throughout, so they read without colour vision and on paper too.
+# The brightness of each increases throughout, so they can be read without colour vision and in print.
 COLOURS = {"inferno": cv2.COLORMAP_INFERNO, "viridis": cv2.COLORMAP_VIRIDIS, "cividis": cv2.COLORMAP_CIVIDIS}
 FOR, AGAINST = np.array([255, 140, 20], np.float32), np.array([125, 95, 255], np.float32)  # orange, violet
-LEVELS = (0.5, 0.8)  # of the peak, where contours are drawn
+LEVELS = (0.5, 0.8)  # fractions of the peak at which contours are drawn
 CONTOUR = (255, 210, 90)
 GAP, CAPTION = 6, 18
 INK = (235, 235, 235)
 
 
 def heatmap_on_scan(explanation: Explanation) -> NDArray[np.float32]:
-    """Bring a heatmap into the scan's pixels, bilinearly and without the padding the network saw.
+    """Resample a heatmap to the scan's pixels, bilinearly and without the padding of the network's input.
 
     Returns:
-        float32, H × W (D × H × W of a volume), in the heatmap's own units; not negative where the heatmap is not.
+        float32, H × W (D × H × W for a volume), in the heatmap's own units; not negative if the heatmap is not.
     """
     if explanation.heatmap.ndim == 3:
         return np.asarray(resized(explanation.heatmap[None], explanation.scan_shape)[0])
@@ -39,12 +39,12 @@ def heatmap_on_scan(explanation: Explanation) -> NDArray[np.float32]:
 
 
 def overlay(scan: Scan, explanation: Explanation, *, opacity: float = 0.5, colours: str = "inferno") -> Picture:
-    """Draw what speaks for the class over the scan: the stronger the evidence, the more colour covers the grey.
+    """Draw the evidence for the class over the scan: the stronger the evidence, the more the colour covers the scan.
 
     Args:
         scan: The scan explained.
         explanation: Its explanation.
-        opacity: 0 shows the scan alone; 1 covers the strongest place wholly.
+        opacity: 0 shows only the scan; 1 covers the strongest evidence completely.
         colours: One of `COLOURS`.
 
     Returns:
@@ -54,32 +54,32 @@ def overlay(scan: Scan, explanation: Explanation, *, opacity: float = 0.5, colou
         EmptyHeatmap: There is no positive evidence to draw.
         StageLensError: There are no such colours.
     """
-    fraction = _number(explanation)
+    fraction = _fraction_of_peak(explanation)
     cover = (np.clip(opacity, 0, 1) * fraction)[..., None]
     return _rounded(scan.grey()[..., None] * (1 - cover) + _coloured(fraction, colours).astype(np.float32) * cover)
 
 
 def signed_overlay(scan: Scan, explanation: Explanation, *, opacity: float = 0.8) -> Picture:
-    """Draw what speaks for the class in orange and what speaks against it in violet, on one scale.
+    """Draw the evidence for the class in orange and the evidence against it in violet, on one scale.
 
-    Args and returns as for `overlay`; a map that is empty there may still speak against.
+    Args and returns as for `overlay`; a map without positive evidence may still have evidence against the class.
     """
-    heat = heatmap_on_scan(explanation)
-    size = float(np.abs(heat).max())
-    if not size > 0:
+    heatmap = heatmap_on_scan(explanation)
+    peak = float(np.abs(heatmap).max())
+    if not peak > 0:
         raise EmptyHeatmap(explanation.sentence)
-    fraction = heat / size
+    fraction = heatmap / peak
     cover = (np.clip(opacity, 0, 1) * np.sqrt(np.abs(fraction)))[..., None]
     colour = np.where(fraction[..., None] > 0, FOR, AGAINST)
     return _rounded(scan.grey()[..., None] * (1 - cover) + colour * cover)
 
 
 def contours(scan: Scan, explanation: Explanation, *, levels: Sequence[float] = LEVELS) -> Picture:
-    """Draw lines around the places whose evidence is at least these shares of the peak; the scan stays to be seen.
+    """Draw lines around the regions whose evidence is at least these fractions of the peak; the scan stays visible.
 
     Args and errors as for `overlay`.
     """
-    fraction = _number(explanation)
+    fraction = _fraction_of_peak(explanation)
     picture = cv2.cvtColor(scan.picture(), cv2.COLOR_GRAY2RGB)
     for level in sorted(levels):
         lines, _ = cv2.findContours((fraction >= level).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -88,24 +88,21 @@ def contours(scan: Scan, explanation: Explanation, *, levels: Sequence[float] = 
 
 
 def difference(one: Explanation, other: Explanation) -> Explanation:
-    """Return what speaks for one class rather than for another: the difference of two maps of one scan and method.
+    """Return the evidence for one class rather than another: the difference of two maps of one scan and method.
 
     Raises:
-        StageLensError: They are not of one scan and method.
+        StageLensError: They are not maps of the same scan and method.
     """
-    if (one.method, one.prediction.scan, one.heatmap.shape) != (
-        other.method,
-        other.prediction.scan,
-        other.heatmap.shape,
-    ):
-        raise StageLensError("a difference is taken of two maps of one scan and one method.")
+    same_method = (one.method, one.heatmap.shape) == (other.method, other.heatmap.shape)
+    if not same_method or one.prediction.scan != other.prediction.scan:
+        raise StageLensError("a difference needs two maps of the same scan, made by the same method.")
     name = f"{one.class_name} rather than {other.class_name}"
-    shows = f"What speaks for {one.class_name} (orange) and what for {other.class_name} (violet)."
+    shows = f"Evidence for {one.class_name} (orange) and for {other.class_name} (violet)."
     return replace(one, heatmap=one.heatmap - other.heatmap, class_name=name, shows=shows, checks={}, failed_checks=())
 
 
 def side_by_side(pictures: Sequence[Picture], captions: Sequence[str]) -> Picture:
-    """Put pictures of one height in a row, each with a line of text below; "×" is written "x"."""
+    """Put pictures in a row, each with a line of text below; "×" is written "x"."""
     tall = max(picture.shape[0] for picture in pictures)
     columns = []
     for picture, caption in zip(pictures, captions, strict=True):
@@ -121,7 +118,7 @@ def side_by_side(pictures: Sequence[Picture], captions: Sequence[str]) -> Pictur
 
 
 def heatmap_legend(*, height: int = 12, width: int = 256, colours: str = "inferno") -> Picture:
-    """Draw the colours from no evidence (left) to the strongest place of the scan (right), uint8 RGB."""
+    """Draw the colours from no evidence (left) to the strongest evidence in the scan (right), uint8 RGB."""
     return _coloured(np.tile(np.linspace(0, 1, width, dtype=np.float32), (height, 1)), colours)
 
 
@@ -132,13 +129,13 @@ def png_bytes(picture: Picture) -> bytes:
     return encoded.tobytes()
 
 
-def _number(explanation: Explanation) -> NDArray[np.float32]:
-    """Return the positive evidence as a share of its peak, in the scan's pixels."""
-    heat = np.maximum(heatmap_on_scan(explanation), 0)
-    peak = float(heat.max())
+def _fraction_of_peak(explanation: Explanation) -> NDArray[np.float32]:
+    """Return the positive evidence as a fraction of its peak, in the scan's pixels."""
+    positive = np.maximum(heatmap_on_scan(explanation), 0)
+    peak = float(positive.max())
     if not peak > 0:
         raise EmptyHeatmap(explanation.sentence)
-    return np.asarray(heat / peak, np.float32)
+    return np.asarray(positive / peak, np.float32)
 
 
 def _coloured(fraction: NDArray[np.float32], colours: str) -> Picture:

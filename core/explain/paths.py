@@ -1,11 +1,12 @@
-"""Gradients summed along a path from a baseline to the scan, until they explain the whole difference in score.
+"""Gradients integrated along a path from a baseline to the scan, until they account for the difference in score.
 
 Sundararajan et al., Axiomatic Attribution for Deep Networks, ICML 2017, equation 1 and proposition 1 (completeness):
-the attributions sum to f(x) − f(x′), and how far they are from it is the error of the integration.
+the attributions sum to f(x) − f(x′), and any deviation from it is the error of the integration.
 
-No quadrature rule wins on networks with kinks, and more points do not always help. The adaptive rule therefore looks
-where the error arises: between two neighbouring points the trapezoid's sum should be the difference of their scores,
-which the same pass gives for nothing. The intervals with the largest errors are halved until the total is small.
+No quadrature rule is best for networks with kinks, and more points do not always help. The adaptive rule therefore
+locates the error: between two neighbouring points the trapezoid's sum should equal the difference of their scores,
+which the same pass provides at no extra cost. The intervals with the largest errors are halved until the total error is
+small.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,7 @@ Path = Callable[[NDArray[np.float64]], Floats]
 FIRST_POINTS = 16
 HALVED_AT_ONCE = 8
 AT_ONCE, VOLUMES_AT_ONCE = 16, 1
-KEPT_BYTES = 1 << 30  # of gradients that the adaptive rule keeps
+KEPT_BYTES = 1 << 30  # limit for the gradients that the adaptive rule keeps
 NO_DIFFERENCE = 1e-6
 
 
@@ -31,10 +32,10 @@ class Integral:
     """A path integral.
 
     Attributes:
-        attribution: float32, the fitted scan's shape.
+        attribution: float32, the input's shape.
         difference: f(x) − f(x′), in logits.
         error: |Σ attribution − difference|, in logits.
-        points: How many gradients were taken.
+        points: Number of gradients computed.
     """
 
     attribution: Floats
@@ -44,7 +45,7 @@ class Integral:
 
     @property
     def fraction(self) -> float:
-        """The error as a share of the difference; NaN where there is no difference to share out."""
+        """The error as a fraction of the difference; NaN if there is no difference."""
         return self.error / abs(self.difference) if abs(self.difference) > NO_DIFFERENCE else float("nan")
 
 
@@ -62,20 +63,20 @@ def integrate_adaptively(batch: ExplanationBatch, index: int, path: Path, *, tol
     """Integrate with the trapezoid rule, halving intervals where the error is largest.
 
     Args:
-        batch: Whose network and class.
-        index: Which of its scans.
-        path: From places in [0, 1] to images; 0 is the baseline, 1 the scan.
-        tolerance: Completeness error to stop at, as a share of the score difference.
-        most: Points to stop at in any case.
+        batch: The scans and classes explained.
+        index: Index of the scan in the batch.
+        path: From positions in [0, 1] to images; 0 is the baseline, 1 the scan.
+        tolerance: Completeness error at which to stop, as a fraction of the score difference.
+        most: Maximum number of points.
 
     Raises:
-        StageLensError: So many gradients of so large a volume do not fit in memory.
+        StageLensError: The gradients of so large a volume do not fit in memory.
     """
     size = batch.inputs[index].nbytes
     if most * size > KEPT_BYTES:
         raise StageLensError(
             f"{most} points of {size >> 20} MiB each are too many to refine; set points below {KEPT_BYTES // size}, or "
-            "take a fixed rule such as gauss-legendre, for which there is no limit."
+            "use a fixed rule such as gauss-legendre, which has no limit."
         )
     alphas = np.linspace(0, 1, min(FIRST_POINTS, most))
     scores, gradients = _gradients(batch, index, path(alphas))
@@ -83,13 +84,13 @@ def integrate_adaptively(batch: ExplanationBatch, index: int, path: Path, *, tol
         images = path(alphas)
         steps = np.diff(images, axis=0)
         middle = (gradients[1:] + gradients[:-1]) / 2
-        stages = middle * steps
-        errors = stages.sum(axis=tuple(range(1, stages.ndim)), dtype=np.float64) - np.diff(scores)
+        parts = middle * steps
+        errors = parts.sum(axis=tuple(range(1, parts.ndim)), dtype=np.float64) - np.diff(scores)
         difference = float(scores[-1] - scores[0])
         error = abs(float(errors.sum()))
         room = most - len(alphas)
         if error <= tolerance * abs(difference) or room <= 0:
-            attribution = stages.sum(axis=0, dtype=np.float64).astype(np.float32)
+            attribution = parts.sum(axis=0, dtype=np.float64).astype(np.float32)
             return Integral(attribution, difference, error, len(alphas))
         worst = np.sort(np.argsort(np.abs(errors))[::-1][: min(HALVED_AT_ONCE, room)])
         added = (alphas[worst] + alphas[worst + 1]) / 2
@@ -100,14 +101,14 @@ def integrate_adaptively(batch: ExplanationBatch, index: int, path: Path, *, tol
 
 
 def integrate_straight(batch: ExplanationBatch, index: int, baseline: Floats, *, rule: str, points: int) -> Integral:
-    """Integrate along the straight path with a fixed rule, any number of points, streamed in batches.
+    """Integrate along the straight path with a fixed rule and any number of points, streamed in batches.
 
     Args:
-        batch: Whose network and class.
-        index: Which of its scans.
-        baseline: The fitted scan's shape.
+        batch: The scans and classes explained.
+        index: Index of the scan in the batch.
+        baseline: An image of the input's shape.
         rule: One of `RULES`.
-        points: How many.
+        points: Number of points.
     """
     scan = batch.inputs[index]
     alphas, weights = RULES[rule](points)
@@ -124,7 +125,7 @@ def integrate_straight(batch: ExplanationBatch, index: int, baseline: Floats, *,
 
 
 def completeness(integrals: list[Integral], tolerance: float) -> dict[str, Any]:
-    """Return the checks of one scan's integrals (several where baselines were averaged); the worst error counts."""
+    """Return the checks of one scan's integrals (several if baselines were averaged); the worst error counts."""
     fractions = [one.fraction for one in integrals]
     worst = max(fractions) if not np.isnan(fractions).any() else None
     return {

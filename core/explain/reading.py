@@ -1,4 +1,4 @@
-"""A Reading: one scan with what a network says of it and why."""
+"""A Reading: one scan with a network's prediction and its explanations."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +11,14 @@ from core.scans.registration.standard_space import StandardHead
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """One scan with what a network says of it and why.
+    """One scan with a network's prediction and its explanations.
 
     Attributes:
-        scan: The scan as it came.
-        prediction: What the network says of it.
-        slices: What the network saw: the image, or the slices of a volume, from the lowest up.
-        explanations: A heatmap for each of them, all of one class; empty when only a prediction was asked for.
-        head: A volume in standard space; None for an image.
+        scan: The scan as it was read.
+        prediction: The network's prediction.
+        slices: What the network read: the image, or the slices of a volume, from the lowest up.
+        explanations: A heatmap for each slice, all for one class; empty if only a prediction was requested.
+        head: The volume in standard space; None for an image.
     """
 
     scan: Scan
@@ -29,7 +29,7 @@ class Reading:
 
     @property
     def strongest(self) -> int:
-        """Place of the slice whose heatmap has the highest peak."""
+        """Index of the slice whose heatmap has the highest peak."""
         peaks = [explanation.peak for explanation in self.explanations]
         return peaks.index(max(peaks))
 
@@ -40,7 +40,7 @@ class Reading:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What should be looked at: of the scan, of the way into standard space, and of the slices."""
+        """What should be checked: warnings about the scan, its alignment to standard space, and the slices."""
         of_space = self.head.scan.warnings if self.head is not None else ()
         of_slices = [warning for one in self.slices for warning in one.warnings]
         return tuple(dict.fromkeys((*self.scan.warnings, *of_space, *of_slices)))
@@ -49,7 +49,7 @@ class Reading:
         """Return the prediction as plain values for JSON, with the slices and the registration of a volume.
 
         Args:
-            force: Give an answer for a scan that is refused, too.
+            force: Return the answer for a rejected scan, too.
         """
         prediction = self.prediction
         values = {"name": self.scan.name, **prediction.as_dict(force=force)}

@@ -14,7 +14,7 @@ def explainers() -> tuple[Explainer, ...]:
 
 
 def explainer(name: str) -> Explainer:
-    """Return the explanation method of a name.
+    """Return the explanation method with a name.
 
     Raises:
         StageLensError: There is no such method.

@@ -1,4 +1,4 @@
-"""Which class a heatmap is to speak for."""
+"""Which class a heatmap explains."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,14 @@ from core.networks.recipe import Recipe
 
 
 def class_indices(recipe: Recipe, class_names: Sequence[str | None]) -> NDArray[np.int64]:
-    """Turn class names into places among a network's outputs.
+    """Turn class names into indices of a network's outputs.
 
     Args:
         recipe: The network's recipe.
-        class_names: N names, spelled with any case, spaces or underscores, or None for the class predicted.
+        class_names: N names, in any spelling as to case, spaces and underscores, or None for the predicted class.
 
     Returns:
-        int64, N; -1 for None, which the network resolves in its own pass.
+        int64, N; -1 for None, which is resolved by the network's own pass.
 
     Raises:
         StageLensError: A name is not one of the network's classes.
@@ -28,6 +28,7 @@ def class_indices(recipe: Recipe, class_names: Sequence[str | None]) -> NDArray[
         if name is not None:
             known = task.class_of(name)
             if known is None:
-                raise StageLensError(f"{name!r} is no class of this network; it knows {', '.join(recipe.classes)}.")
+                classes = ", ".join(recipe.classes)
+                raise StageLensError(f"{name!r} is not a class of this network; its classes are {classes}.")
             indices[index] = recipe.classes.index(known)
     return indices

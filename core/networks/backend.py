@@ -1,4 +1,4 @@
-"""The only code that depends on Keras' backend: repeatability, compiled passes, gradients."""
+"""The only code that depends on Keras' backend: reproducibility, compiled passes, gradients."""
 
 import os
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def backend_name() -> str:
 
 
 def make_repeatable(seed: int) -> None:
-    """Seed every random generator and ask the backend for operations that repeat bit for bit; JAX's always do."""
+    """Seed every random generator and make the backend's operations repeat bit for bit; JAX's always do."""
     keras.utils.set_random_seed(seed)
     if backend_name() == "tensorflow":
         import tensorflow as tf
@@ -38,23 +38,23 @@ def make_repeatable(seed: int) -> None:
 
 
 def compile_forward(network: Network) -> Forward:
-    """Compile the forward pass: scans, N × H × W × 1 grey (or volumes), to N × classes logits, for any N, H and W."""
+    """Compile the forward pass from scans, N × H × W × 1 (or volumes), to N × classes logits, for any N, H and W."""
     return compile_model(network.whole)
 
 
 def compile_model(model: keras.Model) -> Forward:
-    """Compile a model of one input and output for predicting: arrays of any number in, float32 out."""
+    """Compile a model with one input and one output for prediction: any number of scans in, float32 out."""
     run = compile_outputs(model)
     return lambda given: run(given)[0]
 
 
 def compile_outputs(model: keras.Model) -> Callable[[NDArray], list[Floats]]:
-    """Compile a model of one input for predicting: arrays of any number in, one float32 array an output out."""
+    """Compile a model with one input for prediction: any number of scans in, one float32 array per output out."""
     match backend_name():
         case "tensorflow":
             import tensorflow as tf
 
-            tf.get_logger().setLevel("ERROR")  # it takes a second network for a fault of the first
+            tf.get_logger().setLevel("ERROR")  # it warns of retracing when a second network is compiled
             graph = tf.function(
                 lambda given: keras.tree.flatten(model(given, training=False)),
                 input_signature=[tf.TensorSpec((None, *model.input.shape[1:]), tf.float32)],
@@ -76,7 +76,7 @@ def compile_outputs(model: keras.Model) -> Callable[[NDArray], list[Floats]]:
 
 
 def in_batches(forward: Forward, given: NDArray, batch_size: int) -> Floats:
-    """Run a compiled forward pass over any number of scans, a batch at a time."""
+    """Run a compiled forward pass over any number of scans, one batch at a time."""
     starts = range(0, len(given), batch_size)
     return np.concatenate([forward(given[start : start + batch_size]) for start in starts])
 
@@ -84,7 +84,7 @@ def in_batches(forward: Forward, given: NDArray, batch_size: int) -> Floats:
 def compile_for_training(model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: keras.losses.Loss) -> None:
     """Compile a model for `train_on_batch`.
 
-    On CPUs TensorFlow's XLA makes convolutions slower, so it is asked for on accelerators only.
+    On CPUs TensorFlow's XLA makes convolutions slower, so it is used on accelerators only.
     """
     jit: Any = "auto"
     if backend_name() == "tensorflow" and not accelerated():
@@ -94,17 +94,17 @@ def compile_for_training(model: keras.Model, optimizer: keras.optimizers.Optimiz
 
 
 def compile_gradient(model: keras.Model, *, dropout: bool = False) -> Gradient:
-    """Compile a forward pass with the gradient of one logit a scan with respect to the model's input.
+    """Compile a forward pass with the gradient of one logit per scan with respect to the model's input.
 
-    Only what the model holds is differentiated: give it the part of a network that follows the layer of interest
-    (`core.networks.inference.submodels.split_at`) and nothing else is on the tape.
+    Only the model itself is differentiated: given the part of a network that follows the layer of interest
+    (`core.networks.inference.submodels.split_at`), nothing else is on the tape.
 
     Args:
-        model: From anything to N × classes logits.
-        dropout: Whether dropout layers drop; BatchNorm stays as it is, for the models given have none behind dropout.
+        model: A model from any input to N × classes logits.
+        dropout: Whether dropout layers are active; the models given have no BatchNorm after a dropout.
 
     Returns:
-        A function of the model's input (N × …) and class indices (int64, N) that gives logits and gradient.
+        A function of the model's input (N × …) and class indices (int64, N) that returns logits and gradient.
     """
     match backend_name():
         case "tensorflow":
@@ -120,7 +120,7 @@ def compile_gradient(model: keras.Model, *, dropout: bool = False) -> Gradient:
 def _tensorflow_gradient(model: keras.Model, dropout: bool) -> Gradient:
     import tensorflow as tf
 
-    def run(given, classes):  # type: ignore[no-untyped-def]
+    def run(given: Any, classes: Any) -> tuple[Any, Any]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(given)
             logits = model(given, training=dropout)
@@ -153,16 +153,16 @@ def _torch_gradient(model: keras.Model, dropout: bool) -> Gradient:
 def _jax_gradient(model: keras.Model, dropout: bool) -> Gradient:
     import jax
 
-    def chosen_logits(given, classes):  # type: ignore[no-untyped-def]
+    def chosen_logits(given: Any, classes: Any) -> tuple[Any, Any]:
         logits = model(given, training=dropout)
         return jax.numpy.take_along_axis(logits, classes[:, None], axis=1).sum(), logits
 
     run = jax.grad(chosen_logits, has_aux=True)
-    graph = run if dropout else jax.jit(run)  # a compiled pass would drop the same features each time
+    graph = run if dropout else jax.jit(run)  # a compiled pass would drop the same features every time
 
     def compiled(given: Floats, classes: Ints) -> tuple[Floats, Floats]:
         count = len(given)
-        padded = 1 << (count - 1).bit_length()  # few sizes, as each is compiled anew
+        padded = 1 << (count - 1).bit_length()  # few sizes, as each is compiled separately
         rows = np.minimum(np.arange(padded), count - 1)
         gradient, logits = graph(np.asarray(given, np.float32)[rows], np.asarray(classes)[rows])
         return np.asarray(logits)[:count], np.asarray(gradient)[:count]

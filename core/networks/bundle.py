@@ -1,68 +1,82 @@
-"""Writing a bundle: weights as safetensors and the card beside them, in one folder that appears whole or not at all."""
+"""A Bundle: a trained network on disk, a folder with a card and weights. Knows no Keras."""
 
+import json
+import os
+import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-from scipy.special import softmax
 
 from core.errors import BundleError
-from core.files import replacing_folder
-from core.networks.architectures.network import Network
-from core.networks.backend import Forward, in_batches
-from core.networks.card import CARD_FILE, WEIGHTS_FILE, write_card
-from core.networks.weights.tensors import Tensors, assign, save_tensors, tensors_of
+from core.files import PROJECT
+from core.networks.card import CARD_FILE, NAME, Card, card_from
+from core.networks.recipe import Recipe
 
-ALLOWED_MOVE = 0.005  # of any probability, when weights are rounded to float16
-PROBES = 256
-BATCH = 32
+WEIGHTS_FILE = "weights.safetensors"
+DEFAULT_FILE = "DEFAULT"
+MODELS_VARIABLE = "STAGELENS_MODELS"
 
 
-def round_weights(network: Network, forward: Forward, scans: NDArray) -> tuple[Tensors, dict[str, Any]]:
-    """Round a network's kernels to float16 if its probabilities stay; the network is left with what is returned.
+@dataclass(frozen=True)
+class Bundle:
+    """A trained network on disk.
 
-    Vectors (biases, BatchNorm) stay float32: they are a thousandth of the size and carry half of the error.
-
-    Args:
-        network: A trained network in float32.
-        forward: Its compiled forward pass.
-        scans: N × H × W × 1; about 256 of them, evenly spaced, are tried.
-
-    Returns:
-        The tensors to keep, by path, and what was done: `weights_dtype` and `probabilities_moved_by`.
+    Attributes:
+        folder: Where it is.
+        card: What is known of it.
     """
-    exact = tensors_of(network.whole.weights)
-    with np.errstate(over="ignore"):
-        rounded = {name: value.astype(np.float16) if value.ndim > 1 else value for name, value in exact.items()}
-    if all(np.isfinite(value).all() for value in rounded.values()):
-        probes = scans[:: max(1, len(scans) // PROBES)]
-        before = _probabilities(forward, probes)
-        assign(network.whole.weights, rounded, "rounded weights")
-        moved = float(np.abs(_probabilities(forward, probes) - before).max())
-        if moved < ALLOWED_MOVE:
-            return rounded, {"weights_dtype": "float16", "probabilities_moved_by": moved}
-        assign(network.whole.weights, exact, "exact weights")
-    return exact, {"weights_dtype": "float32", "probabilities_moved_by": 0.0}
+
+    folder: Path
+    card: Card
+
+    @property
+    def name(self) -> str:
+        """The bundle's name."""
+        return self.card.name
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the network is built from."""
+        return self.card.recipe
 
 
-def write_bundle(folder: Path, tensors: Tensors, card: dict[str, Any]) -> None:
-    """Write a bundle's folder, replacing an older one of the same run only when the new one is complete.
+def models_folder() -> Path:
+    """Return the folder of shipped bundles: $STAGELENS_MODELS, or `models` beside the package."""
+    chosen = os.environ.get(MODELS_VARIABLE)
+    return Path(chosen) if chosen else PROJECT / "models"
+
+
+def open_bundle(name: str | Path | None = None) -> Bundle:
+    """Open a bundle's card; the weights stay on disk.
 
     Args:
-        folder: The bundle's folder.
-        tensors: Weights by variable path.
-        card: Plain values for JSON, without NaN.
+        name: A bundle of the models folder, or the path of a bundle's own folder; None for the default bundle.
 
     Raises:
-        BundleError: The folder exists and holds something else than a bundle.
+        BundleError: There is no such bundle, or its card is missing, damaged or contradicts itself.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / CARD_FILE).exists():
-        raise BundleError(f"{folder} exists and is no bundle; give another place.")
-    with replacing_folder(folder) as unfinished:
-        save_tensors(unfinished / WEIGHTS_FILE, tensors)
-        write_card(unfinished, card)
+    chosen = str(name) if name is not None else _default_name()
+    folder = (
+        models_folder() / chosen if re.match(NAME, chosen) and not (Path(chosen) / CARD_FILE).exists() else Path(chosen)
+    )
+    try:
+        values = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        known = ", ".join(bundle_names()) or "none"
+        raise BundleError(f"there is no model {chosen}; known are {known}.") from error
+    except (OSError, ValueError) as error:
+        raise BundleError(f"the card of {chosen} is damaged: {str(error).splitlines()[0]}") from error
+    return Bundle(folder, card_from(values, chosen))
 
 
-def _probabilities(forward: Forward, scans: NDArray) -> NDArray[np.float64]:
-    return np.asarray(softmax(in_batches(forward, scans, BATCH).astype(np.float64), axis=1))
+def bundle_names() -> list[str]:
+    """List the bundles of the models folder."""
+    return sorted(path.parent.name for path in models_folder().glob(f"*/{CARD_FILE}"))
+
+
+def _default_name() -> str:
+    marker, names = models_folder() / DEFAULT_FILE, bundle_names()
+    if marker.is_file():
+        return marker.read_text(encoding="utf-8").strip()
+    if len(names) == 1:
+        return names[0]
+    raise BundleError(f"no default model is set in {models_folder()}; name one of {', '.join(names) or 'none'}.")

@@ -1,106 +1,292 @@
-"""The card of a bundle: what a network is, what it was trained on, and how far its figures go. Knows no Keras."""
+"""The card of a bundle: what a network is, what it was trained on, and how far its metrics go. Knows no Keras."""
 
-import json
-import os
-import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, StringConstraints, ValidationError
+from pydantic.dataclasses import dataclass
 
 from core.errors import BundleError, RecipeError
-from core.files import PROJECT, write_json
-from core.networks.recipe import Recipe, recipe_from
+from core.files import write_json
+from core.networks.recipe import Recipe, recipe_from, recipe_values
+from core.results import STRICT, Confounders, Estimate, Metrics, PredictionSets, Scaled, SplitSummary, read, write
 
-FORMAT = 1
+FORMAT = 2
 CARD_FILE = "card.json"
-WEIGHTS_FILE = "weights.safetensors"
-DEFAULT_FILE = "DEFAULT"
-MODELS_VARIABLE = "STAGELENS_MODELS"
-NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
-REQUIRED = ("format", "name", "recipe", "classes", "data_fingerprint", "split", "by_slice", "by_subject", "date",
-            "versions", "intended_use", "limits")  # fmt: skip
+NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 
 
-@dataclass(frozen=True)
-class Bundle:
-    """A trained network on disk: a folder with a card and weights.
+@dataclass(frozen=True, config=STRICT)
+class BestEpoch:
+    """The epoch whose weights were kept: the one with the least validation loss."""
+
+    epoch: int
+    val_accuracy: float
+    val_loss: float
+
+
+@dataclass(frozen=True, config=STRICT)
+class PhaseSummary:
+    """One phase of a training.
 
     Attributes:
-        folder: Where it is.
-        recipe: What the network is built from.
-        card: The card's values, as in `card.json`.
+        phase: Its number, from 1.
+        trains: Which layers.
+        epochs: How many there were.
+        best: The one that was kept.
     """
 
-    folder: Path
-    recipe: Recipe
-    card: dict[str, Any]
+    phase: int
+    trains: str
+    epochs: int
+    best: BestEpoch
+
+
+@dataclass(frozen=True, config=STRICT)
+class FittedOn:
+    """How many scans of how many validation people something was fitted on."""
+
+    scans: int
+    people: int
+
+
+@dataclass(frozen=True, config=STRICT)
+class UnitScaling:
+    """How logits of a scan, or of a subject, become probabilities and prediction sets.
+
+    Attributes:
+        temperature: Logits are divided by it.
+        bounds: Of each class, as in `core.networks.inference.prediction.Calibration`.
+    """
+
+    temperature: float
+    bounds: tuple[float, ...]
+
+
+@dataclass(frozen=True, config=STRICT)
+class SliceSets:
+    """How prediction sets of single slices fare: fraction that holds the true class, and mean number of classes."""
+
+    coverage: Estimate
+    size: float
+
+
+@dataclass(frozen=True, config=STRICT)
+class MeasuredCalibration:
+    """What calibration came to on test people.
+
+    Attributes:
+        errors: `by_slice` and `by_subject` to `as_is` and `temperature`.
+        sets_by_subject: Prediction sets of people; None where people are not known.
+        sets_by_slice: Of single slices.
+    """
+
+    errors: dict[str, dict[str, Scaled]]
+    sets_by_subject: PredictionSets | None
+    sets_by_slice: SliceSets
+
+
+@dataclass(frozen=True, config=STRICT)
+class CalibrationRecord:
+    """Calibration of a bundle.
+
+    Attributes:
+        method: How probabilities are scaled.
+        coverage: Nominal coverage of the prediction sets.
+        fitted_on: Validation people.
+        scan: Of one slice, or of a volume read whole.
+        subject: Of a volume read slice by slice; None for networks of single slices.
+        measured: On test people; None without a test part.
+    """
+
+    method: str
+    coverage: float
+    fitted_on: FittedOn
+    scan: UnitScaling
+    subject: UnitScaling | None
+    measured: MeasuredCalibration | None
+
+    def of_unit(self, unit: str) -> UnitScaling | None:
+        """Return the scaling of a "scan" or a "subject"."""
+        return self.scan if unit == "scan" else self.subject
+
+
+@dataclass(frozen=True, config=STRICT)
+class OodKind:
+    """Images of a kind the network was not trained on: how many, and which fraction of them is rejected."""
+
+    n: int
+    rejected: float
+
+
+@dataclass(frozen=True, config=STRICT)
+class UnseenScans:
+    """Scans of people the network was not trained on: of which part, how many, and the fraction rejected wrongly."""
+
+    part: str
+    scans: int
+    rejected: Estimate
+
+
+@dataclass(frozen=True, config=STRICT)
+class OodRecord:
+    """How a bundle tells scans that are out of distribution.
+
+    Attributes:
+        limit: The score from which on a scan is rejected.
+        rejected_at_fitting: Fraction of validation scans that the limit was set to reject.
+        axes: Of the plane that training scans lie in.
+        training_scans: How many it was fitted to.
+        unseen: What it rejects of scans it should accept.
+        kinds: What it rejects of images that it should reject; None for networks that read volumes.
+    """
+
+    limit: float
+    rejected_at_fitting: float
+    axes: int
+    training_scans: int
+    unseen: UnseenScans
+    kinds: dict[str, OodKind] | None
+
+
+@dataclass(frozen=True, config=STRICT)
+class PublishedProtocol:
+    """The same recipe trained on a split by slice of the same data, as most publications do."""
+
+    split: SplitSummary
+    by_slice: Metrics
+    by_subject: Metrics | None
+    training: tuple[PhaseSummary, ...]
+    date: str
+
+
+def _recipe(values: Any) -> Recipe:
+    try:
+        return values if isinstance(values, Recipe) else recipe_from(values, "the recipe")
+    except RecipeError as error:
+        raise ValueError(str(error)) from error
+
+
+@dataclass(frozen=True, config=STRICT)
+class Card:
+    """Everything that is known of a trained network.
+
+    Attributes:
+        name: Of the bundle.
+        recipe: What it was trained by.
+        split: Whom it was trained on.
+        data_fingerprint: SHA-256 of scans and labels.
+        evaluated_on: The part that `by_slice` and `by_subject` are of.
+        by_slice: Every slice counted.
+        by_subject: Every person counted once; None where people are not known.
+        training: Its phases.
+        date: When, ISO 8601.
+        versions: Of the packages it was trained with.
+        start: Where its first weights came from.
+        device: What it was trained on.
+        precision: Of the training.
+        weights_dtype: Of the weights that are kept.
+        probabilities_moved_by: The most that rounding the weights moved a probability.
+        published_protocol: The same recipe, trained as most publications do; None where that was not done.
+        calibration: None where probabilities are not calibrated.
+        ood: None where it cannot tell scans that are out of distribution.
+        confounders: None where nothing is known of the people.
+        intended_use: In a sentence.
+        limits: What it cannot do, a sentence each.
+        format: Of the card.
+    """
+
+    name: Name
+    recipe: Annotated[Recipe, BeforeValidator(_recipe), PlainSerializer(recipe_values)]
+    split: SplitSummary
+    data_fingerprint: str
+    by_slice: Metrics
+    by_subject: Metrics | None
+    training: tuple[PhaseSummary, ...]
+    date: str
+    versions: dict[str, str]
+    intended_use: str
+    limits: tuple[str, ...]
+    evaluated_on: str = "test"
+    start: str = "not recorded"
+    device: str = "not recorded"
+    precision: str = "float32"
+    weights_dtype: str = "float32"
+    probabilities_moved_by: float = 0.0
+    published_protocol: PublishedProtocol | None = None
+    calibration: CalibrationRecord | None = None
+    ood: OodRecord | None = None
+    confounders: Confounders | None = None
+    format: int = FORMAT
 
     @property
-    def name(self) -> str:
-        """The bundle's name."""
-        return str(self.card["name"])
+    def title(self) -> str:
+        """One line for people."""
+        return self.recipe.title
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The possible answers."""
+        return self.recipe.classes
+
+    @property
+    def metrics(self) -> Metrics:
+        """The metrics to quote: by subject where people are known."""
+        return self.by_subject or self.by_slice
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, as in `card.json`."""
+        values: dict[str, Any] = write(self)
+        return values
 
 
-def write_card(folder: Path, card: dict[str, Any]) -> None:
-    """Write a card, plain values without NaN; the old one or the new one is there, never a half."""
-    write_json(folder / CARD_FILE, card)
+def untrained_card(recipe: Recipe) -> Card:
+    """Return the card of a network that was never trained and never measured, for benchmarks and tests."""
+    nothing = Metrics(unit="slice", n=0, people=0, estimates={}, by_class={}, confusion=(), classes=recipe.classes)
+    return Card(
+        name=recipe.name,
+        recipe=recipe,
+        split=SplitSummary(by="none", seed=0, hash="", images={}),
+        data_fingerprint="",
+        by_slice=nothing,
+        by_subject=None,
+        training=(),
+        date="never",
+        versions={},
+        intended_use="Measuring the software.",
+        limits=("It was never trained.",),
+    )
 
 
-def models_folder() -> Path:
-    """Return the folder of shipped bundles: $STAGELENS_MODELS, or `models` beside the package."""
-    chosen = os.environ.get(MODELS_VARIABLE)
-    return Path(chosen) if chosen else PROJECT / "models"
+def write_card(folder: Path, card: Card) -> None:
+    """Write a card; the old one or the new one is there, never a half."""
+    write_json(folder / CARD_FILE, card.as_dict())
 
 
-def open_bundle(name: str | Path | None = None) -> Bundle:
-    """Open a bundle's card; the weights stay on disk.
+def card_from(values: Any, name: str) -> Card:
+    """Return the card that plain values describe.
 
     Args:
-        name: A bundle of the models folder, or the path of a bundle's own folder; None for the default bundle.
+        values: As in `card.json`.
+        name: What it is called in errors.
 
     Raises:
-        BundleError: There is no such bundle, or its card is missing, damaged or contradicts itself.
+        BundleError: They are of another format, incomplete, or contradict themselves; says where.
     """
-    chosen = str(name) if name is not None else _default_name()
-    folder = (
-        models_folder() / chosen if NAME.match(chosen) and not (Path(chosen) / CARD_FILE).exists() else Path(chosen)
-    )
+    if not isinstance(values, dict):
+        raise BundleError(f"the card of {name} is damaged: it holds no table of values.")
+    if values.get("format") != FORMAT:
+        raise BundleError(f"the card of {name} has format {values.get('format')!r}; this version reads {FORMAT}.")
     try:
-        card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        known = ", ".join(bundle_names()) or "none"
-        raise BundleError(f"there is no model {chosen}; known are {known}.") from error
-    except (OSError, ValueError) as error:
-        raise BundleError(f"the card of {chosen} is damaged: {str(error).splitlines()[0]}") from error
-    return Bundle(folder, _checked_recipe(card, chosen), card)
-
-
-def bundle_names() -> list[str]:
-    """List the bundles of the models folder."""
-    return sorted(path.parent.name for path in models_folder().glob(f"*/{CARD_FILE}"))
-
-
-def _default_name() -> str:
-    marker, names = models_folder() / DEFAULT_FILE, bundle_names()
-    if marker.is_file():
-        return marker.read_text(encoding="utf-8").strip()
-    if len(names) == 1:
-        return names[0]
-    raise BundleError(f"no default model is set in {models_folder()}; name one of {', '.join(names) or 'none'}.")
-
-
-def _checked_recipe(card: Any, name: str) -> Recipe:
-    missing = [key for key in REQUIRED if not isinstance(card, dict) or key not in card]
-    if missing:
-        raise BundleError(f"the card of {name} is incomplete: it has no {missing[0]}.")
-    if card["format"] != FORMAT:
-        raise BundleError(f"the card of {name} has format {card['format']!r}; this version reads {FORMAT}.")
-    if not NAME.match(str(card["name"])):
-        raise BundleError(f"the card of {name} names the model {str(card['name'])[:40]!r}; plain small letters only.")
-    try:
-        recipe = recipe_from(card["recipe"], f"the card of {name}")
-    except RecipeError as error:
-        raise BundleError(str(error)) from error
-    if list(recipe.classes) != card["classes"]:
-        raise BundleError(f"the card of {name} lists {len(card['classes'])} classes that are not those of its recipe.")
-    return recipe
+        card = read(Card, values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "card"
+        raise BundleError(f"the card of {name} does not hold together: {where}: {first['msg']}.") from error
+    for metrics in (card.by_slice, card.by_subject):
+        if metrics is not None and metrics.classes != card.classes:
+            raise BundleError(
+                f"the card of {name} lists {len(metrics.classes)} classes that are not those of its recipe."
+            )
+    return card

@@ -1,4 +1,4 @@
-"""What the machine can compute with, and what of it will be used."""
+"""Which devices the machine has, and which will be used."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ import keras
 
 from core.errors import StageLensError
 
-BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")  # of x86 processors
+BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")  # CPU flags of x86 processors
 
 
 def devices() -> list[str]:
-    """List the devices of Keras' backend, the one that is used first: such as "gpu:0", "mps", "cpu"."""
+    """List the devices of Keras' backend, such as "gpu:0", "mps" or "cpu", starting with the one that is used."""
     match keras.backend.backend():
         case "torch":
             import torch
@@ -28,7 +28,7 @@ def devices() -> list[str]:
 
 
 def device_title() -> str:
-    """Return the device that is used, with its maker's name where the backend knows it."""
+    """Return the device that is used, with its product name if the backend knows it."""
     first = devices()[0]
     if first.startswith(("gpu", "cuda")) and keras.backend.backend() == "torch":
         import torch
@@ -42,12 +42,12 @@ def device_title() -> str:
 
 
 def accelerated() -> bool:
-    """Tell whether the backend computes on something else than the CPU."""
+    """Tell whether the backend computes on something other than the CPU."""
     return not devices()[0].startswith("cpu")
 
 
 def has_bfloat16() -> bool:
-    """Tell whether the device computes in bfloat16 itself."""
+    """Tell whether the device computes natively in bfloat16."""
     first = devices()[0]
     if first == "mps":
         return False
@@ -65,25 +65,25 @@ def has_bfloat16() -> bool:
 
 
 def resolve_precision(wanted: str) -> str:
-    """Return the dtype policy a recipe's precision means on this machine."""
+    """Return the dtype policy that a recipe's precision stands for on this machine."""
     if wanted != "auto":
         return wanted
     return "mixed_bfloat16" if has_bfloat16() else "float32"
 
 
 def spread_over_devices(batch_size: int) -> int:
-    """Spread batches over all devices of the machine with Keras' distribution, where its backend has one (JAX).
+    """Spread batches over all devices of the machine with Keras' distribution, if its backend has one (JAX).
 
     Returns:
-        How many devices share the work.
+        The number of devices used.
 
     Raises:
-        StageLensError: The batch cannot be shared out evenly.
+        StageLensError: The batch cannot be divided evenly.
     """
     if keras.backend.backend() != "jax" or len(devices()) < 2:
         return 1
     found = devices()
     if batch_size % len(found):
-        raise StageLensError(f"batch_size {batch_size} cannot be shared among {len(found)} devices; take a multiple.")
+        raise StageLensError(f"batch_size {batch_size} cannot be divided among {len(found)} devices; use a multiple.")
     keras.distribution.set_distribution(keras.distribution.DataParallel(devices=found, auto_shard_dataset=False))
     return len(found)

@@ -1,10 +1,10 @@
-"""Is this scan like those a network was trained on? Asked of its feature maps, so that no further pass is needed.
+"""Out-of-distribution (OOD) detection from a network's feature maps, without a further pass.
 
-What the training scans have in common is a plane in the space of feature maps; a scan is as foreign as its feature map
-lies far from it: the feature reconstruction error of Ndiour, Ahuja and Tickoo (arXiv:2012.04250), the residual of Wang
-et al., ViM, CVPR 2022. Distances to the nearest training scans and Mahalanobis' distance along the plane were tried
-first and miss most of what is foreign to a network that has learned to tell stages only (docs/evaluation.md).
-The place of a feature within the map is kept: what is upside down has the same features elsewhere.
+The feature maps of the training scans span a subspace; the OOD score of a scan is the distance of its feature map from
+it: the feature reconstruction error of Ndiour, Ahuja and Tickoo (arXiv:2012.04250), the residual of Wang et al., ViM,
+CVPR 2022. Distances to the nearest training scans and the Mahalanobis distance within the subspace were tried first and
+miss most OOD scans for a network that has only learned to distinguish stages (docs/background/evaluation.md). The
+position of a feature within the map is kept: a scan turned upside down has the same features in other positions.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from core.errors import BundleError, WeightsError
 from core.networks.weights.tensors import load_tensors, save_tensors
 
 OOD_FILE = "ood.safetensors"
-GRID = 4  # cells of a feature map along each axis, at most
+GRID = 4  # at most so many cells along each axis of a feature map
 NEAREST = 10
 
 Floats = NDArray[np.float32]
@@ -27,13 +27,13 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class OodScore:
-    """How foreign a scan is to a network.
+    """How far a scan is from a network's training distribution.
 
     Attributes:
-        score: Distance of its feature map from the plane of the training scans'.
-        limit: The distance from which on a scan is refused.
-        similar: How many of the nearest training scans are of each class.
-        turned: The score of the same scan upside down; None where that was not tried.
+        score: Distance of its feature map from the subspace of the training scans.
+        limit: The largest distance at which a scan is accepted.
+        similar: How many of the nearest training scans belong to each class.
+        turned: The score of the same scan upside down; None if that was not tried.
     """
 
     score: float
@@ -43,12 +43,12 @@ class OodScore:
 
     @property
     def upside_down(self) -> bool:
-        """Whether the scan looks more like what the network was trained on when it is turned upside down."""
+        """Whether the scan is closer to the training scans when it is turned upside down."""
         return self.turned is not None and self.turned < self.score
 
     @property
     def rejected(self) -> bool:
-        """Whether the scan does not look like what the network was trained on."""
+        """Whether the scan is out-of-distribution."""
         return self.upside_down or not self.score <= self.limit
 
     def as_dict(self) -> dict[str, Any]:
@@ -58,13 +58,13 @@ class OodScore:
 
 @dataclass(frozen=True, eq=False)
 class OodModel:
-    """What a network knows: the plane of its training scans' signatures, and where on it each of them lies.
+    """The subspace of the training scans' signatures, and the coordinates of each training scan in it.
 
     Attributes:
         mean: float32, features.
         axes: float32, k × features, orthonormal.
-        known: float32, N × k, training scans along the axes.
-        labels: int64, N, places of their classes.
+        known: float32, N × k, coordinates of the training scans along the axes.
+        labels: int64, N, indices of their classes.
     """
 
     mean: Floats
@@ -73,14 +73,14 @@ class OodModel:
     labels: NDArray[np.int64]
 
     def scores(self, feature_maps: Floats) -> tuple[Floats, Floats]:
-        """Return the distance of each feature map from the plane, N, and its place on the plane, N × k."""
-        apart = signatures(feature_maps) - self.mean
-        along = apart @ self.axes.T
-        off = apart - along @ self.axes
-        return np.asarray(np.linalg.norm(off, axis=1), np.float32), np.asarray(along, np.float32)
+        """Return the distance of each feature map from the subspace, N, and its coordinates in it, N × k."""
+        centred = signatures(feature_maps) - self.mean
+        along = centred @ self.axes.T
+        residual = centred - along @ self.axes
+        return np.asarray(np.linalg.norm(residual, axis=1), np.float32), np.asarray(along, np.float32)
 
     def ood(self, feature_maps: Floats, classes: tuple[str, ...], limit: float) -> OodScore:
-        """Tell how foreign a scan is; of several slices of one head, how foreign the middle one of them is."""
+        """Return the OOD score of a scan; for several slices of one head, the median over the slices."""
         scores, along = self.scores(feature_maps)
         nearest = np.argsort(((self.known - np.median(along, axis=0)) ** 2).sum(axis=1))[:NEAREST]
         similar = Counter(classes[label] for label in self.labels[nearest])
@@ -88,8 +88,8 @@ class OodModel:
 
 
 def signatures(feature_maps: Floats) -> Floats:
-    """Return what a scan is recognised by: feature maps, N × … × channels, averaged into at most 4 cells along each
-    axis, their roots taken so that no few strong features decide, flat.
+    """Reduce feature maps, N × … × channels, to N × features: averaged into at most 4 cells along each axis, then the
+    signed square root, so that a few strong features do not dominate.
     """
     pooled: Floats = feature_maps
     for axis in range(1, feature_maps.ndim - 1):
@@ -104,15 +104,18 @@ def signatures(feature_maps: Floats) -> Floats:
 
 
 def write_ood_model(folder: Path, ood_model: OodModel) -> None:
-    """Write what a network knows beside its weights: coordinates and classes, no pictures."""
-    save_tensors(folder / OOD_FILE, {
-        "mean": ood_model.mean, "axes": ood_model.axes.astype(np.float16), "known": ood_model.known.astype(np.float16),
+    """Write an OOD model into a bundle: coordinates and classes, no pictures."""
+    tensors: dict[str, NDArray[np.generic]] = {
+        "mean": ood_model.mean,
+        "axes": ood_model.axes.astype(np.float16),
+        "known": ood_model.known.astype(np.float16),
         "labels": ood_model.labels.astype(np.int16),
-    })  # fmt: skip
+    }
+    save_tensors(folder / OOD_FILE, tensors)
 
 
 def read_ood_model(folder: Path) -> OodModel:
-    """Read what a bundle's network knows.
+    """Read a bundle's OOD model.
 
     Raises:
         BundleError: The file is missing or damaged.
@@ -121,7 +124,9 @@ def read_ood_model(folder: Path) -> OodModel:
         tensors = load_tensors(folder / OOD_FILE)
         mean, axes, known, labels = (tensors[name] for name in ("mean", "axes", "known", "labels"))
         if axes.shape[1:] != mean.shape or known.shape != (len(labels), len(axes)):
-            raise WeightsError("its shapes do not fit each other")
+            raise WeightsError("its shapes do not match each other")
     except (WeightsError, KeyError) as error:
-        raise BundleError(f"{folder.name} cannot tell foreign scans: {OOD_FILE} is missing or damaged.") from error
+        raise BundleError(
+            f"{folder.name} cannot detect out-of-distribution scans: {OOD_FILE} is missing or damaged."
+        ) from error
     return OodModel(mean.astype(np.float32), axes.astype(np.float32), known.astype(np.float32), labels.astype(np.int64))

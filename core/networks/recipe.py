@@ -19,6 +19,8 @@ PIXELS = "pixels"
 RECIPES = Path(__file__).parent / "recipes"
 STRICT = ConfigDict(extra="forbid")
 
+OversamplingMethod = Literal["smote", "borderline_smote", "svm_smote", "adasyn", "repetition"]
+Aggregation = Literal["mean_logit", "median_logit", "mean_probability"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Side = Annotated[int, Field(ge=32, le=1024)]
 
@@ -29,12 +31,12 @@ class Augmentation:
 
     Attributes:
         rotation_degrees: Largest rotation to either side.
-        shift: Largest shift, as a share of height and width.
-        zoom: Largest change of scale, as a share; height and width change apart from each other.
-        shear_degrees: Largest slant to either side.
+        shift: Largest shift, as a fraction of height and width.
+        zoom: Largest change of scale, as a fraction; height and width change independently.
+        shear_degrees: Largest shear to either side.
         flip_horizontal: Whether left and right are swapped at random.
         flip_vertical: Whether top and bottom are swapped at random.
-        fill: What fills the rim that is uncovered.
+        fill: What fills uncovered borders.
     """
 
     rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 0.0
@@ -48,19 +50,17 @@ class Augmentation:
     @property
     def changes(self) -> bool:
         """Whether anything is changed at all."""
-        return bool(
-            self.rotation_degrees or self.shift or self.zoom or self.shear_degrees
-            or self.flip_horizontal or self.flip_vertical
-        )  # fmt: skip
+        amounts = (self.rotation_degrees, self.shift, self.zoom, self.shear_degrees)
+        return any(amounts) or self.flip_horizontal or self.flip_vertical
 
 
 @dataclass(frozen=True, config=STRICT)
 class Head:
-    """What follows the backbone's pooled features: dense ReLU layers, each with dropout behind it, and the logits.
+    """What follows the backbone's pooled features: dense ReLU layers, each followed by dropout, and the logits.
 
     Attributes:
-        dense: Widths of the dense layers; with none, dropout and logits follow the pooling.
-        dropout: Share of features dropped while training.
+        dense: Widths of the dense layers; if empty, dropout and logits follow the pooling.
+        dropout: Fraction of features dropped during training.
     """
 
     dense: Annotated[tuple[Annotated[int, Field(ge=1, le=8192)], ...], Field(max_length=4)] = ()
@@ -69,13 +69,13 @@ class Head:
 
 @dataclass(frozen=True, config=STRICT)
 class Imbalance:
-    """What is done about rare classes.
+    """How class imbalance is handled.
 
     Attributes:
-        class_weights: Whether a scan of a rare class counts more (scikit-learn's "balanced").
-        sampling: "weighted" draws every class alike often, with replacement; "shuffled" every scan once an epoch.
+        class_weights: Whether scans of rare classes count more (scikit-learn's "balanced").
+        sampling: "weighted" draws every class equally often, with replacement; "shuffled" every scan once per epoch.
         loss: "cross_entropy", or "focal" (Lin et al., ICCV 2017, equation 4).
-        focal_gamma: The focusing parameter of it.
+        focal_gamma: The focusing parameter of the focal loss.
     """
 
     class_weights: bool = False
@@ -86,15 +86,15 @@ class Imbalance:
 
 @dataclass(frozen=True, config=STRICT)
 class Oversampling:
-    """Invented embeddings for rare classes, by imbalanced-learn.
+    """Synthetic embeddings for rare classes, by imbalanced-learn.
 
     Attributes:
-        method: SMOTE (Chawla et al., JAIR 2002), one of its relatives, or plain repetition.
-        target: Embeddings a class is brought up to; None for as many as the largest has. No class is made smaller.
-        neighbours: Between how many neighbours embeddings are invented; fewer where a class has fewer.
+        method: SMOTE (Chawla et al., JAIR 2002), one of its variants, or plain repetition.
+        target: Number of embeddings each class is brought up to; None for that of the largest class. No class shrinks.
+        neighbours: Number of neighbours for interpolation; fewer if a class is smaller.
     """
 
-    method: Literal["smote", "borderline_smote", "svm_smote", "adasyn", "repetition"] = "smote"
+    method: OversamplingMethod = "smote"
     target: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     neighbours: Annotated[int, Field(ge=1, le=100)] = 5
 
@@ -104,21 +104,21 @@ class Phase:
     """One phase of training.
 
     Attributes:
-        trains: "head" (the backbone is frozen), "last_block" of the backbone and the head, what comes "from_layer" on,
+        trains: "head" (the backbone is frozen), "last_block" of the backbone and the head, everything "from_layer" on,
             or "all".
-        learning_rate: At the start of the phase.
-        epochs: At most so many.
-        patience: Epochs without a better validation loss after which the phase stops.
+        learning_rate: Learning rate at the start of the phase.
+        epochs: Maximum number of epochs.
+        patience: The phase stops after so many epochs without a better validation loss.
         from_layer: The first layer of the backbone that trains, for "from_layer".
-        batch_norm: Whether BatchNorm layers that are not frozen go on learning ("train") or keep what they know.
-        schedule: "constant"; "cosine" falls to zero over the epochs; "plateau" takes a fifth of the rate after two
+        batch_norm: Whether BatchNorm layers that are not frozen are trained ("train") or not ("freeze").
+        schedule: "constant"; "cosine" decays to zero over the epochs; "plateau" divides the rate by five after two
             epochs without a better validation loss.
-        optimizer: Of Keras.
-        views: For "head": how many augmented views of each scan are embedded once and used in turn. 0 embeds the scans
-            as they are if the recipe has no augmentation, and trains through the frozen backbone if it has.
-        oversampling: Invented embeddings, for a "head" phase on embeddings.
-        fresh_head: Whether the head starts anew.
-        augmentation: In place of the recipe's, for a phase that trains more than the head: a cool-down with less of it.
+        optimizer: Name of Keras' optimizer.
+        views: For "head": how many augmented views of each scan are embedded once and used in turn. 0 embeds the
+            unchanged scans if the recipe has no augmentation, and trains through the frozen backbone if it has.
+        oversampling: Synthetic embeddings, for a "head" phase on embeddings.
+        fresh_head: Whether the head is reinitialised.
+        augmentation: Replaces the recipe's in a phase that trains more than the head, for example in a cool-down.
     """
 
     trains: Literal["head", "last_block", "from_layer", "all"]
@@ -140,19 +140,19 @@ class Phase:
         if self.trains != "head" and (self.views or self.oversampling is not None):
             raise ValueError('views and oversampling need trains = "head"')
         if self.trains == "head" and self.augmentation is not None:
-            raise ValueError("a head phase has the recipe's augmentation")
+            raise ValueError("a head phase uses the recipe's augmentation")
 
 
 @dataclass(frozen=True, config=STRICT)
 class Classic:
-    """A classifier of scikit-learn in place of the trained head: a baseline.
+    """A scikit-learn classifier in place of the trained head: a baseline.
 
     Attributes:
         kind: Logistic regression, a support vector machine, or k nearest neighbours.
-        strength: C, the inverse of the regularisation, of the first two.
-        kernel: Of the support vector machine.
-        neighbours: k.
-        components: Principal components the features are reduced to first; None for all features.
+        strength: C, the inverse regularisation strength, for the first two.
+        kernel: Kernel of the support vector machine.
+        neighbours: k of the nearest neighbours.
+        components: Number of principal components to which features are reduced first; None for all features.
     """
 
     kind: Literal["logistic_regression", "svm", "nearest_neighbours"]
@@ -164,17 +164,17 @@ class Classic:
 
 @dataclass(frozen=True, config=STRICT)
 class Slices:
-    """Which slices of a volume the network reads, and how their answers become one.
+    """Which slices of a volume the network reads, and how their predictions are aggregated.
 
     Attributes:
-        lowest_mm: Height of the lowest axial slice in standard space, in Talairach mm above the commissures.
-        highest_mm: Height of the highest; every whole millimetre between is read.
-        combine: How the slices' logits become those of the person.
+        lowest_mm: Height of the lowest axial slice in standard space, in Talairach mm above the AC–PC line.
+        highest_mm: Height of the highest slice; there is one slice per millimetre.
+        combine: How the slices' logits are aggregated to those of the subject.
     """
 
     lowest_mm: Annotated[float, Field(ge=-70, le=100)]
     highest_mm: Annotated[float, Field(ge=-70, le=100)]
-    combine: Literal["mean_logit", "median_logit", "mean_probability"] = "mean_logit"
+    combine: Aggregation = "mean_logit"
 
     def __post_init__(self) -> None:
         if self.lowest_mm > self.highest_mm:
@@ -183,27 +183,28 @@ class Slices:
 
 @dataclass(frozen=True, config=STRICT)
 class Recipe:
-    """Everything a training run depends on, but the data.
+    """Everything a training run depends on except the data.
 
     Attributes:
         name: Short name; also the bundle's.
         title: One line for people.
         task: One of the tasks of `core.cohorts`.
-        backbone: One of `core.networks.architectures.backbones`, or "pixels" for a classic classifier on the scans themselves.
-        height: Rows of the image the backbone sees, in pixels.
-        width: Columns of it; the scan is fitted in with its aspect kept.
-        depth: Slices of the volume a 3D backbone sees; None for 2D.
-        phases: The phases, in order; none for a classic classifier.
+        backbone: One of `core.networks.architectures.backbones`, or "pixels" for a classic classifier on the scans
+            themselves.
+        height: Rows of the backbone's input, in pixels.
+        width: Columns of the backbone's input; scans are scaled to it with their aspect ratio kept.
+        depth: Slices of a 3D backbone's input; None for 2D.
+        phases: The phases, in order; empty for a classic classifier.
         start: "imagenet" (downloaded by Keras), "scratch", or "file" (given with the run).
         head: The layers after the backbone.
-        augmentation: Random changes while training.
-        imbalance: What is done about rare classes while training.
-        slices: What is read of a volume; None for a network that knows single pictures, or whole heads, only.
-        classic: A classifier of scikit-learn in place of phases.
-        batch_size: Scans a step.
-        precision: Arithmetic while training; predictions are always float32. "auto" takes bfloat16 where the hardware
-            has it.
-        seed: Of the start weights, the order of the scans and the augmentation.
+        augmentation: Random changes during training.
+        imbalance: How class imbalance is handled during training.
+        slices: Which slices of a volume are read; None for a network that reads only single pictures, or whole volumes.
+        classic: A scikit-learn classifier in place of phases.
+        batch_size: Scans per step.
+        precision: Arithmetic during training; predictions are always float32. "auto" uses bfloat16 if the hardware
+            supports it.
+        seed: Seed for the start weights, the order of the scans and the augmentation.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
@@ -235,12 +236,17 @@ class Recipe:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The answers, in the order of the network's outputs."""
+        """The classes, in the order of the network's outputs."""
         return self.as_task().classes
 
     def as_task(self) -> Task:
         """Return the task the recipe names."""
         return TASKS[self.task]
+
+    @property
+    def aggregation(self) -> Aggregation:
+        """How the logits of a subject's slices become those of the subject."""
+        return self.slices.combine if self.slices is not None else "mean_logit"
 
     def augmentation_of(self, phase: Phase) -> Augmentation:
         """Return the augmentation of a phase."""
@@ -252,11 +258,11 @@ class Recipe:
 
 
 def recipe_from(values: dict[str, Any], source: str = "recipe") -> Recipe:
-    """Make a Recipe of plain values, as they come from TOML or JSON.
+    """Make a Recipe from plain values, as they come from TOML or JSON.
 
     Args:
         values: Keys and values of the recipe.
-        source: What to call it in an error.
+        source: Its name in error messages.
 
     Raises:
         RecipeError: A key is unknown, missing or has an impossible value.
@@ -282,11 +288,11 @@ def recipe_from(values: dict[str, Any], source: str = "recipe") -> Recipe:
 
 def _check_sides(recipe: Recipe, backbone: "Backbone", source: str) -> None:
     if (recipe.depth is not None) != (backbone.dimensions == 3):
-        what = "needs a depth" if backbone.dimensions == 3 else "knows no depth"
+        what = "needs a depth" if backbone.dimensions == 3 else "takes no depth"
         raise RecipeError(f"{source}: depth: {backbone.name} {what}. Received: {recipe.depth}")
     if min(recipe.height, recipe.width) < backbone.smallest:
         raise RecipeError(
-            f"{source}: height: {backbone.name} needs {backbone.smallest} pixels a side or more. "
+            f"{source}: height: {backbone.name} needs at least {backbone.smallest} pixels per side. "
             f"Received: {recipe.height} x {recipe.width}"
         )
 
@@ -300,7 +306,7 @@ def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
             "phases.2.learning_rate=1e-4".
 
     Raises:
-        RecipeError: A setting is not of that form, its key is unknown or its value impossible.
+        RecipeError: A setting does not have this form, its key is unknown or its value impossible.
     """
     values = recipe_values(recipe)
     for setting in settings:
@@ -323,13 +329,13 @@ def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
 
 
 def recipe_values(recipe: Recipe) -> dict[str, Any]:
-    """Return a recipe as plain values for JSON, so that `recipe_from` gives it back."""
+    """Return a recipe as plain values for JSON, from which `recipe_from` restores it."""
     values: dict[str, Any] = TypeAdapter(Recipe).dump_python(recipe, mode="json")
     return values
 
 
 def read_recipe(name_or_path: str | Path) -> Recipe:
-    """Read a recipe by its name among those shipped, or from a TOML file.
+    """Read a shipped recipe by its name, or a recipe from a TOML file.
 
     Raises:
         RecipeError: There is no such recipe, or it is not valid.
@@ -348,5 +354,5 @@ def read_recipe(name_or_path: str | Path) -> Recipe:
 
 
 def recipe_names() -> list[str]:
-    """List the recipes that are shipped."""
+    """List the shipped recipes."""
     return sorted(path.stem for path in RECIPES.glob("*.toml"))

@@ -1,4 +1,4 @@
-"""The scans of a split, decoded once, at the network's size, as bytes; memory-mapped where they are many."""
+"""The scans of a split, decoded once, at the network's size, as bytes; memory-mapped if there are many."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from core.networks.recipe import Recipe
 from core.scans import read_scan, read_slice
 
 CHUNK = 128
-IN_MEMORY = 2 << 30  # bytes; more is kept in a file and mapped
+IN_MEMORY = 2 << 30  # bytes; anything larger is kept in a memory-mapped file
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,10 +24,10 @@ class Subset:
     """One part of a split.
 
     Attributes:
-        scans: uint8, N × height × width × 1 (depth first for volumes), grey in [0, 255]; rounding to a 255th moves
-            probabilities by less than float16 weights do.
-        labels: int64, N, places in the recipe's classes.
-        subjects: N names of people, "" where unknown.
+        scans: uint8, N × height × width × 1 (depth first for volumes), grey levels in [0, 255]; rounding to integers
+            changes probabilities less than float16 weights do.
+        labels: int64, N, indices into the recipe's classes.
+        subjects: N names of people, "" if unknown.
         digests: N SHA-256 sums of the files.
     """
 
@@ -43,21 +43,21 @@ def load_subset(split: pd.DataFrame, part: str, recipe: Recipe, *, store: Path |
     Args:
         split: A split table.
         part: train, val or test.
-        recipe: Whose size and classes are wanted.
+        recipe: The recipe that gives the size and the classes.
         store: Folder for a part that is too large for memory; None keeps everything in memory.
 
     Raises:
-        CohortError: The part is empty, or holds a class the recipe does not know.
+        CohortError: The part is empty, or has a class that the recipe does not have.
         ScanError: A file cannot be read.
     """
     rows = split[split["part"] == part]
     if rows.empty:
-        raise CohortError(f"the split has no {part} part.")
+        raise CohortError(f"the {part} part of the split is empty.")
     labels = rows["label"].map({name: index for index, name in enumerate(recipe.classes)})
     if labels.isna().any():
         unknown = sorted(set(rows.loc[labels.isna(), "label"]))[0]
         classes = ", ".join(recipe.classes)
-        raise CohortError(f"the split holds the class {unknown!r}; this recipe knows {classes}.")
+        raise CohortError(f"the split has the class {unknown!r}; this recipe expects {classes}.")
     shape = (len(rows), *input_shape(recipe))
     if store is not None and np.prod(shape, dtype=np.int64) > IN_MEMORY:
         store.mkdir(parents=True, exist_ok=True)
@@ -90,14 +90,14 @@ def _read_into(scans: NDArray[np.uint8], paths: Sequence[str], recipe: Recipe) -
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(paths), chunk):
             read = list(pool.map(read_one, paths[start : start + chunk]))
-            fitted = fit_size(recipe, [grey for grey, _ in read])
-            scans[start : start + len(read)] = np.rint(np.clip(fitted, 0, 255, out=fitted), out=fitted)
+            inputs = fit_size(recipe, [image for image, _ in read])
+            scans[start : start + len(read)] = np.rint(np.clip(inputs, 0, 255, out=inputs), out=inputs)
             digests.extend(digest for _, digest in read)
     return tuple(digests)
 
 
 def fingerprint(parts: list[Subset]) -> str:
-    """Return the SHA-256 of what the data are, whatever the files are called: contents and labels, sorted."""
+    """Return the SHA-256 of the data (sorted contents and labels), independent of file names."""
     lines = sorted(
         f"{digest} {label}" for part in parts for digest, label in zip(part.digests, part.labels.tolist(), strict=True)
     )
@@ -105,8 +105,8 @@ def fingerprint(parts: list[Subset]) -> str:
 
 
 def volume_as_seen(voxels: NDArray) -> NDArray[np.float32]:
-    """Turn a volume along RAS+ (X × Y × Z) as 3D networks see it: slices from below, rows from back to front, columns
-    from the patient's right to left; grey stretched to [0, 255] unless it is bytes already.
+    """Orient a volume along RAS+ (X × Y × Z) for 3D networks: slices from below, rows from back to front, columns from
+    the patient's right to left; values are scaled to [0, 255] unless they are bytes already.
     """
     turned = np.ascontiguousarray(voxels.transpose(2, 1, 0)[:, :, ::-1], np.float32)
     if turned.min() >= 0 and 1 < turned.max() <= 255:
@@ -124,7 +124,7 @@ def _read_volume(path: str) -> tuple[NDArray[np.float32], str]:
     data = _bytes_of(path)
     scan = read_scan({Path(path).name: data})
     if not scan.is_volume:
-        raise CohortError(f"{path} is a picture; this recipe reads volumes.")
+        raise CohortError(f"{path} is a picture, but this recipe reads volumes; give volumes.")
     return volume_as_seen(scan.voxels), hashlib.sha256(data).hexdigest()
 
 

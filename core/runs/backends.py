@@ -5,8 +5,10 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from core.backend_choice import settled_backend
 
 BACKENDS = {"tensorflow": "tensorflow", "torch": "torch", "jax": "jax"}  # Keras' names and the packages
 QUESTION = """
@@ -29,6 +31,7 @@ class BackendReport:
         used: The device it uses, in words.
         bfloat16: Whether that computes in bfloat16 itself.
         trouble: Why it does not work, in one line; "" if it does.
+        why: Why it is chosen, in a clause; "" if it is not.
     """
 
     name: str
@@ -38,11 +41,13 @@ class BackendReport:
     used: str = ""
     bfloat16: bool = False
     trouble: str = ""
+    why: str = ""
 
 
 def backends() -> list[BackendReport]:
     """Ask every backend of Keras what it finds."""
-    return [_ask(name) for name in BACKENDS]
+    choice = settled_backend()
+    return [replace(_ask(name), why=choice.why if name == choice.backend else "") for name in BACKENDS]
 
 
 def installed_backends() -> list[str]:
@@ -65,9 +70,13 @@ def in_backend(name: str, code: str, *arguments: str, wait: float = WAIT) -> Any
     environment = {**os.environ, "KERAS_BACKEND": name, "TF_CPP_MIN_LOG_LEVEL": "3"}
     try:
         done = subprocess.run(  # noqa: S603 - our own code
-            [sys.executable, "-c", code, *arguments], env=environment, capture_output=True, text=True, timeout=wait,
+            [sys.executable, "-c", code, *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=wait,
             check=False,
-        )  # fmt: skip
+        )
     except subprocess.TimeoutExpired as error:
         raise RuntimeError(f"no answer within {wait:.0f} s") from error
     if done.returncode:
@@ -77,8 +86,8 @@ def in_backend(name: str, code: str, *arguments: str, wait: float = WAIT) -> Any
 
 
 def chosen_backend() -> str:
-    """Return the backend that Keras takes: KERAS_BACKEND, or TensorFlow."""
-    return os.environ.get("KERAS_BACKEND", "tensorflow")
+    """Return the backend that Keras takes; `core.backend_choice` says how it is chosen."""
+    return settled_backend().backend
 
 
 def _ask(name: str) -> BackendReport:
@@ -89,4 +98,11 @@ def _ask(name: str) -> BackendReport:
         found = in_backend(name, QUESTION)
     except RuntimeError as error:
         return BackendReport(name, installed=True, chosen=chosen, trouble=str(error))
-    return BackendReport(name, True, chosen, tuple(found["devices"]), found["used"], found["bfloat16"])
+    return BackendReport(
+        name=name,
+        installed=True,
+        chosen=chosen,
+        devices=tuple(found["devices"]),
+        used=found["used"],
+        bfloat16=found["bfloat16"],
+    )

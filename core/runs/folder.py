@@ -1,57 +1,77 @@
-"""What lies in a run folder, read and written without any network library."""
+"""What lies in a run folder, read and written without any network library.
 
-import json
-import os
+RUN/run.json          recipe, split and what else a resumed run must agree with; written when the run begins
+RUN/recipe.toml, split.csv, phase1_log.csv …, predictions.csv
+RUN/bundle/, or metrics.json of a classic classifier that leaves no network
+RUN/finished.json     written last: sums of the files above; a run is finished where they agree, and not before
+"""
+
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import tomli_w
-from numpy.typing import NDArray
+import xxhash
 
-from core.errors import TrainingError
-from core.files import write_text
+from core.errors import BundleError, TrainingError
+from core.files import read_json, write_json, write_text
+from core.networks.bundle import WEIGHTS_FILE
+from core.networks.card import CARD_FILE, Card, card_from
 from core.networks.recipe import Recipe, read_recipe, recipe_values
 
-RECIPE_FILE = "recipe.toml"
+RECIPE_FILE, RUN_FILE, SPLIT_FILE = "recipe.toml", "run.json", "split.csv"
 BUNDLE_FOLDER = "bundle"
 METRICS_FILE = "metrics.json"
 PREDICTIONS_FILE = "predictions.csv"
-WORKSPACE_VARIABLE = "STAGELENS_WORKSPACE"
+FINISHED_FILE = "finished.json"
+LASTING = (PREDICTIONS_FILE, RECIPE_FILE, SPLIT_FILE, f"{BUNDLE_FOLDER}/{WEIGHTS_FILE}")  # never changed once written
 
 
-def workspace(*parts: str) -> Path:
-    """Return a folder of what the pages make, and make it: $STAGELENS_WORKSPACE, or .stagelens at home."""
-    chosen = os.environ.get(WORKSPACE_VARIABLE)
-    folder = (Path(chosen) if chosen else Path.home() / ".stagelens").joinpath(*parts)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def mark_finished(run: Path) -> None:
+    """Note that a run has come to its end; call it when everything else is on disk."""
+    write_json(run / FINISHED_FILE, _sums(run))
 
 
-def card_of_run(folder: Path) -> dict[str, Any] | None:
-    """Return the figures of a finished run; None for an unfinished one."""
-    for path in (folder / BUNDLE_FOLDER / "card.json", folder / METRICS_FILE):
-        try:
-            card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        return card
+def is_finished(run: Path) -> bool:
+    """Tell whether a run came to its end and its files are still whole; its card may have been calibrated anew."""
+    marked = read_json(run / FINISHED_FILE)
+    return isinstance(marked, dict) and bool(marked) and marked == _sums(run) and card_of_run(run) is not None
+
+
+def card_of_run(run: Path) -> Card | None:
+    """Return the card of a run that has one; None for others."""
+    for path in (run / BUNDLE_FOLDER / CARD_FILE, run / METRICS_FILE):
+        values = read_json(path)
+        if values is not None:
+            try:
+                return card_from(values, run.name)
+            except BundleError:
+                return None
     return None
 
 
+def _sums(run: Path) -> dict[str, str]:
+    found = {name: run / name for name in LASTING if (run / name).is_file()}
+    return {name: xxhash.xxh3_64_hexdigest(path.read_bytes()) for name, path in found.items()}
+
+
 def read_predictions(run: Path) -> list[pd.DataFrame]:
-    """Return what a run's network said of the scans that did not train it: one table, or one a fold of the first
-    repeat of a cross-validation.
+    """Return what a run's network said of the scans: one table, or one a fold of the first repeat of a
+    cross-validation.
 
     Raises:
         TrainingError: The folder holds no finished run.
     """
-    folders = [run] if (run / PREDICTIONS_FILE).exists() else sorted(run.glob("repeat1_fold*"))
-    found = [folder / PREDICTIONS_FILE for folder in folders if (folder / PREDICTIONS_FILE).exists()]
+    folders = [run] if (run / RUN_FILE).exists() else sorted(run.glob("repeat1_fold*/"))
+    found = [folder for folder in folders if is_finished(folder)]
     if not found:
         raise TrainingError(f"{run} holds no finished run.")
-    return [pd.read_csv(path, dtype={"subject": str, "path": str}, keep_default_na=False) for path in found]
+    return [predictions_table(folder) for folder in found]
+
+
+def predictions_table(run: Path) -> pd.DataFrame:
+    """Read the predictions of a finished run: path, label, subject, part, slice, and a logit a class."""
+    return pd.read_csv(run / PREDICTIONS_FILE, dtype={"subject": str, "path": str}, keep_default_na=False)
 
 
 def recipe_of_run(run: Path) -> Recipe:
@@ -65,13 +85,6 @@ def recipe_of_run(run: Path) -> Recipe:
     if not found:
         raise TrainingError(f"{run} holds no run; a bundle is evaluated on a split, given with --split.")
     return read_recipe(found[0])
-
-
-def logits_in(predictions: pd.DataFrame, recipe: Recipe) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return labels, N places in the recipe's classes, and logits, N × classes, of a table of predictions."""
-    index_of = {name: index for index, name in enumerate(recipe.classes)}
-    labels = predictions["label"].map(index_of).to_numpy(np.int64)
-    return labels, predictions[[f"logit {name}" for name in recipe.classes]].to_numpy(np.float32)
 
 
 def write_recipe(path: Path, recipe: Recipe) -> None:

@@ -1,4 +1,4 @@
-"""Bytes become a Scan here; the only room that knows file formats."""
+"""Turns bytes into a Scan; the only package that knows file formats."""
 
 from core.scans.names import display_name
 from core.scans.reading import read_files, read_scan, read_scan_file, read_slice, readers, separate_scans

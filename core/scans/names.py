@@ -1,4 +1,4 @@
-"""What may be shown of a file's name."""
+"""How much of a file's name may be shown."""
 
 import re
 
@@ -6,7 +6,7 @@ LONGEST = 48
 
 
 def display_name(file_name: str) -> str:
-    """Reduce a file name to its last part, of plain characters, of at most 48 of them: safe to print anywhere."""
+    """Reduce a file name to its last part, at most 48 characters and only plain ones: safe to print anywhere."""
     last = re.split(r"[\\/]", file_name)[-1]
     plain = re.sub(r"[^\w.\- ]", "_", last).lstrip(" .-=_") or "file"
     return plain if len(plain) <= LONGEST else f"{plain[:36]}…{plain[-11:]}"

@@ -1,7 +1,7 @@
-"""NIfTI-1, NIfTI-2 and Analyze 7.5: headers checked before any voxel is touched, voxels read as they lie.
+"""NIfTI-1, NIfTI-2 and Analyze 7.5: headers are checked before any voxel is touched, voxels read as they are stored.
 
 NIfTI-1.1: nifti.nimh.nih.gov; NIfTI-2: the same with 64-bit sizes; Analyze 7.5: Mayo Clinic's `dbh.h`, whose `orient`
-byte is all it says about left and right. nibabel reads the headers; the checks are ours, since it believes them.
+byte is all it says about left and right. nibabel parses the headers but trusts them, so the checks are ours.
 """
 
 import io
@@ -22,23 +22,40 @@ from core.scans.scan import Scan
 from core.scans.volume import check_volume, scan_from_volume
 
 HEADER_1, HEADER_2 = 348, 540
-FIRST_VOXEL_1, FIRST_VOXEL_2 = 352, 544  # at the earliest, in one file
+FIRST_VOXEL_1, FIRST_VOXEL_2 = 352, 544  # the earliest byte in a single file
 SINGLE_FILE, PAIR = (b"n+1\0", b"n+2\0"), (b"ni1\0", b"ni2\0")
 MAX_EXTENSION = 16 * 1024 * 1024  # bytes between header and voxels
-READABLE = {2: "8-bit", 4: "16-bit", 8: "32-bit", 16: "32-bit float", 64: "64-bit float", 256: "8-bit signed",
-            512: "16-bit unsigned", 768: "32-bit unsigned", 1024: "64-bit", 1280: "64-bit unsigned"}  # fmt: skip
-UNREADABLE = {1: "single bits", 32: "complex numbers", 128: "colours", 1536: "128-bit floats", 1792: "complex numbers",
-              2048: "complex numbers", 2304: "colours"}  # fmt: skip
-# Where index i, j and k run to, by Analyze's `orient` byte (`dbh.h`: 0 transverse, 1 coronal, 2 sagittal; + 3 flipped).
+READABLE = {
+    2: "8-bit",
+    4: "16-bit",
+    8: "32-bit",
+    16: "32-bit float",
+    64: "64-bit float",
+    256: "8-bit signed",
+    512: "16-bit unsigned",
+    768: "32-bit unsigned",
+    1024: "64-bit",
+    1280: "64-bit unsigned",
+}
+UNREADABLE = {
+    1: "single bits",
+    32: "complex numbers",
+    128: "colours",
+    1536: "128-bit floats",
+    1792: "complex numbers",
+    2048: "complex numbers",
+    2304: "colours",
+}
+# Directions of index i, j and k by Analyze's `orient` byte (`dbh.h`: 0 transverse, 1 coronal, 2 sagittal; + 3 flipped).
 ANALYZE_AXES = {0: "LAS", 1: "LSA", 2: "ASL", 3: "LPS", 4: "LIA", 5: "AIL"}
 ANALYZE_SIDES = (
-    "Analyze files do not say which side is left; the patient's right is taken to come first, as their authors "
-    "defined it. Check the side before you rely on it."
+    "Analyze files do not say which side is left; the patient's right is assumed to come first, as the format's "
+    "authors defined it. Check the side before you rely on it."
 )
 
 
 def is_single_file(data: bytes) -> bool:
-    """Tell whether these first bytes are a NIfTI header with its voxels behind it."""
+    """Tell whether these first bytes are a NIfTI header followed by its voxels."""
     return data[344:348] in SINGLE_FILE or data[4:8] in SINGLE_FILE
 
 
@@ -51,10 +68,10 @@ def is_pair_header(data: bytes) -> bool:
 
 
 def bytes_needed(head: bytes) -> int:
-    """Return how many bytes a NIfTI file (not its compressed form) must have, from its first 540.
+    """Return how many bytes a NIfTI file (uncompressed) must have, from its first 540.
 
     Raises:
-        ScanError: The header is damaged, or claims what no scan has.
+        ScanError: The header is damaged, or claims a size that no scan has.
     """
     header = _header(head)
     shape, dtype = _shape(header), _dtype(header)
@@ -65,12 +82,12 @@ def read_single_file(data: bytes, volume: int | None) -> Scan:
     """Read a .nii file.
 
     Args:
-        data: The file, not compressed.
+        data: The file, uncompressed.
         volume: Which volume of a 4-D series, counted from 1.
 
     Raises:
         ChoiceNeeded: It is a 4-D series and no volume was chosen.
-        ScanError: It is damaged, cut short, too large, or holds no real numbers.
+        ScanError: It is damaged, incomplete, too large, or does not hold real numbers.
     """
     header = _header(data)
     return _read(header, memoryview(data)[_offset(header) :], volume, [data])
@@ -80,7 +97,7 @@ def read_pair(files: Mapping[str, bytes], volume: int | None) -> Scan:
     """Read a header and the image that belongs to it.
 
     Args:
-        files: The two files by name; the names decide nothing.
+        files: The two files by name; the names play no part.
         volume: Which volume of a 4-D series, counted from 1.
 
     Raises:
@@ -90,11 +107,11 @@ def read_pair(files: Mapping[str, bytes], volume: int | None) -> Scan:
     headers = [data for data in files.values() if is_pair_header(data)]
     images = [data for data in files.values() if not is_pair_header(data)]
     if not headers:
-        raise ScanError("an image without its header; give the .hdr file with it.")
+        raise ScanError("this is an image without its header; give the .hdr file with it.")
     if not images:
-        raise ScanError("a header without its image; give the .img file with it.")
+        raise ScanError("this is a header without its image; give the .img file with it.")
     if len(headers) > 1 or len(images) > 1:
-        raise ScanError(f"{len(headers)} headers and {len(images)} other files; give one .hdr with its .img.")
+        raise ScanError(f"there are {len(headers)} headers and {len(images)} other files; give one .hdr with its .img.")
     header = _header(headers[0])
     return _read(header, memoryview(images[0])[_offset(header) :], volume, [headers[0], images[0]])
 
@@ -108,37 +125,36 @@ def _header(data: bytes) -> Any:
     else:
         kind, size = nibabel.Spm99AnalyzeHeader, HEADER_1
     if len(data) < size:
-        raise ScanError("the header is cut short.")
+        raise ScanError("the header is incomplete: please export or copy the file again.")
     try:
         return kind.from_fileobj(io.BytesIO(data[:size]), check=False)
     except (HeaderDataError, ValueError) as error:
-        raise ScanError("the header is damaged.") from error
+        raise ScanError("the header is damaged: please export or copy the file again.") from error
 
 
 def _shape(header: Any) -> tuple[int, ...]:
     dimensions = [int(size) for size in header["dim"]]
     count = dimensions[0]
     if not 1 <= count <= 7:
-        raise ScanError("the header claims an impossible number of dimensions; 3 make a volume.")
+        raise ScanError("the header states an impossible number of dimensions; 3 make a volume.")
     shape = tuple(dimensions[1 : count + 1])
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     if len(shape) == 2:
         shape = (*shape, 1)
     if not 3 <= len(shape) <= 4:
-        raise ScanError(f"the header claims {len(shape)} dimensions; 3 make a volume, 4 a series of them.")
+        raise ScanError(f"the header states {len(shape)} dimensions; 3 make a volume, 4 a series of volumes.")
     check_volume(shape[:3])
     if len(shape) == 4 and not 1 <= shape[3] <= 100_000:
-        raise ScanError(f"the header claims {shape[3]} volumes.")
+        raise ScanError(f"the header states {shape[3]} volumes; 1 to 100,000 are read.")
     return shape
 
 
 def _dtype(header: Any) -> np.dtype:
     code = int(header["datatype"])
     if code not in READABLE:
-        raise ScanError(
-            f"the volume holds {UNREADABLE.get(code, f'values of unknown type {code}')}; real numbers are read."
-        )
+        kind = UNREADABLE.get(code, f"values of unknown type {code}")
+        raise ScanError(f"the volume holds {kind}; only real numbers are read.")
     dtype: np.dtype = header.get_data_dtype()
     return dtype
 
@@ -148,12 +164,13 @@ def _offset(header: Any) -> int:
         return 0
     given = float(header["vox_offset"])
     if not np.isfinite(given) or given < 0:
-        raise ScanError(f"the header is damaged: its voxels begin at byte {given}.")
+        raise ScanError(f"the header is damaged: it says that the voxels begin at byte {given}.")
     is_single = bytes(header["magic"].tobytes())[:3] in (b"n+1", b"n+2")
     least = FIRST_VOXEL_2 if isinstance(header, nibabel.Nifti2Header) else FIRST_VOXEL_1
     offset = max(int(given), least if is_single else 0)
     if offset > MAX_EXTENSION:
-        raise ScanError(f"the header claims {offset / 2**20:.0f} MB of extensions before the first voxel.")
+        stated, most = f"{offset / 2**20:.0f} MB", f"{MAX_EXTENSION // 2**20} MB"
+        raise ScanError(f"the header states {stated} of extensions before the first voxel; at most {most} are read.")
     return offset
 
 
@@ -164,46 +181,48 @@ def _read(header: Any, stored: memoryview, volume: int | None, parts: list[bytes
     if series > 1 and volume is None:
         sides = "×".join(str(side) for side in shape)
         raise ChoiceNeeded(
-            f"the file holds a 4-D series ({sides}); choose one volume of 1 to {series}.",
+            f"the file holds a 4-D series ({sides}); choose one volume from 1 to {series}.",
             tuple(f"volume {number}" for number in range(1, series + 1)),
         )
     chosen = volume or 1
     if chosen > series:
-        raise ScanError(f"the file holds {series} volumes; there is no volume {chosen}.")
+        raise ScanError(f"the file holds {series} volumes, so there is no volume {chosen}.")
     count = _n_values(shape[:3])
     needed = count * series * dtype.itemsize
     if len(stored) < needed:
-        raise ScanError(f"the image is cut short: {len(stored):,} of {needed:,} bytes are there.")
+        raise ScanError(
+            f"the file is incomplete ({len(stored):,} of {needed:,} bytes of voxels): please export or copy it again."
+        )
     values = np.frombuffer(stored, dtype, count, (chosen - 1) * count * dtype.itemsize).reshape(shape[:3], order="F")
-    warnings_said: list[str] = []
-    scaled = _scaled(values, header, warnings_said)
-    affine = _affine(header, shape[:3], warnings_said)
-    with ThreadPoolExecutor(1) as beside:  # hashing takes a fifth of the time and needs nothing of the rest
-        name = beside.submit(generated_name, *parts, *([str(chosen).encode()] if series > 1 else []))
+    notes: list[str] = []
+    scaled = _scaled(values, header, notes)
+    affine = _affine(header, shape[:3], notes)
+    with ThreadPoolExecutor(1) as background:  # hashing takes a fifth of the time and is independent of the rest
+        name = background.submit(generated_name, *parts, *([str(chosen).encode()] if series > 1 else []))
         source = f"{name_of_format}, {READABLE[int(header['datatype'])]}"
-        scan = scan_from_volume(scaled, affine, name="", source=source, warnings=tuple(warnings_said))
+        scan = scan_from_volume(scaled, affine, name="", source=source, warnings=tuple(notes))
         return replace(scan, name=name.result())
 
 
-def _scaled(values: NDArray[np.generic], header: Any, said: list[str]) -> NDArray[np.generic]:
+def _scaled(values: NDArray[np.generic], header: Any, notes: list[str]) -> NDArray[np.generic]:
     if isinstance(header, nibabel.Nifti1Header):
         slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
     else:
         slope, intercept = float(header["scl_slope"]), 0.0
     if not np.isfinite(slope) or not np.isfinite(intercept):
-        said.append("The file's scale of values is not a number; the stored values are taken as they are.")
+        notes.append("The file's scale of values is not a number; the stored values are used unscaled.")
         return values
     if slope == 0 or (slope, intercept) == (1.0, 0.0):
         return values
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows counts as missing, and is said
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows counts as missing, with a warning
         scaled: NDArray[np.float32] = values.astype(np.float32) * np.float32(slope) + np.float32(intercept)
     return scaled
 
 
-def _affine(header: Any, shape: tuple[int, ...], said: list[str]) -> NDArray[np.float64]:
+def _affine(header: Any, shape: tuple[int, ...], notes: list[str]) -> NDArray[np.float64]:
     if not isinstance(header, nibabel.Nifti1Header):
-        said.append(ANALYZE_SIDES)
-        return _analyze_affine(header, shape, said)
+        notes.append(ANALYZE_SIDES)
+        return _analyze_affine(header, shape, notes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -211,28 +230,28 @@ def _affine(header: Any, shape: tuple[int, ...], said: list[str]) -> NDArray[np.
         except (HeaderDataError, ValueError):
             affine = np.zeros((4, 4))
     if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
-        said.append("The file does not say how the head lies in it; nibabel's guess is taken. Check left and right.")
+        notes.append("The file does not say how the head lies in it; nibabel's default is used. Check left and right.")
     if _is_regular(affine):
         return affine
-    said.append("The file's position matrix is not usable; axes are taken as they are stored. Check left and right.")
-    return _centred("RAS", _spacing(header, said), shape)
+    notes.append("The file's position matrix is not usable; the axes are used as stored. Check left and right.")
+    return _centred("RAS", _spacing(header, notes), shape)
 
 
-def _analyze_affine(header: Any, shape: tuple[int, ...], said: list[str]) -> NDArray[np.float64]:
+def _analyze_affine(header: Any, shape: tuple[int, ...], notes: list[str]) -> NDArray[np.float64]:
     orient = bytes(header["orient"].tobytes())[0]
-    return _centred(ANALYZE_AXES.get(orient, "LAS"), _spacing(header, said), shape)
+    return _centred(ANALYZE_AXES.get(orient, "LAS"), _spacing(header, notes), shape)
 
 
-def _spacing(header: Any, said: list[str]) -> NDArray[np.float64]:
+def _spacing(header: Any, notes: list[str]) -> NDArray[np.float64]:
     spacing = np.abs(np.asarray(header["pixdim"][1:4], np.float64))
     if np.isfinite(spacing).all() and (spacing > 0).all():
         return spacing
-    said.append("The file does not say how large its voxels are; 1 mm is taken.")
+    notes.append("The file does not say how large its voxels are; 1 mm is assumed.")
     return np.where(np.isfinite(spacing) & (spacing > 0), spacing, 1.0)
 
 
 def _centred(axes: str, spacing: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return the affine of a volume whose axes run to these letters and whose middle lies at the origin."""
+    """Return the affine of a volume whose axes run in these directions and whose centre lies at the origin."""
     affine = np.eye(4)
     affine[:3, :3] = 0
     for column, (letter, step) in enumerate(zip(axes, spacing, strict=True)):

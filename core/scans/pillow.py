@@ -12,18 +12,30 @@ from core.scans.raster import check_size, scan_from_pixels
 from core.scans.scan import Scan
 
 DECODING_ERRORS = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, zlib.error, MemoryError)
-CMYK_WARNING = "A picture in printing colours (CMYK), turned to grey; MRI scans have no colour."
+CMYK_WARNING = "A picture in printing colours (CMYK), converted to grey; MRI scans have no colour."
+MODES = {
+    "1": "1-bit black and white",
+    "L": "8-bit grey",
+    "LA": "8-bit grey with transparency",
+    "P": "palette",
+    "PA": "palette with transparency",
+    "RGB": "8-bit colour",
+    "RGBA": "8-bit colour with transparency",
+    "CMYK": "8-bit printing colours",
+    "F": "32-bit float",
+    "I": "32-bit grey",
+}
 
 
 def read_with_pillow(data: bytes, format_name: str) -> Scan:
-    """Decode one picture and make a Scan of it, turned upright as its EXIF orientation says.
+    """Decode one picture and make a Scan of it, turned upright according to its EXIF orientation.
 
     Args:
         data: The file.
-        format_name: Pillow's name of the one format allowed, such as "JPEG".
+        format_name: Pillow's name for the one format allowed, such as "JPEG".
 
     Raises:
-        ScanError: The file is damaged, cut short, or of a size that is refused.
+        ScanError: The file is damaged, incomplete, or of a size that is not accepted.
     """
     try:
         with warnings.catch_warnings():
@@ -34,9 +46,11 @@ def read_with_pillow(data: bytes, format_name: str) -> Scan:
                 upright = ImageOps.exif_transpose(image)
                 return _scan(upright, data, format_name)
     except Image.DecompressionBombError as error:
-        raise ScanError(f"the {format_name} picture claims more pixels than any scan has.") from error
+        raise ScanError(f"the {format_name} picture claims to have more pixels than any scan.") from error
     except DECODING_ERRORS as error:
-        raise ScanError(f"the {format_name} data is damaged or cut short.") from error
+        raise ScanError(
+            f"the {format_name} data is damaged or incomplete: please export or copy the file again."
+        ) from error
 
 
 def _scan(image: Image.Image, data: bytes, format_name: str) -> Scan:
@@ -59,8 +73,4 @@ def _scan(image: Image.Image, data: bytes, format_name: str) -> Scan:
 
 
 def _depth(mode: str) -> str:
-    names = {"1": "1-bit black and white", "L": "8-bit grey", "LA": "8-bit grey with transparency",
-             "P": "palette", "PA": "palette with transparency", "RGB": "8-bit colour",
-             "RGBA": "8-bit colour with transparency", "CMYK": "8-bit printing colours", "F": "32-bit float",
-             "I": "32-bit grey"}  # fmt: skip
-    return "16-bit grey" if mode.startswith("I;16") else names.get(mode, mode)
+    return "16-bit grey" if mode.startswith("I;16") else MODES.get(mode, mode)

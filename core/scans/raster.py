@@ -1,13 +1,13 @@
 """From the decoded pixels of a picture file to a Scan: depth, colour, transparency, size.
 
-The rules, one known answer each:
+The rules, each with one well-defined result:
 
-* 8-bit values are kept; black is 0, white 255. 1-, 2- and 4-bit greys are spread over 0 to 255 by their decoder.
+* 8-bit values are kept; black is 0, white 255. 1-, 2- and 4-bit grey levels are spread over 0 to 255 by their decoder.
 * 16-bit values are kept; white is 65535, or 4095 when no value is larger (12 bits in a 16-bit file).
 * Other integers and floats are kept; white is 1 for floats within [0, 1], 255 for floats within [0, 255],
   and otherwise black and white are the smallest and largest value.
-* Colour becomes grey by ITU-R BT.601 luma, 0.299 R + 0.587 G + 0.114 B; three equal channels stay what they are.
-* Transparency is drawn over black.
+* Colour becomes grey by ITU-R BT.601 luma, 0.299 R + 0.587 G + 0.114 B; three equal channels keep their values.
+* Transparent pictures are drawn over black.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.errors import ScanError
 from core.scans.scan import Scan
 
-MAX_PIXELS = 25_000_000  # 5,000 × 5,000: four times the area of the largest radiograph, 100 MB as float32
+MAX_PIXELS = 25_000_000  # 5,000 × 5,000: four times the size of the largest radiograph, 100 MB as float32
 LARGEST = float(np.finfo(np.float32).max)
 MIN_SIDE = 16  # below this no anatomy is left
 MAX_ASPECT = 8.0
@@ -26,39 +26,43 @@ COLOUR_TOLERANCE = 0.04  # of the range: JPEG's chroma rounding stays below, a c
 
 
 def check_size(height: int, width: int, *, limit: int = MAX_PIXELS) -> None:
-    """Refuse a size that no scan has, before anything is decoded.
+    """Reject a size that no scan has, before anything is decoded.
 
     Raises:
         ScanError: The picture is too small, too narrow or too large.
     """
     if height < 1 or width < 1 or height * width > limit:
         raise ScanError(
-            f"the picture claims {width} × {height} pixels; at most {limit // 1_000_000} megapixels are read."
+            f"the picture claims to have {width} × {height} pixels; at most {limit // 1_000_000} megapixels are read."
         )
     if min(height, width) < MIN_SIDE:
         raise ScanError(f"the picture has {width} × {height} pixels; each side must have at least {MIN_SIDE}.")
     if max(height, width) / min(height, width) > MAX_ASPECT:
-        raise ScanError(f"the picture has {width} × {height} pixels; one side may be {MAX_ASPECT:g} times the other.")
+        raise ScanError(
+            f"the picture has {width} × {height} pixels; one side may be at most {MAX_ASPECT:g} times the other."
+        )
 
 
 def scan_from_pixels(
     pixels: NDArray[np.generic], data: bytes, source: str, *, alpha: NDArray[np.generic] | None = None
 ) -> Scan:
-    """Make a Scan of decoded pixels by the rules of this module.
+    """Make a Scan from decoded pixels by the rules of this module.
 
     Args:
         pixels: H × W (grey) or H × W × 3 (RGB), any integer or float dtype.
-        data: The bytes they came from; they name the scan.
+        data: The bytes they came from; the scan's name is derived from them.
         source: Format and depth in words.
-        alpha: H × W of the same dtype, the largest value being opaque.
+        alpha: H × W of the same dtype; the largest value is opaque.
 
     Raises:
-        ScanError: Values are missing (NaN or infinite), or no real numbers.
+        ScanError: Values are missing (NaN or infinite), or are not real numbers.
     """
     if pixels.dtype.kind not in "buif":
-        raise ScanError(f"the picture holds {pixels.dtype} values; whole numbers or real numbers are read.")
+        raise ScanError(f"the picture holds {pixels.dtype} values; only whole and real numbers are read.")
     if pixels.dtype.kind == "f" and not (np.abs(pixels) <= LARGEST).all():  # false for NaN too
-        raise ScanError("the picture holds values that are no numbers (NaN, infinite, or beyond 32-bit floats).")
+        raise ScanError(
+            "the picture holds values that are not numbers (NaN, infinite, or too large for a 32-bit float)."
+        )
     if pixels.dtype.kind == "b":
         pixels = pixels.astype(np.uint8) * np.uint8(255)
     warnings: list[str] = []
@@ -78,7 +82,7 @@ def scan_from_pixels(
 
 
 def generated_name(*parts: bytes) -> str:
-    """Name a scan by its content (XXH3), so that no file name (which may hold a person's) goes further."""
+    """Name a scan by its content (XXH3), so that no file name (which may contain a patient's name) is passed on."""
     digest = xxhash.xxh3_128()
     for part in parts:
         digest.update(part)
@@ -110,7 +114,7 @@ def _grey(pixels: NDArray[np.generic], window: tuple[float, float], warnings: li
     if spread == 0:
         return colour[..., 0]
     if spread > COLOUR_TOLERANCE * (window[1] - window[0]):
-        warnings.append("A colour picture, turned to grey; MRI scans have no colour.")
+        warnings.append("A colour picture, converted to grey; MRI scans have no colour.")
     grey: NDArray[np.float64] = colour @ LUMA
     return grey
 

@@ -12,10 +12,11 @@ class Reader:
 
     Attributes:
         name: What people call the format, such as "PNG".
-        priority: Readers are asked in this order, lowest first.
-        matches: Whether these bytes are of the format; looks at the first bytes only.
-        read: Bytes of one file and chosen page or volume (from 1, or None) to Scan; raises ScanError.
-        read_several: The same for files that make one scan together (name to bytes); None where a file is a scan.
+        priority: Readers are tried in this order, lowest first.
+        matches: Whether these bytes are in the format; looks at the first bytes only.
+        read: Turns the bytes of one file, and the chosen page or volume (from 1, or None), into a Scan; may raise
+            ScanError.
+        read_several: The same for files that make up one scan together (name to bytes); None if every file is a scan.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The one door through which bytes become a Scan."""
+"""Reading: the single entry point from bytes to a Scan."""
 
 import functools
 from collections.abc import Iterable, Mapping
@@ -16,9 +16,9 @@ from core.scans.scan import Scan
 MAX_BYTES = 100 * 1024 * 1024  # of one file
 MAX_TOTAL = 400 * 1024 * 1024  # of all files of a scan
 MAX_FILES = 5_000
-NAMED = 3  # files left out are named up to here, and counted beyond
-# What else people drop on such a page, told by its first bytes.
-NO_SCANS = (
+NAMED = 3  # up to this many skipped files are named; more are counted
+# What else people upload, recognised by its first bytes.
+OTHER_FORMATS = (
     (b"%PDF", "a PDF document"),
     (b"%!PS", "PostScript"),
     (b"PK\x03\x04", "a zip archive"),
@@ -34,7 +34,7 @@ NO_SCANS = (
 
 @dataclass(frozen=True, eq=False)
 class _Group:
-    """Files that make one scan together, and who reads them; no reader for a stranger."""
+    """Files that make up one scan together, and their reader; None for a file that is not a scan."""
 
     reader: Reader | None
     files: dict[str, bytes]
@@ -42,24 +42,24 @@ class _Group:
 
 @functools.cache
 def readers() -> tuple[Reader, ...]:
-    """Return every file format that can be read, in the order they are asked."""
+    """Return every file format that can be read, in the order they are tried."""
     return collect("core.scans.formats", "READER", Reader)
 
 
 def read_scan(files: Mapping[str, bytes], *, page: int | None = None) -> Scan:
-    """Read one scan from the bytes of its files; the content decides the format, the names nothing.
+    """Read one scan from the bytes of its files; the content decides the format, never the names.
 
     Args:
         files: File name to content: a picture, a volume, a header with its image, a DICOM series in any order, or a zip
             archive of these.
-        page: Which page, volume, series or scan where there are several, counted from 1.
+        page: Which page, volume, series or scan if there are several, counted from 1.
 
     Returns:
-        The scan, named by its content. File names go no further than an error's or a warning's sentence.
+        The scan, named after its content. File names appear only in the text of errors and warnings.
 
     Raises:
         ChoiceNeeded: There are several and none was chosen.
-        ScanError: The content is no scan; says what came and what is accepted.
+        ScanError: The content is not a scan; the message says what it is and what is accepted.
     """
     shown = display_name(next(iter(files))) if len(files) == 1 else f"the {len(files)} files"
     try:
@@ -71,24 +71,24 @@ def read_scan(files: Mapping[str, bytes], *, page: int | None = None) -> Scan:
 
 
 def read_slice(files: Mapping[str, bytes]) -> Scan:
-    """Read one image as `read_scan` does, for work that takes single slices only.
+    """Read one image as `read_scan` does, for tasks that take single slices only.
 
     Raises:
-        ScanError: It is no scan, or a volume.
+        ScanError: It is not a scan, or it is a volume.
     """
     scan = read_scan(files)
     if scan.is_volume:
         shown = display_name(next(iter(files)))
-        raise ScanError(f"{shown}: a volume where a slice is needed; make slices of it with preprocess.")
+        raise ScanError(f"{shown}: this is a volume, but a slice is needed; cut it into slices with preprocess.")
     return scan
 
 
 def read_scan_file(path: str | Path, *, page: int | None = None) -> Scan:
-    """Read one scan from disk: a file, a header whose image lies beside it, or a folder of files.
+    """Read one scan from disk: a file, a header with its image next to it, or a folder of files.
 
     Raises:
         ChoiceNeeded: There are several and none was chosen.
-        ScanError: There is no such file, it cannot be opened, or it is no scan.
+        ScanError: There is no such file, it cannot be opened, or it is not a scan.
     """
     path = Path(path)
     files = read_files([path])
@@ -98,7 +98,7 @@ def read_scan_file(path: str | Path, *, page: int | None = None) -> Scan:
 
 
 def read_files(paths: Iterable[str | Path]) -> dict[str, bytes]:
-    """Read files, and all files of folders, as `read_scan` and `separate_scans` take them.
+    """Read files, and all files in folders, as `read_scan` and `separate_scans` take them.
 
     Raises:
         ScanError: One of them cannot be opened, or there are too many of them.
@@ -113,7 +113,7 @@ def read_files(paths: Iterable[str | Path]) -> dict[str, bytes]:
                 )
             for item in found:
                 if item.stat().st_size > MAX_BYTES:
-                    raise ScanError(f"{display_name(item.name)}: {_too_many(item.stat().st_size)}")
+                    raise ScanError(f"{display_name(item.name)}: {_too_large(item.stat().st_size)}")
                 files[item.as_posix()] = item.read_bytes()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "not a usable file name"
@@ -122,13 +122,14 @@ def read_files(paths: Iterable[str | Path]) -> dict[str, bytes]:
 
 
 def separate_scans(files: Mapping[str, bytes]) -> list[dict[str, bytes]]:
-    """Sort files given together into scans: pictures and volumes alone, headers with images, DICOM files together.
+    """Group files given together into scans: each picture or volume alone, headers with images, DICOM files together.
 
     Args:
         files: File name to content.
 
     Returns:
-        One mapping a scan, in the order of their first files; what is no scan stays alone, for its own error.
+        One mapping per scan, in the order of their first files; a file that is not a scan stays alone, so that it
+        gets its own error.
     """
     if len(files) < 2:
         return [dict(files)]
@@ -138,23 +139,32 @@ def separate_scans(files: Mapping[str, bytes]) -> list[dict[str, bytes]]:
 def _read(files: Mapping[str, bytes], choice: int | None) -> Scan:
     groups = _groups(_opened(files))
     scans = [group for group in groups if group.reader is not None]
-    leftovers = [name for group in groups if group.reader is None for name in group.files]
+    others = [name for group in groups if group.reader is None for name in group.files]
     if not scans:
-        if len(leftovers) == 1 and leftovers[0].lower().endswith(".img"):
-            raise ScanError("an image without its header; give the .hdr file with it.")
-        accepted = ", ".join(reader.name for reader in readers())
-        what = _what_came(next(iter(groups[0].files.values()))) if len(leftovers) == 1 else "no scan"
-        raise ScanError(f"{what}; accepted are {accepted}, gzip and zip of them.")
+        raise ScanError(_rejection(groups))
     if len(scans) > 1:
         if choice is None:
-            names = tuple(_named(group) for group in scans)
-            raise ChoiceNeeded(f"{len(scans)} scans are in there; choose one of 1 to {len(scans)}.", names)
+            names = tuple(_described(group) for group in scans)
+            raise ChoiceNeeded(f"there are {len(scans)} scans; choose one from 1 to {len(scans)}.", names)
         if choice > len(scans):
-            raise ScanError(f"{len(scans)} scans are in there; there is no scan {choice}.")
+            raise ScanError(f"there are {len(scans)} scans, so there is no scan {choice}.")
         scan = _read_group(scans[choice - 1], None)
     else:
         scan = _read_group(scans[0], choice)
-    return scan.with_warnings(*_left_out(leftovers))
+    return scan.with_warnings(*_skipped(others))
+
+
+def _rejection(groups: list[_Group]) -> str:
+    """Say why none of these files is a scan."""
+    files = {name: data for group in groups for name, data in group.files.items()}
+    name, data = next(iter(files.items()))
+    if len(files) == 1 and name.lower().endswith(".img"):
+        return "this is an image without its header; give the .hdr file with it."
+    if len(files) == 1 and not data:
+        return "this file is empty."
+    found = f"this is {_kind(data)}" if len(files) == 1 else "none of them is a scan"
+    accepted = ", ".join(reader.name for reader in readers())
+    return f"{found}; accepted formats are {accepted}, also gzipped or zipped."
 
 
 def _opened(files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -162,9 +172,9 @@ def _opened(files: Mapping[str, bytes]) -> dict[str, bytes]:
     opened: dict[str, bytes] = {}
     for name, data in files.items():
         if len(data) > MAX_BYTES:
-            raise ScanError(_too_many(len(data)))
+            raise ScanError(_too_large(len(data)))
         if name.lower().endswith(".gz") and not data.startswith(GZIP):
-            raise ScanError("called .gz but not compressed; if it was unpacked already, take the .gz off its name.")
+            raise ScanError("named .gz but not compressed; if it was unpacked already, remove .gz from its name.")
         if not is_archive(data) or (len(files) > 1 and not data.startswith(GZIP)):
             opened[name] = data
             continue
@@ -178,8 +188,8 @@ def _opened(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return opened
 
 
-def _too_many(size: int) -> str:
-    return f"{size / 2**20:.0f} MB are too many; at most {MAX_BYTES // 2**20} MB are read."
+def _too_large(size: int) -> str:
+    return f"{size / 2**20:.0f} MB is too large; at most {MAX_BYTES // 2**20} MB are read."
 
 
 def _groups(files: Mapping[str, bytes]) -> list[_Group]:
@@ -207,7 +217,7 @@ def _reader_of(data: bytes) -> Reader | None:
 
 
 def _image_of(header: str, files: Mapping[str, bytes]) -> str | None:
-    """Find the image of a header: the file of the same name but for its ending, or the only other file."""
+    """Find the image that belongs to a header: the file with the same stem, or the only other file."""
     others = [name for name in files if name != header and not is_pair_header(files[name])]
     same = [name for name in others if _stem(name) == _stem(header)]
     if same:
@@ -222,40 +232,38 @@ def _stem(name: str) -> str:
 
 def _read_group(group: _Group, choice: int | None) -> Scan:
     reader = group.reader
-    assert reader is not None  # noqa: S101 - strangers never come here
+    assert reader is not None  # noqa: S101 - groups without a reader are sorted out before
     if reader.read_several is not None and len(group.files) > 1:
         return reader.read_several(group.files, choice)
     return reader.read(next(iter(group.files.values())), choice)
 
 
-def _named(group: _Group) -> str:
-    assert group.reader is not None  # noqa: S101 - strangers never come here
+def _described(group: _Group) -> str:
+    assert group.reader is not None  # noqa: S101 - groups without a reader are sorted out before
     first = display_name(next(iter(group.files)))
     count = len(group.files)
     return f"{group.reader.name}: {first}" + (f" and {count - 1} more" if count > 1 else "")
 
 
-def _left_out(leftovers: list[str]) -> list[str]:
-    if not leftovers:
-        return []
-    if len(leftovers) > NAMED:
-        return [f"{len(leftovers)} files that are no scans were left out."]
-    return [f"{display_name(name)} was left out: it is no scan." for name in leftovers]
+def _skipped(others: list[str]) -> list[str]:
+    """Name the files that were skipped, or count them."""
+    if len(others) > NAMED:
+        return [f"{len(others)} files that are not scans were skipped."]
+    return [f"{display_name(name)} was skipped: it is not a scan." for name in others]
 
 
 def _beside(header: Path) -> list[Path]:
-    """Return the image that lies beside a header file."""
+    """Return the image file next to a header file."""
     endings = [header.suffix.replace("hdr", "img").replace("HDR", "IMG"), ".img", ".IMG", ".img.gz"]
     candidates = [header.with_suffix(ending) for ending in dict.fromkeys(endings)]
     return [path for path in candidates if path != header and path.is_file()][:1]
 
 
-def _what_came(data: bytes) -> str:
-    if not data:
-        return "nothing (0 bytes)"
+def _kind(data: bytes) -> str:
+    """Say in words what these bytes are."""
     if data[128:132] == b"DICM":
         return "DICOM"
-    for magic, name in NO_SCANS:
+    for magic, name in OTHER_FORMATS:
         if data.startswith(magic):
             return name
     head = data[:512].lstrip().lower()

@@ -1,4 +1,4 @@
-"""The Scan: voxels and what is known about them, and nothing about whose they are."""
+"""The Scan: voxels and what is known about them, but nothing about the patient."""
 
 from dataclasses import dataclass, replace
 
@@ -10,21 +10,21 @@ BACKGROUND = 20.0  # grey levels of 255; air and JPEG ringing stay below, brain 
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """One image or volume as it was measured, with the window in which it is looked at.
+    """One image or volume as it was measured, with the window in which it is displayed.
 
     Attributes:
         voxels: float32, H × W for an image, X × Y × Z along RAS+ for a volume (the first axis runs to the patient's
-            right, the second to the front, the third upwards); the file's own values, after palette, colour,
-            transparency and rescaling were resolved.
+            right, the second to the front, the third upwards); the file's own values, once palette, colour,
+            transparency and rescaling have been resolved.
         window: The values shown as black and as white.
         name: Generated from the content ("scan-" and 12 hex digits of its XXH3 digest), never from a file name.
         source: Format and bit depth, such as "PNG, 8-bit grey".
-        spacing_mm: Distance of neighbouring voxels along each axis, where the file tells.
-        orientation: Where the axes of `voxels` run to, where the file tells: "RAS" for every volume; for an image
-            where its rows count to and where its columns count to, such as "PL".
-        modality: "MR", "CT" or so, where the file tells.
-        affine: float64, 4 × 4, from voxel index to mm in RAS+, of a volume; None for an image.
-        warnings: One sentence each: what was accepted but should be looked at.
+        spacing_mm: Distance between neighbouring voxels along each axis, if the file gives it.
+        orientation: The direction in which each axis of `voxels` runs, if the file gives it: "RAS" for every volume;
+            for an image, the directions in which its rows and its columns are counted, such as "PL".
+        modality: "MR", "CT" or similar, if the file gives it.
+        affine: float64, 4 × 4, from voxel index to mm in RAS+, for a volume; None for an image.
+        warnings: One sentence each: what was accepted but should be checked.
     """
 
     voxels: NDArray[np.float32]
@@ -43,11 +43,11 @@ class Scan:
         return self.voxels.ndim == 3
 
     def grey(self) -> NDArray[np.float32]:
-        """Return the voxels as float32 grey in [0, 255], clipped to the window: what networks and screens take."""
+        """Return the voxels as float32 grey levels in [0, 255], clipped to the window, for networks and screens."""
         return grey_of(self.voxels, self.window)
 
     def picture(self) -> NDArray[np.uint8]:
-        """Return the grey values rounded to uint8, for screens and files."""
+        """Return the grey levels rounded to uint8, for screens and files."""
         return self.grey().round().astype(np.uint8)
 
     def with_warnings(self, *sentences: str) -> "Scan":
@@ -56,10 +56,12 @@ class Scan:
 
 
 def grey_of(voxels: NDArray[np.float32], window: tuple[float, float]) -> NDArray[np.float32]:
-    """Return values of any shape as float32 grey in [0, 255], clipped to a window of black and white."""
+    """Return values of any shape as float32 grey levels in [0, 255], clipped to a window of black and white."""
     black, white = window
     if (black, white) == (0.0, 255.0):
         return np.clip(voxels, 0.0, 255.0)
-    width = white - black if white > black else 1.0  # values so large that adding 1 does not change them
+    width = (
+        white - black if white > black else 1.0
+    )  # 1.0 where the values are so large that adding 1 does not change them
     scaled = (voxels.astype(np.float64) - black) * (255.0 / width)
     return np.clip(scaled, 0.0, 255.0).astype(np.float32)

@@ -1,7 +1,7 @@
 """From a stored array and its affine to a volume Scan: size, orientation, missing values, window.
 
-Every volume comes out along RAS+ (nibabel's convention): turned and mirrored by whole axes only, never resampled, so
-that each value stays what was measured.
+Every volume comes out along RAS+ (nibabel's convention): whole axes are swapped or flipped, nothing is resampled, so
+each value stays what was measured.
 """
 
 import numpy as np
@@ -12,27 +12,29 @@ from core.errors import ScanError
 from core.scans.scan import Scan
 
 MAX_VOXELS = 80_000_000  # 430 cubed: a 7-tesla head at 0.5 mm; 320 MB as float32
-MIN_SIDE = 8  # a volume thinner than this holds no head
+MIN_SIDE = 8  # a thinner volume cannot contain a head
 MAX_SIDE = 4096
-SAMPLED = 200_000  # voxels looked at for the window
+SAMPLED = 200_000  # voxels sampled to choose the window
 DARKEST, BRIGHTEST = 1.0, 99.5  # percentiles shown as black and white
 MR_SPACING_MM = (0.05, 50.0)
 
 
 def check_volume(shape: tuple[int, ...]) -> None:
-    """Refuse a size that no scan has, before anything is decoded.
+    """Reject a size that no scan has, before anything is decoded.
 
     Raises:
         ScanError: A side is not positive, or there are more voxels than any head scan has.
     """
-    said = " × ".join(str(side) for side in shape)
+    sides = " × ".join(str(side) for side in shape)
     if any(side < 1 for side in shape):
-        raise ScanError(f"the volume claims {said} voxels; every side must be positive.")
+        raise ScanError(f"the volume claims to have {sides} voxels; every side must be positive.")
     total = 1
     for side in shape:
         total *= int(side)
     if total > MAX_VOXELS or max(shape) > MAX_SIDE:
-        raise ScanError(f"the volume claims {said} voxels; at most {MAX_VOXELS // 1_000_000} million are read.")
+        raise ScanError(
+            f"the volume claims to have {sides} voxels; at most {MAX_VOXELS // 1_000_000} million are read."
+        )
 
 
 def scan_from_volume(
@@ -45,22 +47,22 @@ def scan_from_volume(
     window: tuple[float, float] | None = None,
     warnings: tuple[str, ...] = (),
 ) -> Scan:
-    """Make a Scan of a volume in any orientation.
+    """Make a Scan from a volume in any orientation.
 
     Args:
-        stored: I × J × K, any real dtype, as it lies in the file.
-        affine: float64, 4 × 4, from index to mm, RAS+; regular.
+        stored: I × J × K, any real dtype, as stored in the file.
+        affine: float64, 4 × 4, from index to mm, RAS+; invertible.
         name: Generated from the content.
         source: Format and depth in words.
-        modality: "MR", "CT" or so.
-        window: The file's own black and white; chosen from the values if left out.
+        modality: "MR", "CT" or similar.
+        window: The file's own black and white; chosen from the values if not given.
         warnings: What the reader noticed.
 
     Returns:
-        The scan; an image rather than a volume when one side is a single voxel.
+        The scan; an image rather than a volume if one side is a single voxel.
 
     Raises:
-        ScanError: There is not one finite value, or too little of a volume.
+        ScanError: Not one value is finite, or the volume is too thin.
     """
     turning = io_orientation(affine)
     turned = apply_orientation(stored, turning)
@@ -69,24 +71,43 @@ def scan_from_volume(
         voxels = np.asarray(turned, np.float32)
         voxels, noticed = _finite(voxels) if stored.dtype.kind == "f" else (voxels, [])
     spacing = tuple(float(step) for step in np.linalg.norm(straight[:3, :3], axis=0))
-    said = [*warnings, *noticed]
+    notes = [*warnings, *noticed]
     if not all(MR_SPACING_MM[0] <= step <= MR_SPACING_MM[1] for step in spacing):
         steps = " × ".join(f"{step:.3g}" for step in spacing)
-        said.append(f"Voxels of {steps} mm are not those of a head scan; sizes may be wrong.")
+        notes.append(f"Voxels of {steps} mm are unusual for a head scan; sizes may be wrong.")
     shown = window or window_of(voxels)
-    if shown[1] - shown[0] <= 1 and voxels.min() == voxels.max():  # a wider window has seen two values
-        said.append("Every voxel has the same value: there is nothing to see in this volume.")
+    if shown[1] - shown[0] <= 1 and voxels.min() == voxels.max():  # a wider window needs two different values
+        notes.append("Every voxel has the same value: there is nothing to see in this volume.")
     if min(voxels.shape) == 1:
         image, steps_mm, codes = _single_slice(voxels, spacing)
-        return Scan(image, shown, name, source, steps_mm, codes, modality, None, tuple(said))
+        return Scan(
+            voxels=image,
+            window=shown,
+            name=name,
+            source=source,
+            spacing_mm=steps_mm,
+            orientation=codes,
+            modality=modality,
+            warnings=tuple(notes),
+        )
     if min(voxels.shape) < MIN_SIDE:
         sides = " × ".join(str(side) for side in voxels.shape)
         raise ScanError(f"the volume has {sides} voxels; each side must have at least {MIN_SIDE}.")
-    return Scan(voxels, shown, name, source, spacing, "RAS", modality, straight, tuple(said))
+    return Scan(
+        voxels=voxels,
+        window=shown,
+        name=name,
+        source=source,
+        spacing_mm=spacing,
+        orientation="RAS",
+        modality=modality,
+        affine=straight,
+        warnings=tuple(notes),
+    )
 
 
 def window_of(voxels: NDArray[np.float32]) -> tuple[float, float]:
-    """Choose black and white for values of any range: their 1st and 99.5th percentile, whole range where they agree."""
+    """Choose black and white for any values: the 1st and 99.5th percentile, or the whole range if those are equal."""
     step = max(1, round((voxels.size / SAMPLED) ** (1 / max(voxels.ndim, 1))))
     sample = voxels[(slice(None, None, step),) * voxels.ndim]
     black, white = (float(value) for value in np.percentile(sample, [DARKEST, BRIGHTEST]))
@@ -97,21 +118,23 @@ def window_of(voxels: NDArray[np.float32]) -> tuple[float, float]:
 
 def _finite(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], list[str]]:
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(values.sum()):  # one quick pass; false too where large numbers overflow, hence the second look
+        if np.isfinite(values.sum()):  # one quick pass; also false if large numbers overflow, hence the check below
             return values, []
     good = np.isfinite(values)
     if not good.any():
-        raise ScanError("the volume holds not one number: every voxel is NaN or infinite.")
+        raise ScanError("the volume holds no numbers: every voxel is NaN or infinite.")
     if good.all():
         return values, []
     missing = 1 - good.mean()
-    return np.where(good, values, np.float32(0)), [f"{missing:.2%} of the voxels were NaN or infinite; they are 0 now."]
+    return np.where(good, values, np.float32(0)), [
+        f"{missing:.2%} of the voxels were NaN or infinite; they were set to 0."
+    ]
 
 
 def _single_slice(
     voxels: NDArray[np.float32], spacing: tuple[float, ...]
 ) -> tuple[NDArray[np.float32], tuple[float, ...], str]:
-    """Lay one slice down as radiologists look at it: front (or crown) at the top, the patient's right at the left."""
+    """Orient one slice as radiologists view it: front (or crown) at the top, the patient's right on the left."""
     thin = int(np.argmin(voxels.shape))
     across, down = [axis for axis in range(3) if axis != thin]
     image = np.take(voxels, 0, axis=thin).T

@@ -1,4 +1,4 @@
-"""Volumes on their way out, as NIfTI that says nothing about anybody."""
+"""Writing volumes as NIfTI files that say nothing about the patient."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def write_nifti(path: Path, voxels: NDArray[np.generic], affine: NDArray[np.floa
     """Write a volume as .nii.gz, whole or not at all.
 
     Args:
-        path: Where to.
+        path: The file to write.
         voxels: X × Y × Z, along the axes of `affine`.
         affine: float64, 4 × 4, voxel index to mm, RAS+.
     """

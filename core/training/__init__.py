@@ -1,1 +1,1 @@
-"""From a recipe and a split to trained weights, in phases."""
+"""From a recipe and a split to trained weights, phase by phase."""

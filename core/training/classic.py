@@ -1,4 +1,4 @@
-"""Classifiers of scikit-learn on embeddings, pixels or voxels: baselines in the same recipe language."""
+"""Scikit-learn classifiers on embeddings, pixels or voxels: baselines described by the same recipes."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from sklearn.svm import SVC
 
 from core.networks.recipe import Classic, Imbalance
 
-LEAST = 1e-6  # of a probability, before its logarithm
+LEAST = 1e-6  # lower bound on a probability before taking its logarithm
 
 
 def fit_classic(
@@ -23,10 +23,10 @@ def fit_classic(
 
     Args:
         how: Kind and settings.
-        imbalance: Its class weights are used by all but nearest neighbours.
+        imbalance: Its class weights are used by all except nearest neighbours.
         features: N × features.
         labels: int64, N.
-        seed: Of what is random in it.
+        seed: Seed for everything random.
     """
     weights = "balanced" if imbalance.class_weights else None
     classifier: Any
@@ -34,8 +34,13 @@ def fit_classic(
         case "logistic_regression":
             classifier = LogisticRegression(C=how.strength, class_weight=weights, max_iter=2000, random_state=seed)
         case "svm":
-            classifier = SVC(C=how.strength, kernel=how.kernel, class_weight=weights, decision_function_shape="ovr",
-                             random_state=seed)  # fmt: skip
+            classifier = SVC(
+                C=how.strength,
+                kernel=how.kernel,
+                class_weight=weights,
+                decision_function_shape="ovr",
+                random_state=seed,
+            )
         case _:
             classifier = KNeighborsClassifier(how.neighbours)
     steps: list[Any] = [] if how.kind == "nearest_neighbours" else [StandardScaler()]
@@ -44,17 +49,17 @@ def fit_classic(
     return make_pipeline(*steps, classifier).fit(features, labels)
 
 
-def classic_logits(fitted: Pipeline, features: NDArray, n_classes: int) -> NDArray[np.float32]:
+def classic_logits(classifier: Pipeline, features: NDArray, n_classes: int) -> NDArray[np.float32]:
     """Return N × classes scores: logarithms of probabilities, or the decision values of a support vector machine.
 
-    Classes that were not trained on get a score far below all others.
+    Classes without training examples get a score far below all others.
     """
-    if hasattr(fitted, "predict_proba"):
-        scores = np.log(np.maximum(fitted.predict_proba(features), LEAST))
+    if hasattr(classifier, "predict_proba"):
+        scores = np.log(np.maximum(classifier.predict_proba(features), LEAST))
     else:
-        scores = fitted.decision_function(features)
+        scores = classifier.decision_function(features)
         if scores.ndim == 1:  # two classes
             scores = np.stack([-scores / 2, scores / 2], axis=1)
     logits = np.full((len(features), n_classes), scores.min() + np.log(LEAST), np.float32)
-    logits[:, fitted.classes_] = scores
+    logits[:, classifier.classes_] = scores
     return logits

@@ -1,4 +1,4 @@
-"""One step of training on noise: does the backend work at all?"""
+"""One training step on noise, to check that the backend works at all."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ def one_step() -> float:
     """Train a small ResNet18 for one step and return its loss.
 
     Raises:
-        RuntimeError: The loss is no number.
+        RuntimeError: The loss is not a number.
     """
     make_repeatable(0)
     recipe = with_settings(read_recipe("s4_resnet18"), ["height=32", "width=32"])

@@ -1,8 +1,8 @@
-"""Embeddings as an artefact: computed once for each backbone, cohort and view, kept as .npy beside a table.
+"""Stored embeddings: computed once for each backbone, cohort and view, kept as .npy with a table.
 
-STORE/<key>/about.json          what they are of: backbone, weights, geometry, precision
-STORE/<key>/<digest>_view0.npy  float32, N × features; view 0 is the scans as they are, others are augmented
-STORE/<key>/<digest>.csv        a row a scan: place, label, subject, SHA-256 of the file
+STORE/<key>/about.json          what they belong to: backbone, weights, geometry, precision
+STORE/<key>/<digest>_view0.npy  float32, N × features; view 0 is the unchanged scans, others are augmented
+STORE/<key>/<digest>.csv        one row per scan: index, label, subject, SHA-256 of the file
 """
 
 import hashlib
@@ -24,7 +24,7 @@ CHUNK = 256
 
 
 class EmbeddingStore:
-    """Embeddings of one backbone with its weights, in a folder that several runs may share."""
+    """Embeddings from one backbone with its weights, in a folder that several runs can share."""
 
     def __init__(self, folder: Path, network: Network, *, precision: str = "float32") -> None:
         recipe = network.recipe
@@ -44,7 +44,7 @@ class EmbeddingStore:
         self._forward: Forward | None = None
 
     def path(self, part: Subset, view: int = 0) -> Path:
-        """Return where the embeddings of a part are, or will be."""
+        """Return the path at which the embeddings of a part are, or will be, stored."""
         return self.folder / f"{_digest(part)}_view{view}.npy"
 
     def get(self, part: Subset, view: int = 0) -> NDArray[np.float32]:
@@ -52,7 +52,7 @@ class EmbeddingStore:
 
         Args:
             part: The scans.
-            view: 0 for the scans as they are, from 1 for random views of the recipe's augmentation.
+            view: 0 for the unchanged scans; 1 and more for random views by the recipe's augmentation.
         """
         path = self.path(part, view)
         if path.exists():
@@ -60,13 +60,13 @@ class EmbeddingStore:
             return stored
         if self._forward is None:
             self._forward = compile_model(self.network.embedder)
-        made = []
+        chunks = []
         for start in range(0, len(part.labels), CHUNK):
             scans: NDArray = part.scans[start : start + CHUNK]
             if view:
                 scans = self.network.view(scans, _seed(self.network.recipe.seed, view, start))
-            made.append(in_batches(self._forward, scans, self.network.recipe.batch_size))
-        embeddings = np.concatenate(made)
+            chunks.append(in_batches(self._forward, scans, self.network.recipe.batch_size))
+        embeddings = np.concatenate(chunks)
         with replacing(path) as unfinished, unfinished.open("wb") as stream:
             np.save(stream, embeddings)
         table = pd.DataFrame({"label": part.labels, "subject": part.subjects, "sha256": part.digests})

@@ -1,4 +1,4 @@
-"""A head that starts anew."""
+"""Reinitialising a network's head."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ from core.networks.architectures.network import Network
 
 
 def renew_head(network: Network, seed: int) -> None:
-    """Draw the head's dense layers anew, as Keras draws them by default (Glorot and Bengio 2010, equation 16)."""
+    """Reinitialise the head's dense layers as Keras does by default (Glorot and Bengio 2010, equation 16)."""
     for number, variable in enumerate(network.head.weights):
         if len(variable.shape) > 1:
             draw = keras.initializers.GlorotUniform(seed=int(np.random.default_rng([seed, number]).integers(2**31)))

@@ -1,6 +1,7 @@
-"""What is done about rare classes: weights, weighted sampling, focal loss, invented embeddings."""
+"""Handling class imbalance: class weights, weighted sampling, focal loss, synthetic embeddings."""
 
 import warnings
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,7 +22,7 @@ OVERSAMPLERS = {
 
 
 def class_weights(imbalance: Imbalance, labels: NDArray[np.int64], n_classes: int) -> NDArray[np.float32]:
-    """Return how much a scan of each class counts, float32; 1 for all if the recipe asks for no weights."""
+    """Return the weight of each class, float32; 1 for all if the recipe does not use class weights."""
     weights = np.ones(n_classes, np.float32)
     if imbalance.class_weights:
         present = np.unique(labels)
@@ -30,11 +31,11 @@ def class_weights(imbalance: Imbalance, labels: NDArray[np.int64], n_classes: in
 
 
 def draw_order(imbalance: Imbalance, labels: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
-    """Return the scans of an epoch in their order: each once, or every class alike often with replacement."""
+    """Return the order of the scans in an epoch: each once, or every class equally often, with replacement."""
     if imbalance.sampling == "shuffled":
         return random.permutation(len(labels))
-    probabilities = 1 / np.bincount(labels)[labels]
-    return random.choice(len(labels), len(labels), p=probabilities / probabilities.sum())
+    weights = 1 / np.bincount(labels)[labels]
+    return random.choice(len(labels), len(labels), p=weights / weights.sum())
 
 
 def loss_of(imbalance: Imbalance) -> keras.losses.Loss:
@@ -51,8 +52,8 @@ class SparseFocal(keras.losses.Loss):
         super().__init__(name="focal")
         self.gamma = gamma
 
-    def call(self, y_true, y_pred):  # type: ignore[no-untyped-def]
-        """Return the loss of each scan; y_true is N (or N × 1) places, y_pred N × classes logits."""
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the loss of each scan; y_true is N (or N × 1) class indices, y_pred N × classes logits."""
         true = keras.ops.one_hot(keras.ops.reshape(y_true, (-1,)), y_pred.shape[-1])
         log_p = keras.ops.sum(keras.ops.log_softmax(y_pred) * true, axis=-1)
         return -((1 - keras.ops.exp(log_p)) ** self.gamma) * log_p
@@ -61,35 +62,34 @@ class SparseFocal(keras.losses.Loss):
 def oversample(
     how: Oversampling, embeddings: NDArray[np.float32], labels: NDArray[np.int64], seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Add invented embeddings to rare classes, with imbalanced-learn.
+    """Add synthetic embeddings to rare classes, with imbalanced-learn.
 
     Args:
         how: Method, target and neighbours.
-        embeddings: float32, N × features, real ones.
+        embeddings: float32, N × features, the real ones.
         labels: int64, N.
-        seed: Of the random choices.
+        seed: Seed for the random choices.
 
     Returns:
-        The real embeddings in their order and the invented ones behind them, with their labels.
+        The real embeddings in their order, followed by the synthetic ones, with their labels.
 
     Raises:
-        TrainingError: A class has too few embeddings to invent more between them.
+        TrainingError: A class has too few embeddings to interpolate between.
     """
     present, counts = np.unique(labels, return_counts=True)
     target = how.target or int(counts.max())
-    wanted = {int(index): max(int(count), target) for index, count in zip(present, counts, strict=True)}
-    if all(wanted[int(index)] == count for index, count in zip(present, counts, strict=True)):
+    wanted = {int(label): max(int(count), target) for label, count in zip(present, counts, strict=True)}
+    if list(wanted.values()) == counts.tolist():
         return embeddings, labels
     oversampler, neighbours = OVERSAMPLERS[how.method]
     options = {} if neighbours is None else {neighbours: min(how.neighbours, int(counts.min()) - 1)}
     if neighbours is not None and counts.min() < 2:
-        raise TrainingError(f"{how.method} needs two scans of every class or more; a class has one. Try repetition.")
+        raise TrainingError(f"{how.method} needs at least two scans of every class; a class has one. Use repetition.")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the support vector machine inside
-            made, made_labels = oversampler(sampling_strategy=wanted, random_state=seed, **options).fit_resample(
-                embeddings, labels
-            )
+            warnings.simplefilter("ignore")  # from the support vector machine in SVM-SMOTE
+            sampler = oversampler(sampling_strategy=wanted, random_state=seed, **options)
+            resampled, new_labels = sampler.fit_resample(embeddings, labels)
     except (ValueError, RuntimeError) as error:
         raise TrainingError(f"{how.method} cannot balance these classes: {str(error).splitlines()[0]}") from error
-    return np.asarray(made, np.float32), np.asarray(made_labels, np.int64)
+    return np.asarray(resampled, np.float32), np.asarray(new_labels, np.int64)

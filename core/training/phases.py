@@ -20,14 +20,13 @@ from core.networks.backend import Forward, compile_for_training, in_batches
 from core.networks.recipe import Phase
 from core.networks.weights.tensors import load_tensors, save_tensors, tensors_of
 from core.training.imbalance import class_weights, draw_order, loss_of
+from core.training.listeners import TrainingListener
 
 COLUMNS = ("epoch", "accuracy", "loss", "val_accuracy", "val_loss", "learning_rate", "seconds")
 STATE = "state.safetensors"
 BEST = "best.safetensors"
 STALLED_EPOCHS, LOWERED_TO = 2, 0.2  # the "plateau" schedule
 
-Step = Callable[[str, int, int, dict[str, float]], None]
-Record = Callable[[int, dict[str, float]], None]
 Labelled = tuple[NDArray, NDArray[np.int64]]
 
 
@@ -59,7 +58,7 @@ class PhaseData:
     """What a phase trains, and on what: the whole network on scans, or its classifier on embeddings.
 
     Attributes:
-        model: The model, changed in place.
+        model: The model; training changes it.
         forward: Its compiled forward pass.
         train: From an epoch's number, from 0, to inputs (N × …) and labels (N).
         val: Inputs and labels to validate on.
@@ -73,19 +72,17 @@ class PhaseData:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What every phase of a run shares.
+    """What all phases of a run have in common.
 
     Attributes:
         folder: Where logs, states and checkpoints go.
-        network: The network, changed in place.
-        step: Called after every batch with what is done: title, batch, number of batches, running figures.
-        record: Called after every epoch with the phase's number and the log's row.
+        network: The network; training changes it.
+        listener: Told of every epoch and batch.
     """
 
     folder: Path
     network: Network
-    step: Step
-    record: Record
+    listener: TrainingListener
 
     def checkpoint(self, number: int) -> Path:
         """Return where the network is kept after a phase; 0 for the start."""
@@ -132,7 +129,7 @@ def run_phase(run: Run, phase: Phase, number: int, data: PhaseData, state: State
         if better:
             save_tensors(run.folder / BEST, _by_index(model.weights))
         save_tensors(run.folder / STATE, _by_index(variables), note=json.dumps(asdict(state)))
-        run.record(number, row)
+        run.listener.epoch_ends(number, row)
     _restore(model.weights, run.folder / BEST)
     save_tensors(run.checkpoint(number), tensors_of(run.network.whole.weights))
 
@@ -195,13 +192,14 @@ def _epoch(run: Run, data: PhaseData, phase: int, epoch: int) -> dict[str, float
     chunks = _batches(order, recipe.batch_size)
     sums, seen = {"accuracy": 0.0, "loss": 0.0}, 0
     metrics: dict[str, float] = {}
+    run.listener.epoch_begins(f"phase {phase}, epoch {epoch + 1}", len(chunks))
     for number, chosen in enumerate(chunks, start=1):
         wanted = labels[chosen]
         logs = model.train_on_batch(inputs[chosen], wanted, sample_weight=weights[wanted], return_dict=True)
         seen += len(chosen)
         sums = {name: total + float(logs[name]) * len(chosen) for name, total in sums.items()}
         metrics = {name: total / seen for name, total in sums.items()}
-        run.step(f"phase {phase}, epoch {epoch + 1}", number, len(chunks), metrics)
+        run.listener.batch_ends(number, metrics)
     given, true = data.val
     logits = in_batches(data.forward, given, recipe.batch_size)
     return {
@@ -220,7 +218,7 @@ def _batches(order: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64
 
 
 def _by_index(variables: list[keras.Variable]) -> dict[str, NDArray[np.generic]]:
-    """Name values by their place, as Keras numbers its random states anew in every process."""
+    """Name values by their index, as Keras numbers its random states anew in every process."""
     return {f"{index:05d}": keras.ops.convert_to_numpy(variable) for index, variable in enumerate(variables)}
 
 

@@ -1,4 +1,4 @@
-"""Events for other programs' curves: TensorBoard and MLflow, where they are installed."""
+"""Learning curves for other programs: TensorBoard and MLflow, if they are installed."""
 
 import contextlib
 import importlib.util
@@ -15,11 +15,11 @@ Tracker = Callable[[int, dict[str, float]], None]
 
 
 def tensorboard_events(folder: Path, opened: contextlib.ExitStack) -> Tracker | None:
-    """Return a writer of TensorBoard events, TensorFlow's or PyTorch's; None where TensorBoard is not installed.
+    """Return a writer of TensorBoard events, TensorFlow's or PyTorch's; None if TensorBoard is not installed.
 
     Args:
-        folder: Where the events go.
-        opened: Closes the writer.
+        folder: Folder for the events.
+        opened: Stack that closes the writer.
     """
     if importlib.util.find_spec("tensorboard") is None:
         return None
@@ -52,12 +52,12 @@ def tensorboard_events(folder: Path, opened: contextlib.ExitStack) -> Tracker | 
 
 
 def mlflow_tracking(folder: Path, recipe: Recipe, opened: contextlib.ExitStack) -> Tracker | None:
-    """Return a tracker with MLflow; None where it is not installed. A resumed run goes on with its own MLflow run.
+    """Return an MLflow tracker; None if MLflow is not installed. A resumed run continues its own MLflow run.
 
     Args:
-        folder: The run's folder, where it is tracked unless MLFLOW_TRACKING_URI says where.
-        recipe: Its plain settings become parameters.
-        opened: Ends the run.
+        folder: The run's folder, used for tracking unless MLFLOW_TRACKING_URI is set.
+        recipe: Its scalar settings become parameters.
+        opened: Stack that ends the MLflow run.
     """
     try:
         client_class = importlib.import_module("mlflow").MlflowClient

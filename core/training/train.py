@@ -1,8 +1,6 @@
 """From a recipe and a split to trained weights, phase by phase; every part of it resumes from what is on disk."""
 
-import json
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -13,24 +11,27 @@ from numpy.typing import NDArray
 
 from core.cohorts.split import read_split, split_hash
 from core.errors import StageLensError, TrainingError
-from core.files import UNFINISHED, replacing, write_json, write_table
+from core.files import UNFINISHED, read_json, replacing, write_json, write_table
 from core.networks.architectures.network import Network, build_network
 from core.networks.backend import compile_forward, compile_model, make_repeatable
 from core.networks.devices import resolve_precision, spread_over_devices
 from core.networks.recipe import PIXELS, Phase, Recipe, recipe_values
 from core.networks.subset import Subset, fingerprint, load_subset
 from core.networks.weights.tensors import assign, load_tensors, save_tensors, set_start_weights, tensors_of
+from core.runs.folder import FINISHED_FILE, RECIPE_FILE, RUN_FILE, SPLIT_FILE, write_recipe
+from core.runs.jobs import JOB_FOLDER
+from core.runs.status import STATUS_FILE, STOP_FILE
 from core.training.classic import classic_logits, fit_classic
 from core.training.embeddings import EmbeddingStore
 from core.training.head_reset import renew_head
 from core.training.imbalance import oversample
-from core.training.phases import BEST, STATE, Labelled, PhaseData, Record, Run, State, Step, read_state, run_phase
+from core.training.listeners import SILENT, TrainingListener
+from core.training.phases import BEST, STATE, Labelled, PhaseData, Run, State, read_state, run_phase
 
-RUN_FILE = "run.json"
-SPLIT_FILE = "split.csv"
+BEFORE_RUN = frozenset({SPLIT_FILE, RECIPE_FILE})  # what may lie there when a run was killed as it began
 EMBEDDINGS = "embeddings"
 SCANS = "scans"
-NOT_OF_THE_RUN = frozenset({"status.json", "stop", "job"})  # see core.runs.jobs
+NOT_OF_THE_RUN = frozenset({STATUS_FILE, STOP_FILE, JOB_FOLDER})
 
 Stage = Literal["base", "embed", "balance", "classify"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -43,13 +44,13 @@ class TrainingConfig:
     Attributes:
         recipe: What to train.
         split_table: The table of who is in which part.
-        out: Folder of the run; new, unless resumed.
+        out: Folder of the run; new or empty, unless resumed.
         weights: Start weights on disk.
-        resume: Go on with the run in `out` after its last finished epoch.
-        only: One piece of a recipe that ends with a classifier on embeddings: "base" trains the phases before,
-            "embed" stores the embeddings, "balance" invents more for rare classes, "classify" trains the classifier.
-            Each goes on from what the others left in `out`. None for everything.
-        embeddings: Folder of embeddings that several runs share; None for one in the run's own folder.
+        resume: Go on with the run in `out`, where there is one, after its last finished epoch.
+        only: One stage of a recipe that ends with a classifier on embeddings: "base" trains the phases before,
+            "embed" stores the embeddings, "balance" makes synthetic ones for rare classes, "classify" trains the
+            classifier. Each goes on from what the others left in `out`. None for everything.
+        embeddings: Folder of embeddings for several runs; None for one in the run's own folder.
     """
 
     recipe: Recipe
@@ -84,20 +85,12 @@ class Trained:
     logits: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
-def train(
-    config: TrainingConfig,
-    *,
-    step: Step = lambda *_: None,
-    record: Record = lambda *_: None,
-    say: Callable[[str], None] = lambda _: None,
-) -> Trained:
+def train(config: TrainingConfig, *, listener: TrainingListener = SILENT) -> Trained:
     """Train a recipe's phases on a split.
 
     Args:
         config: What to train, and how far.
-        step: Called after every batch; what it raises ends the run, which can be resumed.
-        record: Called after every epoch.
-        say: Called with a sentence at each turn.
+        listener: Told how it goes; what it raises ends the run, which can be resumed.
 
     Raises:
         TrainingError: The folder holds another run, or the data do not fit the recipe.
@@ -106,29 +99,30 @@ def train(
     recipe, folder = config.recipe, config.out
     split = read_split(config.split_table)
     make_repeatable(recipe.seed)
-    resume = config.resume or (config.only is not None and (folder / RUN_FILE).exists())
+    resume = config.resume or config.only is not None
+    begun_before = (folder / RUN_FILE).exists()
     facts = _open_run(folder, recipe, split, resume=resume)
     try:
-        say("reading the scans")
+        listener.say("reading the scans")
         parts = {name: load_subset(split, name, recipe, store=folder / SCANS) for name in sorted(set(split["part"]))}
         if not {"train", "val"} <= parts.keys():
             raise TrainingError("the split needs a train and a val part.")
         _check_classes(parts["train"], recipe)
         network = None if recipe.backbone == PIXELS else _started(config, facts, parts["train"])
     except StageLensError:
-        if not resume:
+        if not begun_before:
             _clear(folder)
         raise
     facts["data_fingerprint"] = fingerprint(list(parts.values()))
     write_json(folder / RUN_FILE, facts)
-    say(", ".join(f"{len(part.labels)} {name}" for name, part in parts.items()) + " scans")
+    listener.say(", ".join(f"{len(part.labels)} {name}" for name, part in parts.items()) + " scans")
     if recipe.classic is not None:
-        logits = _classic(config, network, parts, facts, say)
+        logits = _classic(config, network, parts, facts, listener=listener)
         return Trained(recipe, split, parts, facts, finished=True, logits=logits)
     assert network is not None  # noqa: S101 - only classic classifiers do without
-    run = Run(folder, network, step, record)
-    finished = _all_phases(config, run, parts, facts, say)
-    return Trained(recipe, split, parts, facts, finished, network)
+    run = Run(folder, network, listener)
+    finished = _all_phases(config, run, parts, facts, listener=listener)
+    return Trained(recipe=recipe, split=split, parts=parts, facts=facts, finished=finished, network=network)
 
 
 def _started(config: TrainingConfig, facts: dict[str, Any], known: Subset) -> Network:
@@ -152,7 +146,7 @@ def _started(config: TrainingConfig, facts: dict[str, Any], known: Subset) -> Ne
 
 
 def _all_phases(
-    config: TrainingConfig, run: Run, parts: dict[str, Subset], facts: dict[str, Any], say: Callable[[str], None]
+    config: TrainingConfig, run: Run, parts: dict[str, Subset], facts: dict[str, Any], listener: TrainingListener
 ) -> bool:
     """Train every phase that is wanted and not done yet; tell whether all are done."""
     recipe, state = config.recipe, read_state(run.folder)
@@ -160,13 +154,13 @@ def _all_phases(
         _check_stages(recipe)
     forward = compile_forward(run.network)
     for number, phase in enumerate(recipe.phases, start=1):
-        if state is not None and state.phase > number:
+        if state is not None and _is_over(run, number, state):
             continue
         resumed = state if state is not None and state.phase == number else None
         if resumed is None and phase.fresh_head:
             renew_head(run.network, recipe.seed + number)
         if recipe.on_embeddings(phase):
-            embedded = _on_embeddings(config, run, parts, facts, number, say)
+            embedded = _on_embeddings(config, run, parts, facts, number=number, listener=listener)
             if embedded is None:
                 return False
             data = embedded
@@ -174,11 +168,16 @@ def _all_phases(
             if config.only not in {None, "base"}:
                 if run.checkpoint(number).exists():
                     continue
-                raise TrainingError(f"the piece {config.only} needs the piece base; run that first.")
+                raise TrainingError(f"the stage {config.only} needs the stage base; run that first.")
             data = PhaseData(run.network.whole, forward, lambda _: _pair(parts["train"]), _pair(parts["val"]))
-        say(_title(recipe, number, phase, resumed))
-        run_phase(run, phase, number, data, resumed)
+        listener.say(_title(recipe, number, phase, resumed))
+        run_phase(run, phase, number, data, state=resumed)
     return True
+
+
+def _is_over(run: Run, number: int, state: State) -> bool:
+    """Tell whether a phase has ended and left its weights."""
+    return number < state.phase or (number == state.phase and state.done and run.checkpoint(number).exists())
 
 
 def _pair(part: Subset) -> Labelled:
@@ -191,7 +190,7 @@ def _on_embeddings(
     parts: dict[str, Subset],
     facts: dict[str, Any],
     number: int,
-    say: Callable[[str], None],
+    listener: TrainingListener,
 ) -> PhaseData | None:
     """Make what a phase on embeddings trains on, as far as the order goes; None when it goes no further."""
     phase, network = config.recipe.phases[number - 1], run.network
@@ -200,26 +199,32 @@ def _on_embeddings(
     store = EmbeddingStore(config.embeddings or run.folder / EMBEDDINGS, network, precision=facts["precision"])
     views = range(1, phase.views + 1) if phase.views else range(1)
     if config.only in {"balance", "classify"} and not all(store.path(parts["train"], view).exists() for view in views):
-        raise TrainingError(f"the piece {config.only} needs the piece embed; run that first.")
-    say("embedding the scans" if config.only in {None, "embed"} else "reading the embeddings")
+        raise TrainingError(f"the stage {config.only} needs the stage embed; run that first.")
+    listener.say("embedding the scans" if config.only in {None, "embed"} else "reading the embeddings")
     labels = parts["train"].labels
     embedded: list[Labelled] = [(store.get(parts["train"], view), labels) for view in views]
     given = {name: store.get(part) for name, part in parts.items() if name != "train"}
     if config.only == "embed":
         return None
     if phase.oversampling is not None:
-        embedded = [_balanced(config, run, number, view, pair, say) for view, pair in enumerate(embedded)]
+        embedded = [
+            _balanced(config, run, number, view, pair=pair, listener=listener) for view, pair in enumerate(embedded)
+        ]
         if config.only == "balance":
             return None
     classifier = network.classifier
-    return PhaseData(classifier, compile_model(classifier), lambda epoch: embedded[epoch % len(embedded)],
-                    (given["val"], parts["val"].labels))  # fmt: skip
+    return PhaseData(
+        classifier,
+        compile_model(classifier),
+        lambda epoch: embedded[epoch % len(embedded)],
+        (given["val"], parts["val"].labels),
+    )
 
 
 def _balanced(
-    config: TrainingConfig, run: Run, number: int, view: int, pair: Labelled, say: Callable[[str], None]
+    config: TrainingConfig, run: Run, number: int, view: int, pair: Labelled, listener: TrainingListener
 ) -> Labelled:
-    """Invent embeddings for rare classes, or read those invented before."""
+    """Make synthetic embeddings for rare classes, or read those made before."""
     oversampling = config.recipe.phases[number - 1].oversampling
     assert oversampling is not None  # noqa: S101 - the caller has looked
     path = run.folder / f"balanced{number}_view{view}.npz"
@@ -227,9 +232,9 @@ def _balanced(
         with np.load(path) as stored:
             return stored["embeddings"], stored["labels"]
     if config.only == "classify":
-        raise TrainingError("the piece classify needs the piece balance; run that first.")
+        raise TrainingError("the stage classify needs the stage balance; run that first.")
     made, labels = oversample(oversampling, *pair, seed=config.recipe.seed + view)
-    say(f"{oversampling.method}: {len(pair[1])} embeddings became {len(labels)}")
+    listener.say(f"{oversampling.method}: {len(pair[1])} embeddings became {len(labels)}")
     with replacing(path) as unfinished:
         np.savez(unfinished, embeddings=made, labels=labels)
     return made, labels
@@ -240,7 +245,7 @@ def _classic(
     network: Network | None,
     parts: dict[str, Subset],
     facts: dict[str, Any],
-    say: Callable[[str], None],
+    listener: TrainingListener,
 ) -> dict[str, NDArray[np.float32]]:
     """Fit a classic classifier and return its logits of every part."""
     recipe = config.recipe
@@ -248,13 +253,13 @@ def _classic(
     if network is None:
         features = {name: part.scans.reshape(len(part.labels), -1).astype(np.float32) for name, part in parts.items()}
     else:
-        say("embedding the scans")
+        listener.say("embedding the scans")
         folder = config.embeddings or config.out / EMBEDDINGS
         store = EmbeddingStore(folder, network, precision=facts["precision"])
         features = {name: store.get(part) for name, part in parts.items()}
-    say(f"fitting {recipe.classic.kind.replace('_', ' ')} on {features['train'].shape[1]} features")
+    listener.say(f"fitting {recipe.classic.kind.replace('_', ' ')} on {features['train'].shape[1]} features")
     labels = parts["train"].labels
-    fitted = fit_classic(recipe.classic, recipe.imbalance, features["train"], labels, recipe.seed)
+    fitted = fit_classic(recipe.classic, recipe.imbalance, features["train"], labels, seed=recipe.seed)
     n_classes = len(recipe.classes)
     return {name: classic_logits(fitted, given, n_classes) for name, given in features.items()}
 
@@ -262,7 +267,7 @@ def _classic(
 def _check_stages(recipe: Recipe) -> None:
     on_embeddings = [recipe.on_embeddings(phase) for phase in recipe.phases]
     if not on_embeddings or not on_embeddings[-1] or any(on_embeddings[:-1]):
-        raise TrainingError(f"{recipe.name} has no pieces: only a recipe whose last phase is on embeddings has.")
+        raise TrainingError(f"{recipe.name} has no stages: only a recipe whose last phase is on embeddings has.")
 
 
 def _title(recipe: Recipe, number: int, phase: Phase, resumed: State | None) -> str:
@@ -278,20 +283,26 @@ def _checkpoint(folder: Path, number: int) -> Path:
 def _open_run(folder: Path, recipe: Recipe, split: pd.DataFrame, *, resume: bool) -> dict[str, Any]:
     """Begin a run folder, or check that the one to resume is of this recipe and split."""
     wanted = {"recipe": recipe_values(recipe), "split_hash": split_hash(split)}
-    if not resume:
-        if folder.exists() and (not folder.is_dir() or _contents(folder)):
-            raise TrainingError(f"{folder} is not empty; give a new folder, or --resume to go on with the run in it.")
+    if folder.exists() and not folder.is_dir():
+        raise TrainingError(f"{folder} is a file; give a folder.")
+    held = {path.name.removeprefix(UNFINISHED) for path in _contents(folder)} if folder.exists() else set()
+    if RUN_FILE not in held:
+        if held - BEFORE_RUN:
+            raise TrainingError(f"{folder} is not empty and holds no run; give a new folder.")
         folder.mkdir(parents=True, exist_ok=True)
         write_table(folder / SPLIT_FILE, split)
-        write_json(folder / RUN_FILE, wanted)
+        write_recipe(folder / RECIPE_FILE, recipe)
+        write_json(folder / RUN_FILE, wanted)  # from here on there is a run
         return dict(wanted)
-    try:
-        facts: dict[str, Any] = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{folder} holds no run to resume.") from error
+    if not resume:
+        raise TrainingError(f"{folder} is not empty; give a new folder, or --resume to go on with the run in it.")
+    facts: dict[str, Any] | None = read_json(folder / RUN_FILE)
+    if not isinstance(facts, dict):
+        raise TrainingError(f"{folder} cannot be resumed: {RUN_FILE} is damaged.")
     for key, value in wanted.items():
         if facts.get(key) != value:
             raise TrainingError(f"the run in {folder} has another {key.replace('_hash', '')}; it cannot be resumed.")
+    (folder / FINISHED_FILE).unlink(missing_ok=True)
     if (folder / STATE).exists() and not (folder / BEST).exists():
         (folder / STATE).unlink()
     return facts
@@ -310,7 +321,7 @@ def _clear(folder: Path) -> None:
 
 
 def _check_classes(part: Subset, recipe: Recipe) -> None:
-    """Refuse to train on fewer than two classes, which no metric would ever complain about."""
+    """Reject fewer than two classes, which no metric would ever complain about."""
     present = sorted(set(part.labels.tolist()))
     if len(present) < 2:
         raise TrainingError(

@@ -1,30 +1,45 @@
-"""What a trained network must say with every answer, learned from validation people: how probable, what cannot be ruled
-out, and whether it knows such scans at all. It goes into the bundle's card.
+"""What a trained network must say with every answer, learned from validation people: how probable, which classes are
+compatible, and whether it was trained on such scans at all. It goes into the bundle's card.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from core.cohorts.split_summary import describe_split
 from core.cohorts.synthetic.ood_images import ood_images
+from core.errors import BundleError
+from core.evaluation.bootstrap import fraction_over_people
 from core.evaluation.calibration import fit_temperature
 from core.evaluation.conformal import set_bounds, set_bounds_of_slices
+from core.evaluation.confounders import SubjectFacts, confounders_of
 from core.evaluation.fold_calibration import calibration_of, sets_of
-from core.evaluation.metrics import fraction_over_people, subject_numbers
+from core.evaluation.metrics import metrics_of
 from core.evaluation.ood import REJECTED, fit_ood_model, ood_limit
 from core.evaluation.predictions import with_logits
-from core.networks.card import Bundle, write_card
-from core.networks.inference.aggregation import combined_logits
+from core.evaluation.scored import Scored, subject_numbers
+from core.networks.bundle import Bundle
+from core.networks.card import (
+    CalibrationRecord,
+    Card,
+    FittedOn,
+    MeasuredCalibration,
+    OodKind,
+    OodRecord,
+    SliceSets,
+    UnitScaling,
+    UnseenScans,
+    write_card,
+)
 from core.networks.inference.prediction import prediction_set
-from core.networks.inference.predictor import Predictor
+from core.networks.inference.predictor import Predictor, load_predictor
 from core.networks.ood import OodModel, signatures, write_ood_model
 from core.networks.recipe import Recipe
-from core.networks.subset import Subset
+from core.networks.subset import Subset, fingerprint, load_subset
 
 COVERAGE = 0.9
 MOST_KNOWN = 2048  # training scans that are remembered
@@ -33,137 +48,193 @@ UNCALIBRATED = "Probabilities are not calibrated."
 AGE_UNKNOWN = "What people's age alone achieves was not measured for this card."
 
 Floats = NDArray[np.float32]
-Measure = Callable[[Floats], dict[str, Any]]
+Parts = Mapping[str, Subset]
 
 
-def fit_uncertainty(
-    bundle: Bundle,
-    predictor: Predictor,
-    parts: dict[str, Subset],
-    *,
-    coverage: float = COVERAGE,
-    measure: Measure = lambda _: {},
-) -> Bundle:
-    """Fit temperature, prediction sets and novelty, measure them on the test part, and write them into the bundle.
+@dataclass(frozen=True, eq=False)
+class Uncertainty:
+    """What was learned of a network.
+
+    Attributes:
+        ood_model: What tells scans that are out of distribution.
+        ood: What is said of it.
+        calibration: None where there is nobody to calibrate on.
+        why_not: Why there is none; "" otherwise.
+        asked: Logits of the part that was measured, N × classes.
+    """
+
+    ood_model: OodModel
+    ood: OodRecord
+    calibration: CalibrationRecord | None
+    why_not: str
+    asked: Floats = field(repr=False)
+
+    def on_card(self, card: Card) -> Card:
+        """Return a card that says so; what it said before of calibration and confounders is gone."""
+        limits = [one for one in card.limits if not one.startswith((UNCALIBRATED, AGE_UNKNOWN))]
+        if card.recipe.as_task().ordered:
+            limits.append(AGE_UNKNOWN)
+        if self.why_not:
+            limits.append(f"{UNCALIBRATED} {self.why_not}")
+        return replace(card, ood=self.ood, calibration=self.calibration, confounders=None, limits=tuple(limits))
+
+
+def measured_part(parts: Parts) -> str:
+    """Return the name of the part that is measured: the test part, or the validation part where there is none."""
+    return "test" if "test" in parts else "val"
+
+
+def fit_uncertainty(predictor: Predictor, parts: Parts, *, coverage: float = COVERAGE) -> Uncertainty:
+    """Fit temperature, prediction sets and the OOD model, and measure them on the test part.
 
     Args:
-        bundle: A bundle without them, or with older ones.
-        predictor: Its network.
+        predictor: The network.
         parts: The parts of the split it was trained on; train and val at least.
-        coverage: Of the prediction sets.
-        measure: Given the logits of the test part (of the validation part where there is none), what else goes into the
-            card: figures, and `confounders` where people's age is known.
-
-    Returns:
-        The bundle with its new card.
+        coverage: Nominal, of the prediction sets.
     """
     ood_model = fit_ood_model(*_signatures(predictor, parts["train"]))
-    asked: list[str] = [name for name in ("val", "test") if name in parts]  # the last one is measured
-    seen = {name: _look(predictor, ood_model, parts[name]) for name in asked}
+    asked = measured_part(parts)
+    seen = {name: _look(predictor, ood_model, parts[name]) for name in ("val", asked)}
+    logits = {name: found for name, (found, _) in seen.items()}
     limit = ood_limit(seen["val"][1])
-    write_ood_model(bundle.folder, ood_model)
     why_not = _why_not(parts)
-    card = {
-        **bundle.card,
-        "ood": _ood(predictor, ood_model, limit, parts, {name: scores for name, (_, scores) in seen.items()}),
-        "calibration": None,
-        "confounders": None,
-        **measure(seen[asked[-1]][0]),
-        "limits": [one for one in bundle.card["limits"] if not one.startswith((UNCALIBRATED, AGE_UNKNOWN))],
-    }
-    if card["confounders"] is None and bundle.recipe.as_task().ordered:
-        card["limits"].append(AGE_UNKNOWN)
-    if why_not is None:
-        card["calibration"] = _calibration(
-            bundle.recipe, parts, {name: logits for name, (logits, _) in seen.items()}, coverage
-        )
-    else:
-        card["limits"].append(f"{UNCALIBRATED} {why_not}")
+    recipe = predictor.network.recipe
+    return Uncertainty(
+        ood_model=ood_model,
+        ood=_ood(predictor, ood_model, limit, asked=asked, subset=parts[asked], scores=seen[asked][1]),
+        calibration=None if why_not else _calibration(recipe, parts, logits, coverage),
+        why_not=why_not,
+        asked=logits[asked],
+    )
+
+
+def calibrate_bundle(
+    bundle: Bundle, split: pd.DataFrame, *, coverage: float = COVERAGE, people: SubjectFacts | None = None
+) -> Bundle:
+    """Measure a bundle anew and learn how far it is to be believed, as at the end of its training.
+
+    Args:
+        bundle: What is calibrated; its card is written anew.
+        split: The split table it was trained on.
+        coverage: Nominal, of the prediction sets.
+        people: What is known of the people, for confounders; None for nothing.
+
+    Raises:
+        BundleError: It was trained on another split.
+        StageLensError: As raised by the rooms below.
+    """
+    if describe_split(split).hash != bundle.card.split.hash:
+        raise BundleError(f"{bundle.name} was trained on another split; only its own knows whom it has not seen.")
+    parts = {name: load_subset(split, name, bundle.recipe) for name in sorted(set(split["part"]))}
+    if fingerprint(list(parts.values())) != bundle.card.data_fingerprint:
+        raise BundleError(f"{bundle.name} was trained on other scans than those of this split.")
+    found = fit_uncertainty(load_predictor(bundle), parts, coverage=coverage)
+    asked = measured_part(parts)
+    scored = scored_subset(parts[asked], found.asked, bundle.recipe)
+    by_slice, by_subject = metrics_of(scored)
+    card = replace(found.on_card(bundle.card), by_slice=by_slice, by_subject=by_subject)
+    if people is not None:
+        confounders = confounders_of(people, split.loc[split["part"] == asked, "path"].tolist(), scored)
+        limits = tuple(one for one in card.limits if not one.startswith(AGE_UNKNOWN))
+        card = replace(card, confounders=confounders, limits=limits)
+    write_ood_model(bundle.folder, found.ood_model)
     write_card(bundle.folder, card)
     return replace(bundle, card=card)
 
 
-def _why_not(parts: dict[str, Subset]) -> str | None:
-    """Say why there is nobody to calibrate on; None if there is."""
+def scored_subset(subset: Subset, logits: Floats, recipe: Recipe) -> Scored:
+    """Return a part with what a network says of it, ready to be measured."""
+    return Scored(subset.labels, logits, subset.subjects, recipe.as_task(), aggregation=recipe.aggregation)
+
+
+def _why_not(parts: Parts) -> str:
+    """Say why there is nobody to calibrate on; "" if there is."""
     if (parts["val"].subjects == "").any():
         return "People cannot be told apart here, so there are none that the network was surely not trained on."
     if set(parts["val"].subjects.tolist()) & set(parts["train"].subjects.tolist()):
         return "The validation part shows people the network was trained on."
-    return None
+    return ""
 
 
-def _calibration(
-    recipe: Recipe, parts: dict[str, Subset], logits: dict[str, Floats], coverage: float
-) -> dict[str, Any]:
-    known = parts["val"]
-    numbers = subject_numbers(known.subjects)
-    slices = softmax(logits["val"].astype(np.float64), axis=1)
-    bounds = set_bounds_of_slices(slices, known.labels, numbers, coverage=coverage)
-    found: dict[str, Any] = {
-        "method": "temperature scaling", "coverage": coverage,
-        "fitted_on": {"scans": len(known.labels), "people": int(numbers.max()) + 1},
-        "scan": _fitted(logits["val"], known.labels, numbers, bounds), "subject": None, "measured": None,
-    }  # fmt: skip
+def _calibration(recipe: Recipe, parts: Parts, logits: Mapping[str, Floats], coverage: float) -> CalibrationRecord:
+    known = scored_subset(parts["val"], logits["val"], recipe)
+    people = known.people
+    bounds = set_bounds_of_slices(_softmax(known.logits), known.labels, people, coverage=coverage)
+    of_subject = None
     if recipe.slices is not None:
-        labels, together = _people(known, logits["val"], recipe.slices.combine)
-        of_people, _ = set_bounds(softmax(together, axis=1), labels, coverage=coverage)
-        found["subject"] = _fitted(together, labels, np.arange(len(labels)), of_people)
-    if "test" in parts:
-        asked = parts["test"]
-        table = pd.concat([_table(parts[name], name, logits[name], recipe) for name in ("val", "test")])
-        kept = prediction_set(softmax(logits["test"].astype(np.float64), axis=1), bounds)
-        hit = kept[np.arange(len(asked.labels)), asked.labels]
-        held = fraction_over_people(hit, asked.subjects).as_dict("fraction")
-        errors = calibration_of([table], recipe) or {}
-        found["measured"] = {
-            "errors": {unit: {name: {key: of_unit[name][key] for key in ("error", "interval", "log_loss")}
-                              for name in ("as_is", "temperature")} for unit, of_unit in errors.items()},
-            "sets_by_subject": sets_of([table], recipe, coverage=coverage),
-            "sets_by_slice": {**held, "size": float(kept.sum(axis=1).mean())},
-        }  # fmt: skip
-    return found
+        labels, together = known.by_subject()
+        of_subject = _scaling(
+            together, labels, np.arange(len(labels)), set_bounds(_softmax(together), labels, coverage=coverage)[0]
+        )
+    return CalibrationRecord(
+        method="temperature scaling",
+        coverage=coverage,
+        fitted_on=FittedOn(scans=len(known.labels), people=int(people.max()) + 1),
+        scan=_scaling(known.logits, known.labels, people, bounds),
+        subject=of_subject,
+        measured=_measured(recipe, parts, logits, bounds, coverage=coverage) if "test" in parts else None,
+    )
 
 
-def _fitted(
+def _measured(
+    recipe: Recipe, parts: Parts, logits: Mapping[str, Floats], bounds: NDArray[np.float64], *, coverage: float
+) -> MeasuredCalibration:
+    asked = parts["test"]
+    table = pd.concat([_table(parts[name], name, logits[name], recipe) for name in ("val", "test")])
+    sets = prediction_set(_softmax(logits["test"]), bounds)
+    hits = sets[np.arange(len(asked.labels)), asked.labels]
+    found = calibration_of([table], recipe)
+    units = {} if found is None else {"by_slice": found.by_slice, "by_subject": found.by_subject}
+    errors = {
+        unit: {name: replace(one.scalings[name], reliability=(), temperatures=()) for name in ("as_is", "temperature")}
+        for unit, one in units.items()
+    }
+    return MeasuredCalibration(
+        errors=errors,
+        sets_by_subject=sets_of([table], recipe, coverage=coverage),
+        sets_by_slice=SliceSets(
+            coverage=fraction_over_people(hits, subject_numbers(asked.subjects)),
+            size=float(sets.sum(axis=1).mean()),
+        ),
+    )
+
+
+def _softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    return np.asarray(softmax(logits.astype(np.float64), axis=1))
+
+
+def _scaling(
     logits: NDArray[np.floating], labels: NDArray[np.int64], people: NDArray[np.int64], bounds: NDArray[np.float64]
-) -> dict[str, Any]:
-    scaling = fit_temperature(logits.astype(np.float64), labels, people)
-    return {"temperature": scaling.temperature, "bounds": bounds.tolist()}
-
-
-def _people(part: Subset, logits: Floats, combine: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    numbers = subject_numbers(part.subjects)
-    own = [numbers == number for number in range(int(numbers.max()) + 1)]
-    labels = np.array([np.bincount(part.labels[rows]).argmax() for rows in own])
-    return labels, np.array([combined_logits(logits[rows], combine) for rows in own], np.float64)
+) -> UnitScaling:
+    temperature = fit_temperature(logits.astype(np.float64), labels, people).temperature
+    assert temperature is not None  # noqa: S101 - this scaling is one
+    return UnitScaling(temperature=temperature, bounds=tuple(bounds.tolist()))
 
 
 def _ood(
-    predictor: Predictor, ood_model: OodModel, limit: float, parts: dict[str, Subset], scores: dict[str, Floats]
-) -> dict[str, Any]:
-    asked = "test" if "test" in parts else "val"
-    turned = np.concatenate([_turned(predictor, ood_model, chunk) for chunk in _chunks(parts[asked].scans)])
-    rejected = fraction_over_people((scores[asked] > limit) | (turned < scores[asked]), parts[asked].subjects)
-    ood_rejection = None
+    predictor: Predictor, ood_model: OodModel, limit: float, *, asked: str, subset: Subset, scores: Floats
+) -> OodRecord:
+    """Measure what is rejected of people never seen, and of images that are no such scans."""
+    turned = np.concatenate([_turned(predictor, ood_model, chunk) for chunk in _chunks(subset.scans)])
+    rejected = fraction_over_people((scores > limit) | (turned < scores), subject_numbers(subset.subjects))
+    kinds = None
     if predictor.network.recipe.depth is None:
-        every = max(1, len(parts[asked].labels) // 50)
-        kinds = ood_images(list(parts[asked].scans[::every, ..., 0]))
-        ood_rejection = {
-            kind: _rejected(predictor, ood_model, limit, intensities) for kind, intensities in kinds.items()
-        }
-    return {
-        "limit": limit,
-        "rejected_at_fitting": REJECTED,
-        "axes": len(ood_model.axes),
-        "training_scans": len(ood_model.labels),
-        "unseen": {"part": asked, "scans": len(scores[asked]), **rejected.as_dict("fraction")},
-        "ood_rejection": ood_rejection,
-    }
+        every = max(1, len(subset.labels) // 50)
+        images = ood_images(list(subset.scans[::every, ..., 0]))
+        kinds = {kind: _rejected(predictor, ood_model, limit, intensities) for kind, intensities in images.items()}
+    return OodRecord(
+        limit=limit,
+        rejected_at_fitting=REJECTED,
+        axes=len(ood_model.axes),
+        training_scans=len(ood_model.labels),
+        unseen=UnseenScans(part=asked, scans=len(scores), rejected=rejected),
+        kinds=kinds,
+    )
 
 
-def _table(part: Subset, name: str, logits: Floats, recipe: Recipe) -> pd.DataFrame:
-    labels = np.array(recipe.classes)[part.labels]
-    rows = pd.DataFrame({"path": "", "label": labels, "subject": part.subjects, "part": name, "slice": ""})
+def _table(subset: Subset, name: str, logits: Floats, recipe: Recipe) -> pd.DataFrame:
+    labels = np.array(recipe.classes)[subset.labels]
+    rows = pd.DataFrame({"path": "", "label": labels, "subject": subset.subjects, "part": name, "slice": ""})
     return with_logits(rows, logits, recipe)
 
 
@@ -175,7 +246,7 @@ def _signatures(predictor: Predictor, part: Subset) -> tuple[Floats, NDArray[np.
 
 
 def _look(predictor: Predictor, ood_model: OodModel, part: Subset) -> tuple[Floats, Floats]:
-    """Return logits, N × classes, and novelty scores, N, of a part."""
+    """Return logits, N × classes, and OOD scores, N, of a part."""
     found = []
     for chunk in _chunks(part.scans):
         feature_maps, logits = predictor.features_and_logits(chunk)
@@ -190,11 +261,11 @@ def _turned(predictor: Predictor, ood_model: OodModel, inputs: Floats) -> Floats
     return predictor.turned_scores(inputs, ood_model)
 
 
-def _rejected(predictor: Predictor, ood_model: OodModel, limit: float, intensities: Sequence[Floats]) -> dict[str, Any]:
+def _rejected(predictor: Predictor, ood_model: OodModel, limit: float, intensities: Sequence[Floats]) -> OodKind:
     inputs = predictor.inputs(intensities)
     scores = ood_model.scores(predictor.features_and_logits(inputs)[0])[0]
     hit = (scores > limit) | (_turned(predictor, ood_model, inputs) < scores)
-    return {"n": len(hit), "rejected": float(hit.mean())}
+    return OodKind(n=len(hit), rejected=float(hit.mean()))
 
 
 def _chunks(scans: NDArray) -> Iterator[Floats]:

@@ -1,22 +1,23 @@
-"""Cross-validation by person: every fold a run of its own that can be resumed, and the summary of all."""
+"""Cross-validation by subject: every fold a run of its own that can be resumed, and the summary of all."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic.dataclasses import dataclass
 
 from core.cohorts.folds import Fold, folds_by_subject
 from core.errors import TrainingError
-from core.evaluation.metrics import slice_metrics, subject_level, subject_metrics, subject_numbers
+from core.evaluation.metrics import metrics_of
+from core.evaluation.scored import Scored, scored_table
 from core.evaluation.threshold import best_threshold, decide, impaired_score
 from core.files import write_json, write_table
 from core.networks.recipe import Recipe
-from core.runs.folder import PREDICTIONS_FILE, logits_in
-from core.runs.jobs import STATUS_FILE
-from core.training.phases import Step
+from core.results import STRICT, FoldsSummary, Impaired, RepeatMetrics, Spread
+from core.runs.folder import is_finished, predictions_table
+from core.training.listeners import SILENT, TrainingListener
 from core.workflows.reported_run import run_reported
 from core.workflows.train import Request
 
@@ -24,7 +25,7 @@ SUMMARY_FILE = "folds.json"
 HEADLINE = ("accuracy", "balanced_accuracy", "auc")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class CrossValidation:
     """How to cut people into folds.
 
@@ -42,24 +43,18 @@ class CrossValidation:
 
 
 def cross_validate(
-    request: Request,
-    table: pd.DataFrame,
-    how: CrossValidation,
-    *,
-    step: Step = lambda *_: None,
-    say: Callable[[str], None] = lambda _: None,
-) -> dict[str, Any]:
+    request: Request, table: pd.DataFrame, how: CrossValidation, *, listener: TrainingListener = SILENT
+) -> FoldsSummary:
     """Train and test every fold that is not finished, and sum up those that are.
 
     Args:
         request: As for one training; its split table is not used, and `out` holds a run folder a fold.
         table: Who there is: an audit's or a split's table.
-        how: How people are cut.
-        step: Called after every batch.
-        say: Called with a sentence at each turn.
+        how: How people are divided.
+        listener: Told how it goes.
 
     Returns:
-        The summary, also in folds.json; the decision threshold of each fold was chosen on its validation people.
+        The summary, also in folds.json.
 
     Raises:
         TrainingError: There is no fold of the name given.
@@ -70,83 +65,63 @@ def cross_validate(
     if not wanted:
         raise TrainingError(f"there is no fold {how.fold}; they are called {folds[0].name} to {folds[-1].name}.")
     for fold in wanted:
-        run = request.out / fold.name
-        if (run / PREDICTIONS_FILE).exists() and (run / STATUS_FILE).exists():
-            continue
-        say(f"{fold.name} of {how.repeats} x {how.folds}")
-        _run_fold(request, fold, run, step, say)
+        if not is_finished(request.out / fold.name):
+            listener.say(f"{fold.name} of {how.repeats} x {how.folds}")
+            _run_fold(request, fold, listener)
     summary = summarise(request.recipe, request.out, folds)
-    write_json(request.out / SUMMARY_FILE, summary)
+    write_json(request.out / SUMMARY_FILE, summary.as_dict())
     return summary
 
 
-def summarise(recipe: Recipe, out: Path, folds: list[Fold]) -> dict[str, Any]:
-    """Sum up the folds that are finished.
-
-    Returns:
-        `finished` and `wanted` folds; `by_subject` and `by_slice` for each repeat over everybody in it, each tested by a
-        network that never saw them; `per_fold` mean and standard deviation of the headline figures; for stages
-        of Alzheimer's disease `impaired`, any stage but the first against it.
-    """
-    done = [fold for fold in folds if (out / fold.name / PREDICTIONS_FILE).exists()]
-    repeats, per_fold, decisions = [], [], []
+def summarise(recipe: Recipe, out: Path, folds: Sequence[Fold]) -> FoldsSummary:
+    """Sum up the folds that are finished."""
+    done = [fold for fold in folds if is_finished(out / fold.name)]
+    repeats, per_fold, impaired = [], [], []
     for repeat in sorted({fold.repeat for fold in done}):
-        tables = [pd.read_csv(out / fold.name / PREDICTIONS_FILE, dtype={"subject": str}, keep_default_na=False)
-                  for fold in done if fold.repeat == repeat]  # fmt: skip
-        tested = pd.concat([table[table["part"] == "test"] for table in tables])
-        by_subject, by_slice = (_metrics(how, tested, recipe) for how in (subject_metrics, slice_metrics))
-        repeats.append({"repeat": repeat, "by_subject": by_subject, "by_slice": by_slice})
-        for table in tables:
-            of_fold = table[table["part"] == "test"]
-            per_fold.append(_metrics(subject_metrics, of_fold, recipe) or _metrics(slice_metrics, of_fold, recipe))
+        tables = [predictions_table(out / fold.name) for fold in done if fold.repeat == repeat]
+        tested = [table[table["part"] == "test"] for table in tables]
+        repeats.append(RepeatMetrics(repeat, *metrics_of(scored_table(pd.concat(tested), recipe))))
+        for table in tested:
+            by_slice, by_subject = metrics_of(scored_table(table, recipe))
+            per_fold.append(by_subject or by_slice)
         if recipe.task == "alzheimer":
-            decisions.append(_impaired(tables, recipe))
-    values = {name: [fold[name] for fold in per_fold if fold and fold[name] is not None] for name in HEADLINE}
-    spread = {
-        name: {"mean": float(np.mean(found)), "sd": float(np.std(found, ddof=1)) if len(found) > 1 else None}
-        for name, found in values.items()
-        if found
-    }
-    return {
-        "recipe": recipe.name,
-        "finished": [fold.name for fold in done],
-        "wanted": [fold.name for fold in folds],
-        "repeats": repeats,
-        "per_fold": spread,
-        "impaired": decisions or None,
-    }
+            impaired.append(_impaired(tables, recipe))
+    values = {name: [metrics[name].value for metrics in per_fold if metrics[name].defined] for name in HEADLINE}
+    return FoldsSummary(
+        recipe=recipe.name,
+        finished=tuple(fold.name for fold in done),
+        wanted=tuple(fold.name for fold in folds),
+        repeats=tuple(repeats),
+        per_fold={
+            name: Spread(float(np.mean(found)), float(np.std(found, ddof=1)) if len(found) > 1 else None)
+            for name, found in values.items()
+            if found
+        },
+        impaired=tuple(impaired),
+    )
 
 
-def _run_fold(request: Request, fold: Fold, run: Path, step: Step, say: Callable[[str], None]) -> None:
+def _run_fold(request: Request, fold: Fold, listener: TrainingListener) -> None:
     request.out.mkdir(parents=True, exist_ok=True)
     table = request.out / f"{fold.name}.csv"
     write_table(table, fold.split)
-    resume = (run / "run.json").exists()
     embeddings = request.embeddings or request.out / "embeddings"
-    run_reported(replace(request, split_table=table, out=run, resume=resume, embeddings=embeddings), step=step, say=say)
+    own = replace(request, split_table=table, out=request.out / fold.name, resume=True, embeddings=embeddings)
+    run_reported(own, listener=listener)
 
 
-def _metrics(how: Callable[..., Any], table: pd.DataFrame, recipe: Recipe) -> dict[str, Any] | None:
-    metrics = how(*logits_in(table, recipe), table["subject"].to_numpy(str), recipe.classes,
-                  ordered=recipe.as_task().ordered)  # fmt: skip
-    return metrics.as_dict() if metrics is not None else None
-
-
-def _impaired(tables: list[pd.DataFrame], recipe: Recipe) -> dict[str, Any]:
-    """Decide for each person at the threshold that was best for the validation people of their fold."""
+def _impaired(tables: Sequence[pd.DataFrame], recipe: Recipe) -> Impaired:
     scores, truth, thresholds = [], [], []
     for table in tables:
-        val, test = (_people(table[table["part"] == part], recipe) for part in ("val", "test"))
-        threshold = best_threshold(*val)
+        val, test = (_scores(scored_table(table[table["part"] == part], recipe)) for part in ("val", "test"))
+        thresholds.append(best_threshold(*val))
         scores.append(test[0])
         truth.append(test[1])
-        thresholds.append(np.full(len(test[0]), threshold))
-    decided = decide(np.concatenate(scores), np.concatenate(truth), np.concatenate(thresholds))
-    return {**asdict(decided), "thresholds": [float(values[0]) for values in thresholds]}
+    each = np.repeat(thresholds, [len(own) for own in scores])
+    return Impaired(decide(np.concatenate(scores), np.concatenate(truth), each), tuple(thresholds))
 
 
-def _people(table: pd.DataFrame, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
-    """Return each person's score (of the mean of their logits) and whether they are impaired."""
-    people = table["subject"].where(table["subject"] != "", table["path"])
-    labels, means = subject_level(*logits_in(table, recipe), subject_numbers(people.to_numpy(str)))
-    return impaired_score(means), labels > 0
+def _scores(scored: Scored) -> tuple[np.ndarray, np.ndarray]:
+    """Return each person's score, and whether they are impaired."""
+    labels, logits = scored.by_subject()
+    return impaired_score(logits), labels > 0

@@ -1,5 +1,6 @@
 """Does StageLens work on this machine? Each component is tried; a failure comes with what to do about it."""
 
+import functools
 import socket
 import sqlite3
 import subprocess
@@ -15,7 +16,7 @@ import cv2
 import numpy as np
 
 from core.files import PROJECT
-from core.networks.card import bundle_names, open_bundle
+from core.networks.bundle import bundle_names, open_bundle
 from core.runs.backends import backends, in_backend, installed_backends
 from core.scans import read_scan
 from core.scans.registration.template import template
@@ -73,7 +74,7 @@ def checks() -> list[Check]:
         Check("readers", _readers, again),
         Check("devices", _devices, again),
         *(
-            Check(f"training step ({name})", lambda name=name: _step(name), _backend_remedy(name))  # type: ignore[misc]
+            Check(f"training step ({name})", functools.partial(_step, name), _backend_remedy(name))
             for name in installed_backends()
         ),
         Check("explanation", _explanation, "Fetch the folder models/ anew; `stagelens models` says what is in it."),
@@ -139,10 +140,20 @@ def _page() -> str:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", f"--server.port={port}",
-         "--server.address=127.0.0.1", "--server.headless=true"],
-        cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "streamlit",
+            "run",
+            "streamlit_app.py",
+            f"--server.port={port}",
+            "--server.address=127.0.0.1",
+            "--server.headless=true",
+        ],
+        cwd=PROJECT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         began = time.monotonic()
         while time.monotonic() - began < PAGE_WAIT:

@@ -20,7 +20,7 @@ from core.workflows.predict import predictor_of
 MOST_EMBEDDED = 1_200  # scans in the plane; more are sampled
 SIDE = 32  # of the pixels that stand for embeddings where no model is chosen
 SPLIT_TITLES = {
-    "subject": "By person: nobody is in two parts (honest)",
+    "subject": "Each person in one part only (recommended)",
     "slice": "By slice, at random (as most publications)",
     "folder": "As the folders came (train and test)",
 }
@@ -35,7 +35,7 @@ class EmbeddingMap:
         labels: N class names.
         synthetic: bool, N.
         before: Scans by class.
-        after: Embeddings by class, invented ones included.
+        after: Embeddings by class, synthetic ones included.
         sampled: Of how many scans these are a sample; None if they are all.
     """
 
@@ -76,13 +76,13 @@ def map_embeddings(
     umap: bool,
     seed: int,
 ) -> EmbeddingMap:
-    """Embed a cohort, invent embeddings for its rare classes, and lay all of them into the plane.
+    """Embed a cohort, make synthetic embeddings for its rare classes, and lay all of them into the plane.
 
     Args:
         table: An audit's or a split's table.
         classes: Its classes in their order.
         model: Whose embeddings; None for pixels at 32 × 32.
-        oversampling: How embeddings are invented.
+        oversampling: How synthetic embeddings are made.
         umap: Whether UMAP (McInnes et al. 2018) lays them out, or PCA.
         seed: Of sampling, inventing and laying out.
 
@@ -104,7 +104,14 @@ def map_embeddings(
     points = _in_the_plane(everything, umap=umap, seed=seed)
     before = {name: int((labels == index).sum()) for index, name in enumerate(classes)}
     after = {name: int((all_labels == index).sum()) for index, name in enumerate(classes)}
-    return EmbeddingMap(points, names, synthetic, before, after, len(table) if len(chosen) < len(table) else None)
+    return EmbeddingMap(
+        points=points,
+        labels=names,
+        synthetic=synthetic,
+        before=before,
+        after=after,
+        sampled=len(table) if len(chosen) < len(table) else None,
+    )
 
 
 def _embedded(paths: list[str], model: str | None) -> NDArray[np.float32]:

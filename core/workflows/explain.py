@@ -1,4 +1,4 @@
-"""Explaining one scan in depth: the heatmap with the checks that cost more, and certificates of whole bundles."""
+"""Explaining one scan in depth, with the checks that cost more; and sanity-check reports of whole bundles."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -74,14 +74,14 @@ def study(
     Args:
         reading: A scan with its heatmaps.
         predictor: The network.
-        checks: Any of "stability", "faithfulness" and "cascade".
+        checks: Any of "stability", "faithfulness" and "cascading-randomisation".
         compare: Names of further methods for the same slice and class.
         settings: Of the method, as the heatmap was made.
         height_mm: Height of an image, where it is known.
         copies: Changed copies of each kind, for stability.
 
     Returns:
-        The reading with the doubts that came up added to its heatmap's.
+        The reading, its heatmap with the checks that failed.
 
     Raises:
         StageLensError: The network reads whole volumes; these checks are of slices.
@@ -103,17 +103,23 @@ def study(
     if "cascading-randomisation" in checks:
         steps = cascading_randomisation(predictor, [scan], method, heights_mm=[height], **chosen)
     others = tuple(explain(predictor, [scan], [name], one, heights_mm=[height])[0] for one in compare if one != method)
-    return Study(with_failed_checks(reading, stable, faithful), stable, faithful, steps, others)
+    return Study(
+        reading=with_failed_checks(reading, stable, faithful),
+        stability=stable,
+        faithfulness=faithful,
+        cascading_randomisation=steps,
+        others=others,
+    )
 
 
 def asked_of(predictor: Predictor, scan: Scan, class_name: str, height_mm: float | None = None) -> ExplanationBatch:
-    """Run the pass of an image that costly checks share."""
+    """Run the pass of an image that all costly checks need."""
     wanted = class_indices(predictor.network.recipe, [class_name])
     return ask(predictor, predictor.inputs([scan.grey()]), wanted, heights_mm=[height_mm])
 
 
 def with_failed_checks(reading: Reading, stable: Stability | None, faithful: Faithfulness | None) -> Reading:
-    """Return a reading whose strongest heatmap carries the doubts of costly checks too."""
+    """Return a reading whose strongest heatmap names the costly checks that failed, too."""
     failed_checks = list(reading.explanation.failed_checks)
     if stable is not None and not stable.holds:
         failed_checks.append(stable.verdict[0].lower() + stable.verdict[1:])
@@ -140,7 +146,7 @@ def check_bundle(
     for name in methods:
         explainer(name)
     if predictor.network.recipe.depth is not None:
-        raise StageLensError("certificates are made for networks of slices.")
+        raise StageLensError("sanity-check reports are made for networks of slices.")
     scans, heights = sample_slices()
     what = f"{len(scans)} synthetic slices of the ICBM average brain"
     sanity_report = sanity_check(predictor, scans, methods=methods, what=what, heights_mm=heights, say=say)

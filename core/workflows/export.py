@@ -4,7 +4,7 @@ from pathlib import Path
 
 from core.errors import BundleError
 from core.files import replacing
-from core.networks.card import Bundle
+from core.networks.bundle import Bundle
 from core.networks.export import save_keras, save_onnx
 from core.networks.inference.predictor import load_predictor
 

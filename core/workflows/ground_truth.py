@@ -34,8 +34,8 @@ class Score:
     Attributes:
         method: Its name.
         title: As people call it.
-        pointing: Share of the scans in which the peak lies in the changed region.
-        mass: Mean share of the evidence in it.
+        pointing: Fraction of the scans in which the peak lies in the changed region.
+        mass: Mean fraction of the evidence in it.
         rank: Mean rank accuracy.
         scans: How many; those without any evidence count as misses.
     """
@@ -55,7 +55,7 @@ class GroundTruthBenchmark:
     Attributes:
         kind: What was changed.
         accuracy: Of the network on people it has not seen.
-        auc: Mean share of the picture that the changed region fills: what chance would score.
+        auc: Mean fraction of the picture that the changed region fills: what an even map would score.
         scores: A row a method, the best first.
     """
 
@@ -66,8 +66,13 @@ class GroundTruthBenchmark:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {"change": self.kind, "title": CHANGES[self.kind].title, "accuracy": self.accuracy, "auc": self.auc,
-                "methods": [asdict(score) for score in self.scores]}  # fmt: skip
+        return {
+            "change": self.kind,
+            "title": CHANGES[self.kind].title,
+            "accuracy": self.accuracy,
+            "auc": self.auc,
+            "methods": [asdict(score) for score in self.scores],
+        }
 
 
 def ground_truth_benchmark(
@@ -84,7 +89,7 @@ def ground_truth_benchmark(
     Args:
         kind: One of `core.cohorts.synthetic.cohort.CHANGES`.
         out: Folder for the cohort, the run and the result; new or empty.
-        people: How many invented people.
+        people: How many synthetic people.
         methods: Names; none for all that need no anatomy.
         seed: Of the people.
         say: Told what is being done.
@@ -98,7 +103,7 @@ def ground_truth_benchmark(
     write_table(out / "split.csv", split_by_subject(everyone.drop(columns=["truth", "height_mm"]), seed=1))
     say("training")
     request = Request(read_recipe(RECIPE), out / "split.csv", out / "run")
-    predictor = load_predictor(train_bundle(request, step=lambda *_: None, say=lambda _: None))
+    predictor = load_predictor(train_bundle(request))
     chosen, regions, accuracy = _right_ones(predictor, table, out)
     if not chosen:
         raise StageLensError(f"the network did not learn to see {CHANGES[kind].title}; give it more people.")
@@ -138,4 +143,6 @@ def _score(name: str, title: str, aligned: list[Localisation | None]) -> Score:
     def mean(attribute: str) -> float:
         return float(np.mean([0.0 if one is None else float(getattr(one, attribute)) for one in aligned]))
 
-    return Score(name, title, mean("hit"), mean("mass"), mean("rank"), len(aligned))
+    return Score(
+        method=name, title=title, pointing=mean("hit"), mass=mean("mass"), rank=mean("rank"), scans=len(aligned)
+    )

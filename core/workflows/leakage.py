@@ -1,13 +1,11 @@
-"""The leak, laid bare: one recipe with slices split at random, with people split, and with stages drawn by lot.
+"""Data leakage, measured: one recipe with slices split at random, with people split, and with random labels.
 
 Who splits slices at random tests a network on people it was trained on. The proof needs no opinion: give every person a
-class by lot, so that there is nothing to be learned but who is who, and the figure stays where it was.
+random class, so that there is nothing to be learned but who is who, and the accuracy stays where it was.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,16 +14,18 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from core.cohorts.split import SPLITTERS
 from core.errors import CohortError, StageLensError
-from core.evaluation.metrics import Estimate, draw_people, estimate, subject_numbers
+from core.evaluation.bootstrap import fraction_over_people
+from core.evaluation.scored import subject_numbers
 from core.files import write_table
 from core.networks.recipe import PIXELS, Recipe
 from core.networks.subset import read_scans
+from core.results import Estimate, Leakage, SchemeAccuracy, Unit
 from core.training.classic import classic_logits, fit_classic
+from core.training.listeners import SILENT, TrainingListener
 from core.workflows.train import Request, run_training
 
 FOLDS = 10
 BASELINE = "baseline_pixels_nearest"
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -36,56 +36,30 @@ class Scheme:
         name: Key in JSON.
         title: In words.
         by: "slice" or "subject".
-        permuted: Whether every person's class was drawn by lot.
+        permuted: Whether the people's classes were shuffled among them.
     """
 
     name: str
     title: str
-    by: str
+    by: Unit
     permuted: bool = False
 
 
 SCHEMES = (
     Scheme("by_slice", "Slices split at random", "slice"),
     Scheme("by_subject", "People split", "subject"),
-    Scheme("permuted_labels", "Classes drawn by lot, slices split at random", "slice", permuted=True),
-    Scheme("permuted_labels_by_subject", "Classes drawn by lot, people split", "subject", permuted=True),
+    Scheme("permuted_labels", "Random labels (control), slices split at random", "slice", permuted=True),
+    Scheme("permuted_labels_by_subject", "Random labels (control), people split", "subject", permuted=True),
 )
 
 
-@dataclass(frozen=True)
-class Leakage:
-    """What a recipe reaches in each way.
-
-    Attributes:
-        recipe: Its title.
-        accuracy: By the name of the way, with its 95 % interval over people.
-        slices: How many scans.
-        people: How many people.
-        largest: The most frequent class.
-        fraction: Accuracy of always answering it.
-    """
-
-    recipe: str
-    accuracy: dict[str, Estimate]
-    slices: int
-    people: int
-    largest: str
-    fraction: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        schemes = {
-            scheme.name: {**found.as_dict("accuracy"), "split": scheme.by,
-                       "permuted_labels": scheme.permuted, "title": scheme.title}
-            for scheme in SCHEMES if (found := self.accuracy[scheme.name])
-        }  # fmt: skip
-        return {"recipe": self.recipe, "slices": self.slices, "people": self.people, **schemes,
-                "always": {"class": self.largest, "accuracy": self.fraction}}  # fmt: skip
-
-
 def measure_leakage(
-    table: pd.DataFrame, recipe: Recipe, *, out: Path | None = None, seed: int = 1, say: Say = lambda _: None
+    table: pd.DataFrame,
+    recipe: Recipe,
+    *,
+    out: Path | None = None,
+    seed: int = 1,
+    listener: TrainingListener = SILENT,
 ) -> Leakage:
     """Measure a recipe in each way: a classifier on pixels in ten folds, a network on one split each.
 
@@ -93,8 +67,8 @@ def measure_leakage(
         table: An audit's; its people must be known.
         recipe: What is trained.
         out: Folder for the trainings of a network; what is finished in it is not done again.
-        seed: Of the lots, splits and folds.
-        say: Called with a sentence at each turn.
+        seed: Of the permuted labels, splits and folds.
+        listener: Told how it goes.
 
     Raises:
         CohortError: People cannot be told apart, or there are fewer than ten.
@@ -109,21 +83,35 @@ def measure_leakage(
     people = subject_numbers(subjects)
     if people.max() + 1 < FOLDS:
         raise CohortError(f"{FOLDS} people or more are needed; there are {people.max() + 1}.")
-    tables = {False: table, True: table.assign(label=permuted(table["label"].to_numpy(str), people, seed))}
-    accuracy = {}
+    shuffled = table.assign(label=permuted(table["label"].to_numpy(str), people, seed))
     scans = read_scans(table["path"].tolist(), recipe) if on_pixels else None
+    found = []
     for scheme in SCHEMES:
-        say(scheme.title.lower())
-        given = tables[scheme.permuted]
+        listener.say(scheme.title.lower())
+        given = shuffled if scheme.permuted else table
         if scans is not None:
-            right = _in_folds(scans, given["label"].to_numpy(str), people, recipe, scheme.by, seed)
-            accuracy[scheme.name] = accuracy_over_people(right, people)
+            slices = _Slices(scans, given["label"].to_numpy(str), people)
+            accuracy = fraction_over_people(_in_folds(slices, recipe, by=scheme.by, seed=seed), people)
         else:
             assert out is not None  # noqa: S101 - checked above
-            accuracy[scheme.name] = _trained(given, recipe, out / scheme.name, scheme.by, seed, say)
+            run = out / scheme.name
+            run.mkdir(parents=True, exist_ok=True)
+            write_table(run / "leak_split.csv", SPLITTERS[scheme.by](given, seed=seed))
+            accuracy = _trained(recipe, run, listener)
+        found.append(
+            SchemeAccuracy(
+                name=scheme.name, title=scheme.title, by=scheme.by, permuted_labels=scheme.permuted, accuracy=accuracy
+            )
+        )
     counts = table["label"].value_counts()
-    return Leakage(recipe.title, accuracy, len(table), int(people.max()) + 1, str(counts.index[0]),
-                float(counts.iloc[0] / len(table)))  # fmt: skip
+    return Leakage(
+        recipe=recipe.title,
+        slices=len(table),
+        people=int(people.max()) + 1,
+        largest_class=str(counts.index[0]),
+        always_largest=float(counts.iloc[0] / len(table)),
+        schemes=tuple(found),
+    )
 
 
 def permuted(labels: NDArray[np.str_], people: NDArray[np.int64], seed: int) -> NDArray[np.str_]:
@@ -134,41 +122,34 @@ def permuted(labels: NDArray[np.str_], people: NDArray[np.int64], seed: int) -> 
     return np.random.default_rng(seed).permutation(labels[first])[people]
 
 
-def accuracy_over_people(right: NDArray[np.bool_], people: NDArray[np.int64]) -> Estimate:
-    """Return the share of slices that are right, with its interval over people."""
-    counts = np.bincount(people)
-    hits = np.bincount(people, weights=right)
-    draws = draw_people(len(counts))
-    return estimate(float(right.mean()), (draws @ hits) / (draws @ counts))
+@dataclass(frozen=True, eq=False)
+class _Slices:
+    """Scans (uint8, N × …), their labels (N names) and their people (N numbers from 0)."""
+
+    scans: NDArray[np.uint8]
+    labels: NDArray[np.str_]
+    people: NDArray[np.int64]
 
 
-def _in_folds(
-    scans: NDArray[np.uint8], labels: NDArray[np.str_], people: NDArray[np.int64], recipe: Recipe, by: str, seed: int
-) -> NDArray[np.bool_]:
+def _in_folds(slices: _Slices, recipe: Recipe, *, by: str, seed: int) -> NDArray[np.bool_]:
     """Tell for each scan whether a classifier that was trained on the other folds is right."""
     assert recipe.classic is not None  # noqa: S101 - the caller has looked
-    names, y_true = np.unique(labels, return_inverse=True)
-    features = scans.reshape(len(scans), -1).astype(np.float32)
+    names, y_true = np.unique(slices.labels, return_inverse=True)
+    features = slices.scans.reshape(len(slices.scans), -1).astype(np.float32)
     how = {"n_splits": FOLDS, "shuffle": True, "random_state": seed}
     if by == "subject":
-        folds = StratifiedGroupKFold(**how).split(features, y_true, people)
+        folds = StratifiedGroupKFold(**how).split(features, y_true, slices.people)
     else:
         folds = StratifiedKFold(**how).split(features, y_true)
-    right = np.zeros(len(labels), bool)
+    right = np.zeros(len(y_true), bool)
     for known, asked in folds:
-        fitted = fit_classic(recipe.classic, recipe.imbalance, features[known], y_true[known], recipe.seed)
+        fitted = fit_classic(recipe.classic, recipe.imbalance, features[known], y_true[known], seed=recipe.seed)
         right[asked] = classic_logits(fitted, features[asked], len(names)).argmax(axis=1) == y_true[asked]
     return right
 
 
-def _trained(table: pd.DataFrame, recipe: Recipe, run: Path, by: str, seed: int, say: Say) -> Estimate:
-    """Train a network on one split, or go on with it, and return its accuracy on the test slices."""
-    run.mkdir(parents=True, exist_ok=True)
-    split = run / "leak_split.csv"
-    write_table(split, SPLITTERS[by](table, seed=seed))
-    folder = run / "run"
-    request = Request(recipe, split, folder, resume=(folder / "run.json").exists())
-    card = run_training(request, step=lambda *_: None, say=say).card
+def _trained(recipe: Recipe, run: Path, listener: TrainingListener) -> Estimate:
+    """Train a network on the split in a folder, or go on with it, and return its accuracy on the test slices."""
+    card = run_training(Request(recipe, run / "leak_split.csv", run / "run", resume=True), listener=listener).card
     assert card is not None  # noqa: S101 - whole recipes are trained here
-    metrics = card["by_slice"]
-    return Estimate(metrics["accuracy"], *metrics["intervals"]["accuracy"])
+    return card.by_slice["accuracy"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from core.errors import BundleError
 from core.files import PROJECT
-from core.networks.card import bundle_names, open_bundle
+from core.networks.bundle import bundle_names, open_bundle
 
 SAMPLES = PROJECT / "sample_scans"
 
@@ -17,7 +17,7 @@ def card_titles() -> dict[str, tuple[str, tuple[str, ...]]]:
             bundle = open_bundle(name)
         except BundleError:
             continue  # the Models page says what is wrong with it
-        titles[name] = (str(bundle.card["title"]), bundle.recipe.classes)
+        titles[name] = (bundle.card.title, bundle.recipe.classes)
     return titles
 
 
@@ -35,12 +35,12 @@ def reads_volumes(name: str) -> bool:
 
 
 def sample_scans() -> dict[str, Path]:
-    """Return the sample scans by what they show, such as "ICBM average brain, 16 mm above the commissures"."""
+    """Return the sample scans by what they show, such as "ICBM average brain, 16 mm above the AC–PC line"."""
     found = {}
     for path in sorted(SAMPLES.glob("icbm_*")):
         what, _, height = path.name.split(".")[0].removeprefix("icbm_").partition("_z")
         kind = "ICBM average brain" if what in {"template", "volume"} else f"Synthetic, {what} loss of brain"
-        found[f"{kind}, {int(height)} mm above the commissures" if height else f"{kind}, tilted volume (NIfTI)"] = path
+        found[f"{kind}, {int(height)} mm above the AC–PC line" if height else f"{kind}, tilted volume (NIfTI)"] = path
     return dict(sorted(found.items(), key=lambda item: item[1].suffix == ".png"))
 
 

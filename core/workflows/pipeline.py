@@ -1,7 +1,5 @@
 """From a folder of scans to a trained, evaluated and explained network in one go that can be resumed."""
 
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +13,14 @@ from core.cohorts.split import SPLITTERS, default_scheme, read_split
 from core.cohorts.volumes import volume_table
 from core.errors import CohortError, StageLensError
 from core.evaluation.evaluation import evaluate_bundle
-from core.files import write_json, write_table
-from core.networks.card import Bundle, open_bundle
+from core.files import read_json, write_json, write_table
+from core.networks.bundle import Bundle, open_bundle
+from core.networks.card import Card
 from core.networks.recipe import Recipe
 from core.reporting.pictures.overlays import save_pictures
-from core.runs.folder import BUNDLE_FOLDER, METRICS_FILE
+from core.runs.folder import BUNDLE_FOLDER, card_of_run, is_finished
 from core.scans import read_scan_file
-from core.training.phases import Step
+from core.training.listeners import SILENT, TrainingListener
 from core.workflows.predict import predictor_of, read_scans
 from core.workflows.reported_run import run_reported
 from core.workflows.train import Request
@@ -37,7 +36,7 @@ class FullRun:
         recipe: What to train.
         folder: Slices or volumes in any layout.
         out: Folder of everything that is made; what is there already is not made again.
-        by: person, slice, folder, or auto: by person wherever people are found.
+        by: subject, slice, folder, or auto: by subject wherever people are found.
         weights: Start weights on disk.
         seed: Of the split.
     """
@@ -50,13 +49,27 @@ class FullRun:
     seed: int = 1
 
 
-def full_run(
-    wanted: FullRun, *, step: Step = lambda *_: None, say: Callable[[str], None] = lambda _: None
-) -> dict[str, Any]:
-    """Preprocess, split, train, evaluate and explain; each only if it is not done yet.
+@dataclass(frozen=True, eq=False)
+class FullOutcome:
+    """What a full run left.
 
-    Returns:
-        Plain values: the folder, the card's figures, and the pictures, one scan a class of the test part.
+    Attributes:
+        out: Its folder.
+        card: Of the run.
+        pictures: Explanations of one scan a class of the test part; none of classic classifiers and 3D networks.
+    """
+
+    out: Path
+    card: Card
+    pictures: tuple[Path, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {"out": str(self.out), "card": self.card.as_dict(), "pictures": [str(path) for path in self.pictures]}
+
+
+def full_run(wanted: FullRun, *, listener: TrainingListener = SILENT) -> FullOutcome:
+    """Preprocess, split, train, evaluate and explain; each only if it is not done yet.
 
     Raises:
         StageLensError: As raised by the rooms below.
@@ -64,63 +77,57 @@ def full_run(
     wanted.out.mkdir(parents=True, exist_ok=True)
     split = wanted.out / SPLIT
     if not split.exists():
-        table = _table(wanted, say)
+        table = _table(wanted, listener)
         made = SPLITTERS[wanted.by if wanted.by != "auto" else default_scheme(table)](table, seed=wanted.seed)
         write_table(split, made)
-        say(
-            f"split by {made['by'].iloc[0]}: "
-            + ", ".join(f"{n} {part}" for part, n in made["part"].value_counts().items())
-        )
+        counts = ", ".join(f"{n} {part}" for part, n in made["part"].value_counts().items())
+        listener.say(f"split by {made['by'].iloc[0]}: {counts}")
     run = wanted.out / RUN
-    if (run / METRICS_FILE).exists():
-        card = json.loads((run / METRICS_FILE).read_text(encoding="utf-8"))
-        return {"out": str(wanted.out), "card": card, "pictures": []}
-    if not (run / BUNDLE_FOLDER / "card.json").exists():
-        request = Request(wanted.recipe, split, run, wanted.weights, resume=(run / "run.json").exists())
-        outcome = run_reported(request, step=step, say=say)
-        if outcome.bundle is None:
-            return {"out": str(wanted.out), "card": outcome.card, "pictures": []}
-    bundle = open_bundle(run / BUNDLE_FOLDER)
-    table = read_split(split)
+    if not is_finished(run):
+        run_reported(Request(wanted.recipe, split, run, weights=wanted.weights, resume=True), listener=listener)
+    card = card_of_run(run)
+    assert card is not None  # noqa: S101 - a finished run has one
+    if not (run / BUNDLE_FOLDER).exists():
+        return FullOutcome(wanted.out, card)
+    bundle, table = open_bundle(run / BUNDLE_FOLDER), read_split(split)
     evaluation = wanted.out / EVALUATION
-    if not evaluation.exists():
-        say("evaluating")
-        part = "test" if "test" in set(table["part"]) else "val"
-        write_json(evaluation, evaluate_bundle(bundle, table, part=part))
-    return {"out": str(wanted.out), "card": bundle.card, "pictures": _explained(wanted, bundle, table, say)}
+    if read_json(evaluation) is None:
+        listener.say("evaluating")
+        write_json(evaluation, evaluate_bundle(bundle, table, part=card.evaluated_on).as_dict())
+    return FullOutcome(wanted.out, card, _explained(wanted, bundle, table, listener))
 
 
-def _table(wanted: FullRun, say: Callable[[str], None]) -> pd.DataFrame:
+def _table(wanted: FullRun, listener: TrainingListener) -> pd.DataFrame:
     """Bring volumes into standard space if that is not done, and list what the recipe can be trained on."""
     folder, volumes = wanted.folder, wanted.recipe.depth is not None
     prepared = (folder / "manifest.csv").exists()
     if holds_volumes(folder) and not prepared:
         folder = wanted.out / PREPARED
-        say("bringing the volumes into standard space")
+        listener.say("bringing the volumes into standard space")
         made = preprocess(
             wanted.folder,
             folder,
             slices=None if volumes else SLICES,
-            say=lambda done, of, sentence: say(f"{done} of {of}: {sentence}"),
+            say=lambda done, of, sentence: listener.say(f"{done} of {of}: {sentence}"),
         )
         if made.manifest.empty:
             raise CohortError(f"no volume of {wanted.folder} came to lie in standard space.")
     if volumes:
         return volume_table(folder)
-    say("auditing")
+    listener.say("auditing")
     return audit_folder(folder).table
 
 
-def _explained(wanted: FullRun, bundle: Bundle, table: pd.DataFrame, say: Callable[[str], None]) -> list[str]:
+def _explained(wanted: FullRun, bundle: Bundle, table: pd.DataFrame, listener: TrainingListener) -> tuple[Path, ...]:
     """Explain the first scan of each class of the test part, unless its pictures are there."""
     if wanted.recipe.depth is not None:
-        return []
+        return ()
     folder = wanted.out / EXPLANATIONS
     done = folder / "done.json"
-    if done.exists():
-        pictures: list[str] = json.loads(done.read_text(encoding="utf-8"))
-        return pictures
-    say("explaining one scan a class")
+    pictures = read_json(done)
+    if isinstance(pictures, list):
+        return tuple(map(Path, pictures))
+    listener.say("explaining one scan a class")
     tested = table[table["part"] == "test"] if "test" in set(table["part"]) else table
     written = []
     for label, rows in tested.groupby("label"):
@@ -129,9 +136,9 @@ def _explained(wanted: FullRun, bundle: Bundle, table: pd.DataFrame, say: Callab
             (reading,) = read_scans([scan], predictor_of(bundle.folder))
             files = save_pictures(reading, folder / str(label).replace(" ", "_"), opacity=0.5)
         except StageLensError as error:  # a network hardly trained may have no evidence to show
-            say(f"{label}: {error}")
+            listener.say(f"{label}: {error}")
             continue
         written += [str(path) for path in files.values()]
     folder.mkdir(exist_ok=True)
     write_json(done, written)
-    return written
+    return tuple(map(Path, written))

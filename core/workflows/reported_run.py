@@ -6,16 +6,17 @@ import contextlib
 import importlib.metadata
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 from core.files import write_json
 from core.networks.backend import backend_name
 from core.networks.devices import device_title, devices
 from core.reporting.plots.training import learning_curves
-from core.runs.folder import RECIPE_FILE, read_logs, write_recipe
-from core.runs.jobs import Reporter, turn_on
-from core.training.phases import Step
+from core.runs.folder import read_logs
+from core.runs.status import Reporter
+from core.runs.workspace import turn_on
+from core.training.listeners import SILENT, Silent, Together, TrainingListener
 from core.training.trackers import Tracker, mlflow_tracking, tensorboard_events
 from core.training.train import TrainingConfig
 from core.workflows.train import Outcome, Request, run_training
@@ -24,15 +25,12 @@ ENVIRONMENT_FILE, CURVES_FILE = "environment.json", "learning_curves.html"
 EVENTS_FOLDER = "tensorboard"
 
 
-def run_reported(
-    request: Request, *, step: Step = lambda *_: None, say: Callable[[str], None] = lambda _: None
-) -> Outcome:
+def run_reported(request: Request, *, listener: TrainingListener = SILENT) -> Outcome:
     """Train as `run_training` does, when the device is free, with status and records in the run folder.
 
     Args:
         request: What to train and where.
-        step: Called after every batch.
-        say: Called with a sentence at each turn.
+        listener: Told how it goes.
 
     Raises:
         Stopped: Somebody put a file "stop" into the run folder; the run can be resumed.
@@ -41,24 +39,24 @@ def run_reported(
     device = device_title()
     epochs = sum(phase.epochs for phase in request.recipe.phases)
     with Reporter(request.out, device=device, epochs=epochs) as reporter, RunRecords(request) as records:
+        everybody = Together(listener, reporter, records)
 
-        def tell(sentence: str) -> None:
-            reporter.say(sentence)
-            say(sentence)
+        def waiting(first: bool) -> None:
+            reporter.check()
+            if first:
+                everybody.say(f"another training is at work on {device}; waiting for its end")
+                reporter.change(state="queued")
 
-        def move(title: str, batch: int, batches: int, metrics: dict[str, float]) -> None:
-            step(title, batch, batches, metrics)
-            reporter.step(title, batch, batches, metrics)
-
-        with turn_on(device, reporter, tell):
-            return run_training(request, step=move, say=tell, record=records.record)
+        with turn_on(device, waiting=waiting):
+            reporter.change(state="running")
+            return run_training(request, listener=everybody)
 
 
-class RunRecords:
-    """Writes the records of one run; use it as a context, and give `record` to the training."""
+class RunRecords(Silent):
+    """Writes the records of one run; a context, and a listener of its training."""
 
-    def __init__(self, order: TrainingConfig) -> None:
-        self._folder, self._recipe = order.out, order.recipe
+    def __init__(self, config: TrainingConfig) -> None:
+        self._folder, self._recipe = config.out, config.recipe
         self._opened = contextlib.ExitStack()
         self._trackers: list[Tracker] | None = None
 
@@ -70,8 +68,8 @@ class RunRecords:
             self._keep()
         self._opened.close()
 
-    def record(self, phase: int, row: dict[str, float]) -> None:
-        """Keep the figures of one epoch."""
+    def epoch_ends(self, phase: int, row: Mapping[str, float]) -> None:
+        """Keep the metrics of one epoch."""
         if self._trackers is None:
             self._trackers = self._begin()
         epochs = read_logs(self._folder)
@@ -81,7 +79,6 @@ class RunRecords:
             track(len(epochs), metrics)
 
     def _keep(self) -> None:
-        write_recipe(self._folder / RECIPE_FILE, self._recipe)
         write_json(self._folder / ENVIRONMENT_FILE, environment_of_run())
 
     def _begin(self) -> list[Tracker]:

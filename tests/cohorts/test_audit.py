@@ -23,15 +23,15 @@ def test_people_and_their_order_are_recovered_from_images_alone(tmp_path: Path) 
     assert found.as_dict()["slices_per_subject"] == [10]
 
 
-def test_names_and_places_of_files_change_nothing(tmp_path: Path) -> None:
+def test_names_and_folders_of_files_make_no_difference(tmp_path: Path) -> None:
     write_heads(tmp_path / "a", {"NonDemented": 4, "MildDemented": 3}, slices=8)
     first = audit_folder(tmp_path / "a").table
     files = sorted((tmp_path / "a").glob("*/*.png"))
     random.Random(5).shuffle(files)  # noqa: S311
     for number, path in enumerate(files):
-        index = tmp_path / "b" / path.parent.name
-        index.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, index / f"{number}.jpg")
+        folder = tmp_path / "b" / path.parent.name
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / f"{number}.jpg")
     second = audit_folder(tmp_path / "b").table
     key = ["sha256", "label", "subject", "slice"]
     pd.testing.assert_frame_equal(
@@ -39,7 +39,7 @@ def test_names_and_places_of_files_change_nothing(tmp_path: Path) -> None:
     )
 
 
-def test_where_there_is_no_gap_no_people_are_invented() -> None:
+def test_without_a_gap_no_people_are_made_up() -> None:
     noise = np.random.default_rng(0).normal(size=(300, 4096)).astype(np.float32)
     noise += 2 * np.random.default_rng(1).normal(size=(1, 4096)).astype(np.float32)
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
@@ -48,14 +48,14 @@ def test_where_there_is_no_gap_no_people_are_invented() -> None:
     assert np.isnan(people.weakest_link)
 
 
-def test_one_person_alone_is_not_called_people() -> None:
+def test_a_single_person_is_not_split_into_several() -> None:
     slices = np.stack([head(0, height).ravel() for height in range(20)]).astype(np.float32)
     slices -= slices.mean(axis=1, keepdims=True)
     slices /= np.linalg.norm(slices, axis=1, keepdims=True)
     assert not find_subjects(slices, np.linspace(1, 0, 20).astype(np.float32)).found
 
 
-def test_more_slices_a_person_than_remembered_neighbours_still_make_one_person() -> None:
+def test_a_person_with_more_slices_than_kept_neighbours_is_still_one_person() -> None:
     ages = np.linspace(0, 3, 150)
     rng = np.random.default_rng(4)
     people = [
@@ -78,7 +78,7 @@ def test_copies_are_found_and_those_across_parts_named(tmp_path: Path) -> None:
     assert len(findings["straddling_groups"]) == 8
     assert findings["straddling_groups"][0]["parts"] == ["Testing", "Training"]
     (unreadable,) = findings["unreadable"]
-    assert unreadable["reason"].startswith("broken.jpg: an HTML page")
+    assert unreadable["reason"].startswith("broken.jpg: this is an HTML page")
 
 
 def test_near_copies_are_grouped_by_correlation() -> None:

@@ -25,7 +25,7 @@ def test_class_names_are_matched_whatever_their_spelling(spelling: str, class_na
     assert ALZHEIMER.class_of(spelling) == class_name
 
 
-def test_the_task_is_told_by_its_folders() -> None:
+def test_the_task_is_recognised_by_its_folders() -> None:
     assert task_of(["notumor", "glioma"]) is TUMOUR
     assert task_of(["Moderate_Demented", "non_demented"]) is ALZHEIMER
     assert task_of(["cats", "dogs"]).classes == ("cats", "dogs")
@@ -33,10 +33,10 @@ def test_the_task_is_told_by_its_folders() -> None:
 
 def test_train_and_test_folders_are_one_cohort_that_remembers_where_files_came_from(tmp_path: Path) -> None:
     for part in ("Training", "Testing"):
-        index = tmp_path / part / "glioma"
-        index.mkdir(parents=True)
-        shutil.copy(SAMPLES / "icbm_template_z00.png", index / "a.png")
-        (index / ".DS_Store").write_bytes(b"")
+        folder = tmp_path / part / "glioma"
+        folder.mkdir(parents=True)
+        shutil.copy(SAMPLES / "icbm_template_z00.png", folder / "a.png")
+        (folder / ".DS_Store").write_bytes(b"")
     table, task = index_folder(tmp_path)
     assert task is TUMOUR
     assert sorted(table["came_in"]) == ["Testing", "Training"]

@@ -11,14 +11,14 @@ from core.errors import CohortError
 
 def table(people: int = 12, slices: int = 3) -> pd.DataFrame:
     rows = [
-        (f"{person}/{index}.png", "Non Demented" if person % 2 else "Mild Demented", f"P{person}", index)
+        (f"{person}/{number}.png", "Non Demented" if person % 2 else "Mild Demented", f"P{person}", number)
         for person in range(people)
-        for index in range(slices)
+        for number in range(slices)
     ]
     return pd.DataFrame(rows, columns=["path", "label", "subject", "slice"])
 
 
-def test_everybody_is_tested_once_a_repeat_and_nobody_is_in_two_parts() -> None:
+def test_everybody_is_tested_once_per_repeat_and_nobody_is_in_two_parts() -> None:
     folds = list(folds_by_subject(table(), folds=4, repeats=2, seed=1))
     assert [fold.name for fold in folds][:5] == [*(f"repeat1_fold{n}" for n in range(1, 5)), "repeat2_fold1"]
     for fold in folds:
@@ -34,8 +34,8 @@ def test_everybody_is_tested_once_a_repeat_and_nobody_is_in_two_parts() -> None:
     np.testing.assert_array_equal(again.split["part"].to_numpy(), first)
 
 
-def test_too_few_people_for_the_folds_are_refused() -> None:
-    with pytest.raises(CohortError, match="13 folds need 13 people or more; there are 12"):
+def test_more_folds_than_people_are_rejected() -> None:
+    with pytest.raises(CohortError, match="13 folds need at least 13 people; there are 12"):
         next(folds_by_subject(table(), folds=13, repeats=1, seed=1))
 
 

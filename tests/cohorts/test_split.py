@@ -27,7 +27,7 @@ def table(slice_cohort: Path) -> pd.DataFrame:
     seed=st.integers(0, 10_000),
     counts=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 6)), min_size=8, max_size=40),
 )
-def test_a_split_by_person_never_tears_anybody_apart(seed: int, counts: list[tuple[int, int]]) -> None:
+def test_a_split_by_subject_never_has_a_person_in_two_parts(seed: int, counts: list[tuple[int, int]]) -> None:
     rows = [
         (f"{person}/{number}.png", f"class {label}", f"P{person}", number + 1)
         for person, (label, slices) in enumerate(counts)
@@ -42,7 +42,7 @@ def test_a_split_by_person_never_tears_anybody_apart(seed: int, counts: list[tup
     assert (found.overlap, found.seen) == (0, 0)
 
 
-def test_a_seed_gives_the_same_parts_and_another_gives_others(table: pd.DataFrame) -> None:
+def test_the_same_seed_gives_the_same_parts_and_another_seed_others(table: pd.DataFrame) -> None:
     first, again, other = (split_hash(split_by_subject(table, seed=seed)) for seed in (1, 1, 2))
     assert first == again != other
 
@@ -56,12 +56,11 @@ def test_a_split_by_slice_of_the_alzheimer_set_has_the_published_supports(tmp_pa
         Path(path).touch()
     table = pd.DataFrame(rows, columns=["path", "label"]).assign(subject="", slice=0)
     test = split_by_slice(table, seed=1).query("part == 'test'")["label"].value_counts()
-    assert test.to_dict() == {
-        "Non Demented": 640, "Very Mild Demented": 448, "Mild Demented": 179, "Moderate Demented": 12,
-    }  # fmt: skip
+    published = {"Non Demented": 640, "Very Mild Demented": 448, "Mild Demented": 179, "Moderate Demented": 12}
+    assert test.to_dict() == published
 
 
-def test_a_split_by_slice_tears_people_apart_and_says_so_with_numbers(table: pd.DataFrame) -> None:
+def test_a_split_by_slice_counts_the_people_in_several_parts(table: pd.DataFrame) -> None:
     split = split_by_slice(table, seed=1)
     assert split["part"].value_counts().to_dict() == {"train": 158, "val": 36, "test": 46}
     found = subject_overlap(split)
@@ -71,7 +70,7 @@ def test_a_split_by_slice_tears_people_apart_and_says_so_with_numbers(table: pd.
     assert split_hash(split) == split_hash(split_by_slice(table, seed=1))
 
 
-def test_near_copies_stay_together_where_people_are_unknown(table: pd.DataFrame) -> None:
+def test_near_copies_stay_together_if_people_are_unknown(table: pd.DataFrame) -> None:
     unknown = table.assign(subject="", copies=table["subject"])
     split = split_by_subject(unknown, seed=1)
     assert (split.assign(group=table["subject"]).groupby("group")["part"].nunique() == 1).all()
@@ -109,7 +108,7 @@ def test_a_table_survives_the_disk_and_a_moved_folder(table: pd.DataFrame, tmp_p
 @pytest.mark.parametrize(
     "text", ["", "path,label\na,b\n", "path,label,subject,slice,part,by,seed\na,b,,1,holdout,slice,1\n"]
 )
-def test_what_is_no_split_table_is_one_sentence(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_split_table_gives_one_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(CohortError, match=r"t\.csv"):
         read_split(tmp_path / "t.csv")

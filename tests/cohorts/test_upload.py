@@ -34,10 +34,12 @@ def test_nothing_is_written_outside_the_folder(name: str, tmp_path: Path) -> Non
     assert not list(tmp_path.rglob("*.png"))
 
 
-def test_what_is_no_zip_or_too_large_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_a_zip_or_too_large_is_rejected_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for stream, said in (
-        (io.BytesIO(b"no zip at all"), "no zip file"),
-        (io.BytesIO(zipped({"a/b.png": b"1" * 500}).getvalue()[:-40]), "no zip file"),
+        (io.BytesIO(b"no zip at all"), "not a zip file"),
+        (io.BytesIO(zipped({"a/b.png": b"1" * 500}).getvalue()[:-40]), "not a zip file"),
         (zipped({}), "holds no files"),
     ):
         with pytest.raises(CohortError, match=said):

@@ -85,10 +85,10 @@ def test_a_table_names_files_classes_and_people(tmp_path: Path) -> None:
     assert list(zip(table["subject"], table["label"], strict=True)) == [("p1", "AD"), ("p2", "CN")]
 
 
-def test_a_table_that_points_out_of_its_folder_is_refused(tmp_path: Path) -> None:
+def test_a_table_that_points_outside_its_folder_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "a.nii").write_bytes(volumes.nifti())
     (tmp_path / "people.csv").write_text("file,diagnosis\n../../etc/passwd,AD\n")
-    with pytest.raises(CohortError, match="no file in"):
+    with pytest.raises(CohortError, match="not a file in"):
         index_volumes(tmp_path)
 
 
@@ -107,16 +107,15 @@ def standard_brain() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def class_folders_of_volumes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six people in standard space, two a class, and one file that is no scan."""
+    """Six people in standard space, two per class, and one file that is not a scan."""
     from core.scans.registration.standard_space import AFFINE
 
     folder, brain = tmp_path_factory.mktemp("volumes"), standard_brain()
     for number in range(6):
-        index = folder / ("NonDemented", "VeryMildDemented", "MildDemented")[number % 3]
-        index.mkdir(exist_ok=True)
-        write_nifti(
-            index / f"person{number}.nii.gz", np.clip(brain + 2 * number * (brain > 0), 0, 255).astype(np.uint8), AFFINE
-        )
+        class_folder = folder / ("NonDemented", "VeryMildDemented", "MildDemented")[number % 3]
+        class_folder.mkdir(exist_ok=True)
+        voxels = np.clip(brain + 2 * number * (brain > 0), 0, 255).astype(np.uint8)
+        write_nifti(class_folder / f"person{number}.nii.gz", voxels, AFFINE)
     (folder / "MildDemented" / "broken.nii.gz").write_bytes(b"\x1f\x8bnothing")
     return folder
 
@@ -199,7 +198,7 @@ def test_volumes_are_not_made_where_people_are_not_found(tmp_path: Path) -> None
         for number in range(12):
             picture = rng.integers(0, 255, (40, 40)).astype(np.uint8)
             cv2.imwrite(str(tmp_path / "noise" / label / f"{number}.png"), picture)
-    with pytest.raises(CohortError, match="people and order"):
+    with pytest.raises(CohortError, match="people and order were found"):
         stack(audit_folder(tmp_path / "noise"), tmp_path / "volumes")
 
 
@@ -245,5 +244,5 @@ def test_a_volume_among_slices_is_unreadable_to_the_audit_and_says_what_to_do(
     (tmp_path / "heads" / "NonDemented" / "volume.nii").write_bytes(volumes.nifti())
     unreadable = audit_folder(tmp_path / "heads").unreadable
     assert list(unreadable["reason"]) == [
-        "volume.nii: a volume where a slice is needed; make slices of it with preprocess."
+        "volume.nii: this is a volume, but a slice is needed; cut it into slices with preprocess."
     ]

@@ -4,6 +4,7 @@ from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 from core.evaluation.comparison import accuracy_difference, compare_auc, compare_decisions
+from core.results import write
 
 
 def two_scores(seed: int = 0, n: int = 90) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -50,7 +51,7 @@ def test_a_network_is_no_better_than_itself() -> None:
     positive, score, _ = two_scores()
     same = compare_auc(positive, score, score)
     assert (same.difference.value, np.isnan(same.p)) == (0, True)
-    assert same.as_dict()["p"] is None
+    assert write(same)["p"] is None
     with pytest.raises(ValueError, match="positives and negatives"):
         compare_auc(np.ones(5, bool), np.arange(5.0), np.arange(5.0))
 

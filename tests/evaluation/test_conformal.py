@@ -9,8 +9,15 @@ from sklearn.preprocessing import StandardScaler
 
 from core.cohorts.synthetic.cohort import synthetic_slices
 from core.cohorts.tasks import SYNTHETIC
-from core.evaluation.conformal import covered, least_people, prediction_sets, set_bounds, set_bounds_of_slices
-from core.evaluation.metrics import subject_level
+from core.evaluation.conformal import (
+    exact_fraction,
+    least_people,
+    measured_sets,
+    prediction_sets,
+    set_bounds,
+    set_bounds_of_slices,
+)
+from core.evaluation.scored import subject_level
 from core.networks.inference.prediction import prediction_set
 
 
@@ -29,7 +36,7 @@ def test_the_truth_is_in_the_set_as_often_as_promised(coverage: float) -> None:
     for seed in range(20):
         probabilities, labels = people(seed, 600)
         sets, _ = prediction_sets(probabilities[:200], labels[:200], probabilities[200:], coverage=coverage)
-        measured = covered(sets, labels[200:], wanted=coverage)
+        measured = measured_sets(sets, labels[200:], "abcd", nominal=coverage)
         assert measured.coverage.low <= measured.coverage.value <= measured.coverage.high
         found.append(measured.coverage.value)
         sizes.append(measured.size)
@@ -58,7 +65,7 @@ def test_a_class_with_people_enough_has_a_bound_of_its_own() -> None:
         sets, alone = prediction_sets(probabilities[:1000], labels[:1000], probabilities[1000:], coverage=0.9)
         assert len(alone) >= 2
         assert 3 not in alone or (labels[:1000] == 3).sum() >= least_people(0.9)
-        by_class += [covered(sets, labels[1000:], wanted=0.9).by_class[index] for index in alone]
+        by_class += [measured_sets(sets, labels[1000:], "abcd", nominal=0.9).by_class["abcd"[index]] for index in alone]
     assert np.mean(by_class) == pytest.approx(0.9, abs=0.02)
 
 
@@ -69,7 +76,7 @@ def test_a_rare_class_beside_a_large_one_does_not_break_the_promise() -> None:
         labels = (rng.random(1060) > softmax(logits, axis=1)[:, 0]).astype(int)
         probabilities = softmax(logits, axis=1)
         sets, _ = prediction_sets(probabilities[:60], labels[:60], probabilities[60:], coverage=0.9)
-        found.append(covered(sets, labels[60:], wanted=0.9).coverage.value)
+        found.append(exact_fraction(sets[np.arange(1000), labels[60:]]).value)
     assert np.mean(found) == pytest.approx(0.9, abs=0.02)
 
 
@@ -78,7 +85,7 @@ def test_no_set_is_empty_and_a_class_nobody_has_is_not_measured() -> None:
     sets, _ = prediction_sets(probabilities[:150], labels[:150], probabilities[150:], coverage=0.5)
     assert sets.any(axis=1).all()
     kept = labels[150:] != 3
-    assert np.isnan(covered(sets[kept], labels[150:][kept], wanted=0.5).by_class[3])
+    assert np.isnan(measured_sets(sets[kept], labels[150:][kept], "abcd", nominal=0.5).by_class["d"])
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +110,7 @@ def test_on_the_synthetic_cohort_sets_keep_their_promise_over_twenty_splits(
         truth, means = subject_level(labels, np.log(network.predict_proba(pictures).clip(1e-12)), persons)
         probabilities = softmax(means, axis=1)
         sets, _ = prediction_sets(probabilities[known], truth[known], probabilities[asked], coverage=0.9)
-        measured = covered(sets, truth[asked], wanted=0.9)
+        measured = measured_sets(sets, truth[asked], SYNTHETIC.classes, nominal=0.9)
         found.append(measured.coverage.value)
         sizes.append(measured.size)
     assert np.mean(found) == pytest.approx(0.9, abs=0.03)
@@ -126,12 +133,10 @@ def test_one_slice_of_a_new_person_keeps_the_promise_too() -> None:
 
 
 def test_the_interval_is_the_exact_one_and_never_without_width() -> None:
-    everybody = covered(np.ones((40, 2), bool), np.zeros(40, int), wanted=0.9).coverage
+    everybody = exact_fraction(np.ones(40, bool))
     assert (everybody.value, everybody.high) == (1, 1)
     assert everybody.low == pytest.approx(0.025 ** (1 / 40))  # Clopper and Pearson, Biometrika 26:404, 1934
-    one_missed = np.ones((40, 2), bool)
-    one_missed[0, 0] = False
-    found = covered(one_missed, np.zeros(40, int), wanted=0.9).coverage
+    found = exact_fraction(np.arange(40) > 0)
     assert (found.low, found.high) == pytest.approx((0.8684, 0.9994), abs=1e-4)
 
 

@@ -27,16 +27,15 @@ def test_each_fold_is_calibrated_on_its_own_validation_people() -> None:
     folds = [fold(seed, too_sure=sure) for seed, sure in enumerate((3.0, 1.0, 3.0))]
     found = calibration_of(folds, tiny_recipe())
     assert found is not None
-    for unit in ("by_slice", "by_subject"):
-        one = found[unit]
-        assert (one["fitted_on_people"], one["measured_on_people"]) == (225, 225)
-        assert one["temperature"]["temperatures"] == pytest.approx([3, 1, 3], rel=0.35)
-        assert one["temperature"]["error"] < one["as_is"]["error"] - 0.05
-        assert one["temperature"]["log_loss"] < one["as_is"]["log_loss"]
-        assert one["vector"]["log_loss"] < one["as_is"]["log_loss"]
-        low, high = one["as_is"]["interval"]
-        assert low < one["as_is"]["error"] < high
-        assert sum(bin_["n"] for bin_ in one["as_is"]["reliability"]) == (675 if unit == "by_slice" else 225)
+    for one, counted in ((found.by_slice, 675), (found.by_subject, 225)):
+        assert (one.fitted_on_people, one.measured_on_people) == (225, 225)
+        as_is, temperature, vector = (one.scalings[name] for name in ("as_is", "temperature", "vector"))
+        assert temperature.temperatures == pytest.approx([3, 1, 3], rel=0.35)
+        assert temperature.error.value < as_is.error.value - 0.05
+        assert temperature.log_loss < as_is.log_loss
+        assert vector.log_loss < as_is.log_loss
+        assert as_is.error.low < as_is.error.value < as_is.error.high
+        assert sum(bin_.n for bin_ in as_is.reliability) == counted
     words = calibration_text(found)
     assert "fitted on 225 validation people, measured on 225 test people" in words
     assert "temperature 3" in words or "temperature 2" in words
@@ -49,12 +48,12 @@ def test_without_validation_people_nothing_is_calibrated() -> None:
     assert sets_of([table[table["part"] == "test"]], tiny_recipe(), coverage=0.9) is None
 
 
-def test_sets_of_people_keep_their_promise_over_the_folds() -> None:
+def test_sets_of_people_reach_their_nominal_coverage_over_the_folds() -> None:
     found = sets_of([fold(seed, too_sure=2.0) for seed in range(10)], tiny_recipe(), coverage=0.9)
     assert found is not None
-    low, high = found["interval"]
-    assert low - 0.01 <= 0.9 <= high + 0.01
-    assert low < found["coverage"] < high
-    assert 1 < found["size"] < 4
-    assert all(0.8 < fraction <= 1 for fraction in found["by_class"].values())
-    assert "promised 90%" in sets_text(found)
+    coverage = found.coverage
+    assert coverage.low - 0.01 <= 0.9 <= coverage.high + 0.01
+    assert coverage.low < coverage.value < coverage.high
+    assert 1 < found.size < 4
+    assert all(0.8 < fraction <= 1 for fraction in found.by_class.values())
+    assert "nominal coverage 90%" in sets_text(found)

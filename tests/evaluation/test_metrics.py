@@ -13,10 +13,18 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from core.cohorts.tasks import Task
 from core.evaluation.auc import weighted_auc
-from core.evaluation.metrics import draw_people, estimate, slice_metrics, subject_metrics
+from core.evaluation.bootstrap import draw_people, estimate
+from core.evaluation.metrics import slice_metrics, subject_metrics
+from core.evaluation.scored import Scored
+from core.results import write
 
 CLASSES = ("a", "b", "c")
+
+
+def scored(y_true: np.ndarray, logits: np.ndarray, subjects: np.ndarray, *, ordered: bool = False) -> Scored:
+    return Scored(y_true, logits, subjects, Task("letters", "Which letter?", CLASSES, ((), (), ()), ordered=ordered))
 
 
 def simulated(seed: int = 0, people: int = 60, slices: int = 8) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -28,16 +36,18 @@ def simulated(seed: int = 0, people: int = 60, slices: int = 8) -> tuple[np.ndar
     return np.repeat(truth, slices), noisy.astype(np.float32), subjects
 
 
-def test_the_figures_are_those_of_scikit_learn() -> None:
+def test_the_metrics_are_those_of_scikit_learn() -> None:
     y_true, logits, subjects = simulated()
-    metrics = slice_metrics(y_true, logits, subjects, CLASSES).as_dict()
+    metrics = slice_metrics(scored(y_true, logits, subjects))
     probabilities = np.exp(logits.astype(float))
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    assert metrics["accuracy"] == pytest.approx(accuracy_score(y_true, logits.argmax(1)), abs=1e-9)
-    assert metrics["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(y_true, logits.argmax(1)), abs=1e-9)
-    assert metrics["auc"] == pytest.approx(roc_auc_score(y_true, probabilities, multi_class="ovr"), abs=1e-9)
+    assert metrics["accuracy"].value == pytest.approx(accuracy_score(y_true, logits.argmax(1)), abs=1e-9)
+    assert metrics["balanced_accuracy"].value == pytest.approx(
+        balanced_accuracy_score(y_true, logits.argmax(1)), abs=1e-9
+    )
+    assert metrics["auc"].value == pytest.approx(roc_auc_score(y_true, probabilities, multi_class="ovr"), abs=1e-9)
     y_pred = logits.argmax(1)
-    ordered = slice_metrics(y_true, logits, subjects, CLASSES, ordered=True)
+    ordered = slice_metrics(scored(y_true, logits, subjects, ordered=True))
     for name, expected in {
         "precision": precision_score(y_true, y_pred, average="macro"),
         "f1": f1_score(y_true, y_pred, average="macro"),
@@ -86,10 +96,10 @@ def test_intervals_over_people_cover_the_truth_and_those_over_slices_do_not() ->
 def test_a_person_counts_once_on_the_mean_of_their_logits() -> None:
     y_true = np.array([0, 0, 1, 1, 2])
     logits = np.array([[3, 0, 0], [-1, 0, 0], [0, 1, 2], [0, 1, -1], [0, 5, 0]], np.float32)
-    metrics = subject_metrics(y_true, logits, np.array(["x", "x", "y", "y", "z"]), CLASSES)
+    metrics = subject_metrics(scored(y_true, logits, np.array(["x", "x", "y", "y", "z"])))
     assert metrics is not None
     assert metrics.n == 3
-    assert metrics.confusion.tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 0]]
+    assert metrics.confusion == ((1, 0, 0), (0, 1, 0), (0, 1, 0))
     assert metrics.estimates["accuracy"].value == pytest.approx(2 / 3)
 
 
@@ -97,7 +107,7 @@ def test_copies_of_a_persons_slices_do_not_narrow_the_interval() -> None:
     few, many = simulated(people=40, slices=2), simulated(people=40, slices=32)
 
     def width(data: tuple[np.ndarray, np.ndarray, np.ndarray]) -> float:
-        estimate = slice_metrics(*data, CLASSES).estimates["accuracy"]
+        estimate = slice_metrics(scored(*data)).estimates["accuracy"]
         return estimate.high - estimate.low
 
     assert width(many) > 0.7 * width(few)
@@ -105,28 +115,28 @@ def test_copies_of_a_persons_slices_do_not_narrow_the_interval() -> None:
     assert width(alone) < 0.4 * width(many)  # what slices taken for people would claim
 
 
-def test_an_undefined_figure_is_null_with_its_reason_and_never_zero() -> None:
+def test_an_undefined_metric_is_null_with_its_reason_and_never_zero() -> None:
     y_true, logits, subjects = (
         np.zeros(6, int),
         np.eye(3, dtype=np.float32)[[0, 0, 1, 2, 0, 0]],
         np.array(list("aabbcc")),
     )
-    metrics = slice_metrics(y_true, logits, subjects, CLASSES)
-    assert metrics.as_dict()["auc"] is None
+    metrics = slice_metrics(scored(y_true, logits, subjects))
+    assert write(metrics)["estimates"]["auc"]["value"] is None
     assert metrics.estimates["auc"].reason == "the part holds one class only"
-    assert metrics.as_dict()["recall_by_class"]["b"] is None
-    assert "b: nobody in this part; left out of the means." in metrics.notes
+    assert not metrics.by_class["b"]["recall"].defined
+    assert "b: no person of this class in this part; not averaged." in metrics.notes
 
 
 def test_unknown_people_are_said() -> None:
     y_true, logits, subjects = simulated()
     nobody = np.full(len(subjects), "")
-    assert subject_metrics(y_true, logits, nobody, CLASSES) is None
-    assert "too narrow" in slice_metrics(y_true, logits, nobody, CLASSES).notes[0]
+    assert subject_metrics(scored(y_true, logits, nobody)) is None
+    assert "too narrow" in slice_metrics(scored(y_true, logits, nobody)).notes[0]
 
 
 def test_the_interval_is_repeatable_and_holds_the_value() -> None:
-    first, again = (slice_metrics(*simulated(), CLASSES).as_dict() for _ in range(2))
+    first, again = (slice_metrics(scored(*simulated())) for _ in range(2))
     assert first == again
-    for name, (low, high) in first["intervals"].items():
-        assert low <= first[name] <= high
+    for one in first.estimates.values():
+        assert one.low <= one.value <= one.high

@@ -6,13 +6,12 @@ import pytest
 
 from core.cohorts.tasks import ALZHEIMER
 from core.errors import StageLensError
-from core.evaluation.network_comparison import compare, differences
+from core.evaluation.comparison import compare
 from core.evaluation.predictions import predictions_of_run
 from core.reporting.plots.evaluation import forest
 from core.reporting.text.evaluation import comparison_text
-from core.runs.folder import write_recipe
 
-from ..conftest import tiny_recipe
+from ..conftest import tiny_recipe, write_finished_run
 
 
 def write_run(folder: Path, skill: float, *, people: int = 60, seed: int = 1, task: str = "alzheimer") -> Path:
@@ -26,44 +25,47 @@ def write_run(folder: Path, skill: float, *, people: int = 60, seed: int = 1, ta
     logits = np.repeat(skill * np.eye(4)[stage] + rng.normal(size=(people, 4)), 4, axis=0)
     for index, name in enumerate(ALZHEIMER.classes):
         table[f"logit {name}"] = logits[:, index] - (5 if index == 3 else 0)
-    folder.mkdir()
-    table.to_csv(folder / "predictions.csv", index=False)
-    write_recipe(folder / "recipe.toml", tiny_recipe(task=task))
-    return folder
+    return write_finished_run(folder, table, tiny_recipe(task=task))
 
 
 def test_the_better_of_two_is_found_and_nobody_counts_twice(tmp_path: Path) -> None:
     good, poor = write_run(tmp_path / "good", 4), write_run(tmp_path / "poor", 0.3, seed=2)
     found = compare(predictions_of_run(good), predictions_of_run(poor))
-    assert (found["scans"], found["people"], found["left_out"]) == (240, 60, 0)
-    rows = differences(found)
-    assert [title for title, *_ in rows] == ["Accuracy, slices", "Accuracy, people", "Impaired or not, area, people"]
-    assert all(low > 0 for _, _, low, _ in rows)
-    assert found["decisions_by_subject"]["p"] < 1e-3
-    assert found["impaired_by_subject"]["p"] < 1e-3
-    slices, people = (found[key]["interval"] for key in ("accuracy_by_slice", "accuracy_by_subject"))
-    np.testing.assert_allclose(slices, people, atol=1e-9)  # a person's four slices are alike here
-    words = comparison_text(found, rows)
-    assert "tiny (good) less tiny (poor), on 240 scans of 60 people" in words
-    assert len(forest(rows, axis="better").data[0].x) == 3
+    assert (found.scans, found.people, found.left_out) == (240, 60, 0)
+    assert list(found.differences) == [
+        "Accuracy, by slice", "Accuracy, by subject", "AUC, impaired or not, by subject"
+    ]  # fmt: skip
+    assert all(one.low > 0 for one in found.differences.values())
+    assert found.decisions is not None
+    assert found.decisions.p < 1e-3
+    assert found.impaired is not None
+    assert found.impaired.p < 1e-3
+    slices, people = found.accuracy_by_slice, found.accuracy_by_subject
+    assert people is not None
+    assert (slices.low, slices.high) == pytest.approx((people.low, people.high))  # a person's four slices are alike
+    assert "tiny (good) minus tiny (poor), on 240 scans of 60 people" in comparison_text(found)
+    assert len(forest(found.differences, axis="better").data[0].x) == 3
 
 
 def test_a_run_is_no_better_than_itself(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", 1)
     found = compare(predictions_of_run(run), predictions_of_run(run))
-    assert all(value == low == high == 0 for _, value, low, high in differences(found))
-    assert found["impaired_by_subject"]["p"] is None
-    assert found["decisions_by_subject"]["p"] == 1
+    assert all(one.value == one.low == one.high == 0 for one in found.differences.values())
+    assert found.impaired is not None
+    assert np.isnan(found.impaired.p)
+    assert found.as_dict()["impaired"]["p"] is None
+    assert found.decisions is not None
+    assert found.decisions.p == 1
 
 
 def test_only_what_both_were_tested_on_is_compared(tmp_path: Path) -> None:
     many, few = write_run(tmp_path / "many", 1), write_run(tmp_path / "few", 1, people=30)
     found = compare(predictions_of_run(many), predictions_of_run(few))
-    assert (found["scans"], found["left_out"]) == (120, 120)
-    assert "120 scans were tested by one of them only" in comparison_text(found, differences(found))
+    assert (found.scans, found.left_out) == (120, 120)
+    assert "120 scans were tested by one of them only" in comparison_text(found)
     other = write_run(tmp_path / "other", 1)
     table = pd.read_csv(other / "predictions.csv")
-    table.assign(path=table["path"] + "x").to_csv(other / "predictions.csv", index=False)
+    write_finished_run(other, table.assign(path=table["path"] + "x"), tiny_recipe())
     with pytest.raises(StageLensError, match="no scan in common"):
         compare(predictions_of_run(many), predictions_of_run(other))
     with pytest.raises(StageLensError, match="answer different questions"):

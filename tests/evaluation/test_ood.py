@@ -1,6 +1,6 @@
 import numpy as np
 
-from core.evaluation.metrics import fraction_over_people
+from core.evaluation.bootstrap import fraction_over_people
 from core.evaluation.ood import fit_ood_model, ood_limit
 
 
@@ -31,7 +31,7 @@ def test_the_limit_refuses_no_more_than_was_allowed() -> None:
 
 def test_the_share_counts_slices_and_its_interval_counts_people() -> None:
     hits = np.repeat([True] * 2 + [False] * 18, 32)
-    of_people = fraction_over_people(hits, np.repeat([f"P{n}" for n in range(20)], 32))
-    of_slices = fraction_over_people(hits, np.full(640, ""))
+    of_people = fraction_over_people(hits, np.repeat(np.arange(20), 32))
+    of_slices = fraction_over_people(hits, np.arange(640))
     assert of_people.value == of_slices.value == 0.1
     assert of_people.high - of_people.low > 4 * (of_slices.high - of_slices.low)

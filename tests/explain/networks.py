@@ -2,12 +2,14 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from core.networks.architectures.backbones import BACKBONES, Backbone, register
 from core.networks.architectures.network import build_network
-from core.networks.card import Bundle
+from core.networks.bundle import Bundle
+from core.networks.card import untrained_card
 from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Head, Phase, Recipe
 
@@ -16,14 +18,14 @@ from .. import tiny as _tiny  # noqa: F401 - makes the tiny networks known
 AS_IT_IS = ((1.0,), (0.0,))
 
 
-def _identity(x):  # type: ignore[no-untyped-def]
+def _identity(x: Any) -> Any:
     from keras import layers
 
     return layers.Activation("linear", name="same")(x)
 
 
-def _two_features(x):  # type: ignore[no-untyped-def]
-    """Pool 16 × 16 pixels to a cell, and make two features of it: its mean, and how far it lies below 100."""
+def _two_features(x: Any) -> Any:
+    """Pool 16 × 16 pixels to a cell, and compute two features from it: its mean, and how far it lies below 100."""
     from keras import layers
 
     pooled = layers.AveragePooling2D(16, name="cells")(x)
@@ -31,21 +33,26 @@ def _two_features(x):  # type: ignore[no-untyped-def]
 
 
 for _backbone in (
-    Backbone("by_hand_linear", "Linear", _identity, AS_IT_IS, "same", "same", 0.0),
-    Backbone("by_hand_cells", "Two features of four cells", _two_features, AS_IT_IS, "features", "features", 0.0),
+    Backbone("by_hand_linear", "Linear", _identity, AS_IT_IS, target_layer="same", last_block="same", parameters=0.0),
+    Backbone(
+        "by_hand_cells",
+        "Two features of four cells",
+        _two_features,
+        AS_IT_IS,
+        target_layer="features",
+        last_block="features",
+        parameters=0.0,
+    ),
 ):
     if _backbone.name not in BACKBONES:
         register(_backbone)
 
 
-def predictor_of(backbone: str, *, height: int = 32, width: int = 32, head: Head | None = None, seed: int = 3,
-                 **changes: object) -> Predictor:  # fmt: skip
+def predictor_of(backbone: str, *, height: int = 32, width: int = 32, seed: int = 3, **changes: Any) -> Predictor:
     """Build a network with random weights, in memory."""
-    recipe = Recipe(
-        "by_hand", "By hand", "alzheimer", backbone, height, width, (Phase("head", 1e-3, 1, 1),), start="scratch",
-        head=head or Head(dropout=0.5), seed=seed, **changes,  # type: ignore[arg-type]
-    )  # fmt: skip
-    bundle = Bundle(Path("nowhere"), recipe, {"name": "by_hand"})
+    values = {"head": Head(dropout=0.5), "phases": (Phase("head", 1e-3, 1, 1),), "start": "scratch", **changes}
+    recipe = Recipe("by_hand", "By hand", "alzheimer", backbone, height=height, width=width, seed=seed, **values)
+    bundle = Bundle(Path("nowhere"), untrained_card(recipe))
     return Predictor(bundle, build_network(recipe), engine="keras")
 
 
@@ -53,8 +60,8 @@ def cells_predictor(kernel: np.ndarray, bias: np.ndarray) -> Predictor:
     """A network of 2 × 2 cells with two features: a cell's mean m, and ReLU(100 − m).
 
     Args:
-        kernel: 2 × 4, of the logits.
-        bias: 4.
+        kernel: 2 × 4, the weights of the logits.
+        bias: 4, their biases.
     """
     predictor = predictor_of("by_hand_cells")
     network = predictor.network

@@ -1,12 +1,12 @@
-"""Answers computed by hand, or by another library."""
+"""Heatmaps computed by hand, or by another library."""
 
 import numpy as np
 import pytest
 
-from core.explain import explain_arrays, explainers, heatmap_on_scan
+from core.explain import Explainer, explain_arrays, explainers, heatmap_on_scan
 from core.explain.attribution import ask
 from core.explain.paths import RULES, integrate_straight
-from core.networks.card import bundle_names, open_bundle
+from core.networks.bundle import bundle_names, open_bundle
 from core.networks.inference.predictor import Predictor, load_predictor
 from core.networks.recipe import Head
 from core.scans import read_scan_file
@@ -81,8 +81,8 @@ def test_two_networks_that_compute_the_same_have_the_same_integrated_gradients()
     for second in (0.0, 7.0):
         kernel = KERNEL.copy()
         kernel[1] = second
-        asked_of = cells_predictor(kernel, BIAS)
-        batch = ask(asked_of, asked_of.inputs([grey]), np.array([0]))
+        predictor = cells_predictor(kernel, BIAS)
+        batch = ask(predictor, predictor.inputs([grey]), np.array([0]))
         baseline = np.full_like(batch.inputs[0], 110.0)
         maps.append(integrate_straight(batch, 0, baseline, rule="gauss-legendre", points=8).attribution)
     np.testing.assert_allclose(maps[0], maps[1], atol=1e-7)
@@ -117,22 +117,28 @@ def test_logits_are_differentiated_not_probabilities(cells: Predictor) -> None:
 @pytest.mark.parametrize("name", bundle_names())
 def test_integrated_gradients_of_every_shipped_bundle_are_complete(name: str) -> None:
     predictor = load_predictor(open_bundle(name))
-    intensities = [read_scan_file(SAMPLES / f"icbm_{kind}_z16.png").grey() for kind in ("template", "marked")]
-    for found in explain_arrays(predictor, intensities, [None, None], "integrated-gradients"):
+    images = [read_scan_file(SAMPLES / f"icbm_{kind}_z16.png").grey() for kind in ("template", "marked")]
+    for found in explain_arrays(predictor, images, [None, None], "integrated-gradients"):
         assert found.checks["completeness_error"] < 0.01
         assert found.checks["complete"] is True
         assert 16 <= found.checks["points"] <= 256
 
 
 @pytest.mark.parametrize("method", explainers(), ids=lambda method: method.name)
-def test_every_method_explains_volumes_too(method) -> None:  # type: ignore[no-untyped-def]
+def test_every_method_explains_volumes_too(method: Explainer) -> None:
     if method.name == "regions":
         pytest.skip("regions need a network of slices in standard space")
     predictor = shared("tiny3d", depth=32)
     volume = np.random.default_rng(2).uniform(0, 255, (32, 32, 32)).astype(np.float32)
-    few = {"rise": {"masks": 4}, "score-cam": {"channels": 3}, "smoothgrad": {"copies": 2}, "vargrad": {"copies": 2},
-           "occlusion": {"patch_fraction": 0.5, "overlap": 0}, "integrated-gradients": {"points": 16},
-           "blur-ig": {"points": 4}}  # fmt: skip
+    few = {
+        "rise": {"masks": 4},
+        "score-cam": {"channels": 3},
+        "smoothgrad": {"copies": 2},
+        "vargrad": {"copies": 2},
+        "occlusion": {"patch_fraction": 0.5, "overlap": 0},
+        "integrated-gradients": {"points": 16},
+        "blur-ig": {"points": 4},
+    }
     (found,) = explain_arrays(predictor, [volume], [None], method.name, **few.get(method.name, {}))
     assert found.heatmap.ndim == 3
     assert np.isfinite(found.heatmap).all()

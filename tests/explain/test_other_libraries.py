@@ -40,8 +40,8 @@ def compare(name, ours, theirs):
     apart[name] = float(np.abs(ours - theirs).max() / np.abs(theirs).max())
 
 classes = predictor.network.recipe.classes
-for place in range(4):
-    name = classes[place]
+for index in range(4):
+    name = classes[index]
     # Captum averages over all but the first two axes: channels must be second.
     class Turned(torch.nn.Module):
         def forward(self, x):
@@ -53,22 +53,22 @@ for place in range(4):
         def forward(self, x):
             return upper(self.lower(x).permute(0, 2, 3, 1), training=False)
     both = Both()
-    theirs = LayerGradCam(both, both.lower).attribute(scan, place, relu_attributions=True).detach().numpy()[0, 0]
+    theirs = LayerGradCam(both, both.lower).attribute(scan, index, relu_attributions=True).detach().numpy()[0, 0]
     (ours,) = explain_arrays(predictor, [grey], [name])
     if theirs.max() > 0:
-        compare(f"grad-cam {place}", ours.heatmap, theirs)
+        compare(f"grad-cam {index}", ours.heatmap, theirs)
     for rule, method in (("gauss-legendre", "gausslegendre"), ("riemann", "riemann_right"),
                          ("midpoint", "riemann_middle")):
-        theirs = IntegratedGradients(whole).attribute(scan, torch.zeros_like(scan), place, n_steps=12, method=method)
+        theirs = IntegratedGradients(whole).attribute(scan, torch.zeros_like(scan), index, n_steps=12, method=method)
         (ours,) = explain_arrays(predictor, [grey], [name], "integrated-gradients", rule=rule, points=12)
-        compare(f"integrated-gradients {rule} {place}", ours.heatmap, theirs.detach().numpy()[0, ..., 0])
-    theirs = InputXGradient(whole).attribute(scan, place).detach().numpy()[0, ..., 0]
+        compare(f"integrated-gradients {rule} {index}", ours.heatmap, theirs.detach().numpy()[0, ..., 0])
+    theirs = InputXGradient(whole).attribute(scan, index).detach().numpy()[0, ..., 0]
     (ours,) = explain_arrays(predictor, [grey], [name], "input-x-gradient")
-    compare(f"input-x-gradient {place}", ours.heatmap, theirs)
-    theirs = Occlusion(whole).attribute(scan, (16, 12, 1), strides=(16, 12, 1), target=place)
+    compare(f"input-x-gradient {index}", ours.heatmap, theirs)
+    theirs = Occlusion(whole).attribute(scan, (16, 12, 1), strides=(16, 12, 1), target=index)
     theirs = theirs.detach().numpy()[0, ..., 0]
     (ours,) = explain_arrays(predictor, [grey], [name], "occlusion", patch_fraction=0.25, overlap=0)
-    compare(f"occlusion {place}", ours.heatmap, theirs)
+    compare(f"occlusion {index}", ours.heatmap, theirs)
 print(json.dumps(apart))
 """
 

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,12 @@ import pytest
 from core.errors import BundleError
 from core.networks.architectures.network import build_network
 from core.networks.backend import compile_forward
-from core.networks.bundle import round_weights, write_bundle
-from core.networks.card import Bundle, bundle_names, open_bundle
+from core.networks.bundle import Bundle, bundle_names, open_bundle
 from core.networks.inference.predictor import load_predictor
+from core.networks.weights.bundle_files import round_weights, write_bundle
+from core.results import write
 
-from ..conftest import SAMPLES, tiny_recipe
+from ..conftest import SAMPLES, tiny_card, tiny_metrics, tiny_recipe
 
 
 def test_a_bundle_is_found_by_name_by_folder_and_by_default(models: Path) -> None:
@@ -28,17 +30,18 @@ def test_an_unknown_model_lists_the_known(models: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"name": "../evil"}, "plain small letters"),
-        ({"classes": ["one"]}, "lists 1 classes"),
+        ({"name": "../evil"}, "name: String should match pattern"),
+        ({"by_slice": {**write(replace(tiny_metrics("slice"), classes=("one",)))}}, "lists 1 classes"),
         ({"format": 99}, "format 99"),
         ({"recipe": {"name": "x"}}, "title"),
-        ({"limits": None}, "has no limits"),
+        ({"limits": None}, "limits"),
+        ({"surprise": 1}, "surprise"),
     ],
 )
-def test_a_card_that_contradicts_itself_is_refused(
+def test_a_card_that_contradicts_itself_is_rejected(
     tiny_bundle: Bundle, tmp_path: Path, change: dict[str, object], said: str
 ) -> None:
-    card = {**tiny_bundle.card, **change}
+    card = {**tiny_bundle.card.as_dict(), **change}
     card = {key: value for key, value in card.items() if value is not None}
     (tmp_path / "card.json").write_text(json.dumps(card))
     with pytest.raises(BundleError, match=said):
@@ -61,20 +64,20 @@ def test_weights_are_rounded_only_while_probabilities_stay() -> None:
     scans = np.random.default_rng(0).uniform(0, 255, (8, 48, 40, 1)).astype(np.float32)
     forward = compile_forward(network)
     tensors, done = round_weights(network, forward, scans)
-    assert done["weights_dtype"] == "float16"
-    assert done["probabilities_moved_by"] < 0.005
+    assert done.dtype == "float16"
+    assert done.moved_by < 0.005
     assert {value.dtype.name for value in tensors.values() if value.ndim > 1} == {"float16"}
     assert {value.dtype.name for value in tensors.values() if value.ndim == 1} == {"float32"}
     network.whole.weights[0].assign(np.full(network.whole.weights[0].shape, 1e6))  # beyond float16
     tensors, done = round_weights(network, forward, scans)
-    assert done["weights_dtype"] == "float32"
+    assert done.dtype == "float32"
 
 
 def test_a_folder_that_is_no_bundle_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(BundleError, match="is no bundle"):
-        write_bundle(tmp_path / "mine", {}, {})
+        write_bundle(tmp_path / "mine", {}, tiny_card(tiny_recipe()))
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
@@ -112,3 +115,15 @@ def test_an_unknown_export_format_is_one_sentence(tiny_bundle: Bundle, tmp_path:
 
     with pytest.raises(BundleError, match="known are keras, onnx"):
         export_bundle(tiny_bundle, tmp_path, ["pickle"])
+
+
+def test_a_network_of_one_channel_is_exported_too(tmp_path: Path) -> None:
+    import onnxruntime
+
+    from core.networks.export import save_onnx
+
+    network = build_network(tiny_recipe(backbone="simple2dcnn"))
+    save_onnx(network, tmp_path / "network.onnx")
+    scans = np.random.default_rng(0).uniform(0, 255, (2, *network.input_shape)).astype(np.float32)
+    (logits,) = onnxruntime.InferenceSession(tmp_path / "network.onnx").run(None, {"grey_scan": scans})
+    np.testing.assert_allclose(logits, np.asarray(network.whole(scans, training=False)), atol=1e-4)

@@ -8,7 +8,7 @@ from core.networks.ood import OOD_FILE, OodModel, read_ood_model, signatures, wr
 
 
 def plane() -> OodModel:
-    """Knows the first two of five features: four scans of class 0 at the left, four of class 1 at the right."""
+    """The plane of the first two of five features: four scans of class 0 on the left, four of class 1 on the right."""
     known = np.array([[side * 10, step] for side in (-1, 1) for step in range(4)], np.float32)
     axes = np.eye(2, 5, dtype=np.float32)
     return OodModel(np.zeros(5, np.float32), axes, known, np.repeat([0, 1], 4))
@@ -21,7 +21,7 @@ def test_the_score_is_the_distance_from_the_plane() -> None:
     np.testing.assert_allclose(along, [[3, 2]])
 
 
-def test_a_scan_is_refused_beyond_the_limit_and_its_neighbours_are_named() -> None:
+def test_a_scan_is_rejected_beyond_the_limit_and_its_neighbours_are_counted() -> None:
     far = np.array([[[[81.0, 1.0, 0, 9.0, 16.0]]]], np.float32)
     ood = plane().ood(far, ("ill", "well"), 4.9)
     assert ood.rejected
@@ -30,7 +30,7 @@ def test_a_scan_is_refused_beyond_the_limit_and_its_neighbours_are_named() -> No
     assert not plane().ood(far, ("ill", "well"), 5.1).rejected
 
 
-def test_a_scan_whose_features_are_no_numbers_is_refused() -> None:
+def test_a_scan_whose_features_are_not_numbers_is_rejected() -> None:
     assert plane().ood(np.full((1, 1, 1, 5), np.nan, np.float32), ("ill", "well"), 5.0).rejected
 
 
@@ -41,7 +41,7 @@ def test_a_head_in_slices_is_judged_by_its_middle_slice() -> None:
 
 
 @pytest.mark.parametrize("size", [(3, 4), (4, 4), (7, 7), (13, 5), (4, 6, 9)])
-def test_signatures_average_into_at_most_four_cells_and_keep_the_place(size: tuple[int, ...]) -> None:
+def test_signatures_average_into_at_most_four_cells_and_keep_positions(size: tuple[int, ...]) -> None:
     maps = np.full((2, *size, 3), 4.0, np.float32)
     maps[1] = -9
     found = signatures(maps)
@@ -53,11 +53,11 @@ def test_signatures_average_into_at_most_four_cells_and_keep_the_place(size: tup
     assert not np.allclose(signatures(one_sided), signatures(one_sided[:, ::-1]))
 
 
-def test_it_comes_back_from_disk_and_a_damaged_one_is_one_sentence(tmp_path: Path) -> None:
+def test_it_survives_the_disk_and_a_damaged_one_gives_one_sentence(tmp_path: Path) -> None:
     write_ood_model(tmp_path, plane())
     back = read_ood_model(tmp_path)
     np.testing.assert_array_equal(back.known, plane().known)
     np.testing.assert_array_equal(back.labels, plane().labels)
     (tmp_path / OOD_FILE).write_bytes(b"nothing")
-    with pytest.raises(BundleError, match="cannot tell foreign scans"):
+    with pytest.raises(BundleError, match="cannot detect out-of-distribution scans"):
         read_ood_model(tmp_path)

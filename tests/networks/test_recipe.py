@@ -53,7 +53,7 @@ def test_a_missing_key_is_named() -> None:
         recipe_from(values)
 
 
-def test_what_is_no_toml_is_one_sentence(tmp_path: Path) -> None:
+def test_a_file_that_is_not_toml_gives_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text("name = [")
     with pytest.raises(RecipeError, match=r"r\.toml is not TOML"):
         read_recipe(tmp_path / "r.toml")
@@ -79,7 +79,7 @@ def test_a_setting_may_be_a_whole_table_and_phases_are_counted_from_one() -> Non
             with_settings(recipe, [setting])
 
 
-def test_what_does_not_go_together_is_refused() -> None:
+def test_contradicting_settings_are_rejected() -> None:
     values = recipe_values(tiny_recipe())
     head = {"trains": "head", "learning_rate": 1e-3, "epochs": 1, "patience": 1}
     smote = {**head, "oversampling": {"method": "smote"}}

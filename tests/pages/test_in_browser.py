@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 
-from core.networks.card import bundle_names
+from core.networks.bundle import bundle_names
 from core.scans import read_scan_file
 
 from ..conftest import CLASSES, SAMPLES
@@ -96,7 +96,7 @@ def test_a_hostile_name_is_shown_harmless(page: Page) -> None:
 
 
 def test_confusion_is_counted_or_in_per_cent_and_the_card_can_be_downloaded(page: Page, address: str) -> None:
-    page.goto(f"{address}/models")
+    page.goto(f"{address}/model_cards")
     labels = page.locator(".js-plotly-plot").first.locator(".heatmap-label")
     expect(labels).to_have_count(len(CLASSES) ** 2, timeout=LONG)
     counts = labels.all_text_contents()
@@ -113,7 +113,7 @@ def test_confusion_is_counted_or_in_per_cent_and_the_card_can_be_downloaded(page
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
 def test_nothing_runs_out_of_the_page_at_any_width(browser: Browser, address: str, width: int, scheme: str) -> None:
     page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
-    for path in ("", "/explain", "/data", "/train", "/models"):
+    for path in ("", "/explain", "/data", "/train", "/model_cards"):
         page.goto(address + path)
         expect(page.get_by_role("heading").first).to_be_visible(timeout=LONG)
         settled(page)

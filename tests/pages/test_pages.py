@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.networks.card import bundle_names
+from core.networks.bundle import bundle_names
 
 from ..conftest import CLASSES, ROOT, SAMPLES
 from ..scans import pictures, volumes
@@ -88,7 +88,7 @@ def test_the_heatmap_follows_the_class() -> None:
 
 def test_a_sample_scan_is_read_without_any_file() -> None:
     app = opened()
-    labelled(app.selectbox, "Synthetic scans").set_value("ICBM average brain, 8 mm above the commissures")
+    labelled(app.selectbox, "Synthetic scans").set_value("ICBM average brain, 8 mm above the AC–PC line")
     ran(app)
     assert re.match(r"ICBM average brain.*: ", headings(app)[0])
     assert says(app, "Grad-CAM for|No positive evidence|Explanation unreliable")
@@ -129,7 +129,7 @@ def test_a_stack_asks_for_its_page() -> None:
 def test_a_volume_is_registered_read_slice_by_slice_and_shown_in_three_planes() -> None:
     app = uploaded(("icbm_volume.nii.gz", (SAMPLES / "icbm_volume.nii.gz").read_bytes()))
     assert ANSWER.match(headings(app)[0])
-    assert says(app, r"Registered to the ICBM template \(good.*32 slices read")
+    assert says(app, "Aligned to the standard brain: good.*32 axial slices")
     for plane in ("Sagittal", "Coronal", "Axial"):
         assert says(app, f"^{plane}$")
     assert says(app, "Grad-CAM for|No positive evidence|Explanation unreliable")
@@ -177,17 +177,17 @@ def test_methods_stand_side_by_side_and_a_failing_one_is_called_unreliable(expla
     methods = labelled(app.multiselect, "Methods")
     methods.set_value([*methods.value, "guided-backprop"])
     ran(app)
-    assert says(app, "draws nearly the same map when the weights are random")
+    assert says(app, "gives nearly the same map with random weights")
     assert [one for one in app.toggle if one.label == "Show the map anyway"]
 
 
 def test_the_path_the_noise_and_the_sanity_check_can_be_tried(explaining: AppTest) -> None:
     app = explaining
     assert says(app, r"gradients were taken along it; .* with an error of")
-    assert says(app, "Grad-CAM: (More alike|The map holds|Not stable)")
+    assert says(app, "Grad-CAM: (Stable|The map is stable|Not stable)")
     assert [tab.label for tab in app.tabs][-4:] == ["The path", "Noise", "Sanity check", "Values"]
     before = len(plots(app))
-    labelled(app.button, "Make the network forget").click()
+    labelled(app.button, "Randomise the network").click()
     ran(app)
     assert "structural similarity" in json.dumps(plots(app))
     labelled(app.button, "Delete and insert").click()
@@ -199,9 +199,9 @@ def test_the_path_the_noise_and_the_sanity_check_can_be_tried(explaining: AppTes
 def test_the_models_page_puts_the_ways_of_counting_side_by_side() -> None:
     app = opened("pages/model_cards.py")
     for said in ("What it cannot do", "Unseen people, each counted once", "Unseen people, every slice counted",
-                 "Age alone, without any picture, has an area of", "CLAIM 2024"):  # fmt: skip
+                 "Age alone, without any picture, has an AUC of", "CLAIM 2024"):  # fmt: skip
         assert says(app, said), said
-    assert "Foreign pictures refused" in [one.label for one in app.metric]
+    assert "Images of other kinds rejected" in [one.label for one in app.metric]
     assert [one.label for one in app.expander] == ["The whole model card"]
     assert len(plots(app)) > 1
 
@@ -215,9 +215,9 @@ def test_the_leak_is_laid_bare_on_a_folder(slice_cohort: Any) -> None:
         ran(app)
         if folder.startswith("/nowhere"):
             assert "/nowhere/at/all" in app.error[0].value
-    assert re.match(r"^(9\d|100)\.\d% is [0-5]?\d\.\d% on people never seen", headings(app)[0])
+    assert re.match(r"^(9\d|100)\.\d % on shuffled slices, [0-5]?\d\.\d % on new people", headings(app)[0])
     (bars,) = plots(app)
     titles = bars["data"][0]["y"]
     assert {"Slices split at random", "People split"} < set(titles)
-    assert len([title for title in titles if title.startswith("Classes drawn by lot,")]) == 2
+    assert len([title for title in titles if title.startswith("Random labels (control),")]) == 2
     assert says(app, "240 slices of 20 people; 10 folds")

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from core.networks.card import bundle_names, models_folder, open_bundle
+from core.networks.bundle import bundle_names, models_folder, open_bundle
 from core.networks.recipe import read_recipe, recipe_values, with_settings
 from core.runs.folder import read_logs, write_recipe
-from core.runs.jobs import ask_to_stop, read_status
+from core.runs.jobs import ask_to_stop
+from core.runs.status import read_status
 
 from ..conftest import SAMPLES
 from .server import CHROMIUM, QUIET, Server, settled
@@ -78,12 +79,12 @@ def audit_and_split(page: Page, server: Server, folder: Path) -> None:
     expect(page.get_by_test_id("stMetricValue").filter(has_text="240")).to_be_visible()
     expect(page.get_by_test_id("stMetricValue").filter(has_text="20").first).to_be_visible()
     page.get_by_text("By slice, at random").click()
-    expect(page.get_by_text("Figures from this split measure recognition of people")).to_be_visible()
-    page.get_by_text("By person: nobody is in two parts").click()
-    expect(page.get_by_text("Figures from this split measure recognition of people")).to_have_count(0)
+    expect(page.get_by_text("Metrics from this split measure recognition of people")).to_be_visible()
+    page.get_by_text("Each person in one part only").click()
+    expect(page.get_by_text("Metrics from this split measure recognition of people")).to_have_count(0)
     fill(page, "Name of the split", "synthetic")
-    page.get_by_role("button", name="Write the split").click()
-    expect(page.get_by_text("Written: synthetic.csv")).to_be_visible()
+    page.get_by_role("button", name="Save split").click()
+    expect(page.get_by_text("Saved: synthetic.csv")).to_be_visible()
 
 
 def draw_the_map(page: Page) -> None:
@@ -147,7 +148,7 @@ def test_a_cohort_becomes_a_model_though_the_server_dies_midway(
     fill(page, "Name of the model", "by_hand_model")
     page.get_by_role("button", name="Promote to a model").click()
     expect(page.get_by_text("by_hand_model is a model now")).to_be_visible()
-    assert open_bundle(tmp_path / "models" / "by_hand_model").card["name"] == "by_hand_model"
+    assert open_bundle(tmp_path / "models" / "by_hand_model").card.name == "by_hand_model"
     page.goto(server.address)
     choose(page, "Network", re.compile("S4: ResNet18"))
     page.locator("input[type=file]").first.set_input_files(SAMPLES / "icbm_marked_z16.png")

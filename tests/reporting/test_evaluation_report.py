@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 
 from core.cohorts.tasks import ALZHEIMER
-from core.evaluation.predictions import predictions_of_run
+from core.evaluation.predictions import Predictions, predictions_of_run
 from core.reporting.evaluation_report import worst_errors, write_report
-from core.runs.folder import write_recipe
+from core.runs.folder import mark_finished
 
-from ..conftest import tiny_recipe
+from ..conftest import tiny_recipe, write_finished_run
 
 
 def write_run(folder: Path, *, known: bool = True, overlap: bool = False) -> Path:
@@ -22,13 +22,12 @@ def write_run(folder: Path, *, known: bool = True, overlap: bool = False) -> Pat
                           "part": np.repeat(np.where(np.arange(people) % 3, "test", "val"), 3)})  # fmt: skip
     for index, name in enumerate(ALZHEIMER.classes):
         table[f"logit {name}"] = np.repeat((stage == index) + rng.normal(size=people), 3)
-    folder.mkdir()
-    table.to_csv(folder / "predictions.csv", index=False)
-    write_recipe(folder / "recipe.toml", tiny_recipe(title="A <tiny> network"))
+    write_finished_run(folder, table, tiny_recipe(title="A <tiny> network"))
     split = table[["path", "label", "subject"]].assign(slice="", by="slice", seed=1,
                                                        part=np.tile(["train", "val", "test"], people))  # fmt: skip
     if overlap:
         split.to_csv(folder / "split.csv", index=False)
+        mark_finished(folder)
     return folder
 
 
@@ -36,15 +35,15 @@ def test_the_report_is_one_file_with_everything_in_it(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", overlap=True)
     people = pd.DataFrame({"person": [f"P{person}<i>" for person in range(60)], "age": np.linspace(45, 95, 60)})
     people.to_csv(tmp_path / "people.csv", index=False)
-    from core.evaluation.confounder_analysis import known_subjects
+    from core.evaluation.confounders import known_subjects
 
     known = known_subjects(tmp_path / "people.csv", aged_from=60, unknown_age=None)
     values = write_report(predictions_of_run(run), tmp_path / "report.html", known)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    for heading in ("Figures", "Confusion", "Curves, by subject", "Calibration", "Prediction sets", "Worst errors",
+    for heading in ("Metrics", "Confusion", "Curves, by subject", "Calibration", "Prediction sets", "Worst errors",
                     "What age, sex and site achieve alone", "Parts and heights"):  # fmt: skip
         assert f"<h2>{heading}</h2>" in page
-    assert f"{values['by_subject']['accuracy']:.3f} (" in page
+    assert f"{values.by_subject['accuracy'].value:.3f} (" in page
     assert "people have slices in more than one part" in page  # the audit's warning
     assert "A &lt;tiny&gt; network" in page
     assert "<tiny>" not in page
@@ -56,7 +55,7 @@ def test_the_report_is_one_file_with_everything_in_it(tmp_path: Path) -> None:
 def test_where_people_are_unknown_slices_are_counted_and_it_is_said(tmp_path: Path) -> None:
     values = write_report(predictions_of_run(write_run(tmp_path / "run", known=False)), tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert values["by_subject"] is None
+    assert values.by_subject is None
     assert "People are not known: the intervals take every slice for a person" in page
     assert "<h2>Curves, by slice</h2>" in page
     assert "<h2>Calibration</h2>" not in page
@@ -68,9 +67,6 @@ def test_the_worst_errors_are_the_furthest_and_the_surest_first() -> None:
                           "label": [ALZHEIMER.classes[index] for index in truth]})  # fmt: skip
     for index, name in enumerate(ALZHEIMER.classes):
         table[f"logit {name}"] = [row[index] for row in probabilities]
-    shown = worst_errors(table, tiny_recipe())
-    assert [shown.index(f"<td>{name}</td>") for name in "BAC"] == sorted(
-        shown.index(f"<td>{name}</td>") for name in "BAC"
-    )
-    assert "<td>D</td>" not in shown
-    assert "3 of 3 wrong ones" in shown
+    found = worst_errors(Predictions("tiny", "A tiny network", tiny_recipe(), "test", [table.assign(part="test")]))
+    assert [row[0] for row in found.shown] == ["B", "A", "C"]
+    assert found.wrong == 3

@@ -12,10 +12,12 @@ import pandas as pd
 import pytest
 
 from core.errors import TrainingError
-from core.networks.card import open_bundle
+from core.networks.bundle import open_bundle
 from core.networks.recipe import Augmentation, Phase, Recipe, recipe_values
 from core.runs import jobs
-from core.runs.folder import card_of_run, read_logs, write_recipe
+from core.runs import status as run_status
+from core.runs.folder import card_of_run, is_finished, read_logs, write_recipe
+from core.runs.status import Status, list_runs, read_status
 
 from ..conftest import ROOT, tiny_recipe
 
@@ -33,7 +35,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Processes]:
         return started[-1]
 
     monkeypatch.setattr(jobs, "subprocess", SimpleNamespace(Popen=start, DEVNULL=subprocess.DEVNULL))
-    monkeypatch.setattr(jobs, "STALE", WAIT)
+    monkeypatch.setattr(run_status, "STALE", WAIT)
     yield started
     for process in started:
         process.kill()
@@ -63,11 +65,11 @@ def begin(folder: Path, split: Path, recipe: Recipe) -> None:
     jobs.start(folder, ["train", str(path), "--split", str(split), "--out", str(folder)])
 
 
-def wait_for(folder: Path, state: str, *, title: str = "", epochs: int = 0) -> jobs.Status:
+def wait_for(folder: Path, state: str, *, title: str = "", epochs: int = 0) -> Status:
     """Look until a run has this state, a title that begins so, and so many epochs in its log."""
     until = time.monotonic() + WAIT
     while time.monotonic() < until:
-        status = jobs.read_status(folder)
+        status = read_status(folder)
         assert status is not None
         if status.state == state and status.title.startswith(title) and len(read_logs(folder)) >= epochs:
             return status
@@ -96,6 +98,8 @@ def test_a_run_is_a_process_that_is_stopped_resumed_and_promoted(split: Path, tm
     wait_for(run, "finished")
     assert len(read_logs(run)) == done + 1
     assert "going on after epoch" in jobs.log_of(run)
+    assert is_finished(run)
+    assert is_finished(run)
     card = card_of_run(run)
     assert card is not None
     models = tmp_path / "models"
@@ -106,7 +110,7 @@ def test_a_run_is_a_process_that_is_stopped_resumed_and_promoted(split: Path, tm
             jobs.promote(run / "bundle", models, name)
     with pytest.raises(TrainingError, match="no bundle yet"):
         jobs.promote(tmp_path, models, "other")
-    assert jobs.list_runs(run.parent).keys() == {"first"}
+    assert list_runs(run.parent).keys() == {"first"}
 
 
 def test_a_killed_run_reads_interrupted_and_a_second_one_waits_its_turn(
@@ -120,8 +124,8 @@ def test_a_killed_run_reads_interrupted_and_a_second_one_waits_its_turn(
     assert queued.live
     processes[0].kill()
     wait_for(second, "finished")
-    monkeypatch.setattr(jobs, "STALE", 0.0)
-    status = jobs.read_status(first)
+    monkeypatch.setattr(run_status, "STALE", 0.0)
+    status = read_status(first)
     assert status is not None
     assert status.state == "interrupted"
 
@@ -136,16 +140,15 @@ def test_a_run_that_cannot_begin_says_why(split: Path, tmp_path: Path) -> None:
 
 def test_reading_a_runs_state_imports_no_network_library() -> None:
     code = (
-        "import sys; import core.runs.jobs, core.runs.folder, core.runs.backends, core.reporting.tables; "
-        "import core.reporting.text; "
+        "import sys, core.runs.jobs, core.runs.folder, core.runs.backends, core.runs.status, core.runs.workspace; "
         "assert not {'keras', 'tensorflow', 'torch', 'jax'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 def test_a_damaged_status_is_no_status(tmp_path: Path) -> None:
-    assert jobs.read_status(tmp_path) is None
+    assert read_status(tmp_path) is None
     (tmp_path / "status.json").write_text('{"state": "runn')
-    assert jobs.read_status(tmp_path) is None
+    assert read_status(tmp_path) is None
     with pytest.raises(TrainingError, match="nobody knows how it was started"):
         jobs.resume(tmp_path)

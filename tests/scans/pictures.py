@@ -1,4 +1,4 @@
-"""The picture files of the tests, made here: every depth and colour with its known answer, and every broken one."""
+"""The picture files of the tests, made here: every depth and colour with its expected values, and every broken one."""
 
 import functools
 import io
@@ -38,12 +38,12 @@ def packed_zeros(count: int) -> bytes:
     return b"".join([*parts, packer.flush()])
 
 
-def png(width: int, height: int, depth: int, colour: int, rows: bytes, *between: bytes) -> bytes:
+def png(width: int, height: int, *between: bytes, depth: int, colour: int, rows: bytes) -> bytes:
     """Make a PNG by hand, for what encoders do not write."""
-    return packed_png(width, height, depth, colour, zlib.compress(rows), *between)
+    return packed_png(width, height, *between, depth=depth, colour=colour, packed=zlib.compress(rows))
 
 
-def packed_png(width: int, height: int, depth: int, colour: int, packed: bytes, *between: bytes) -> bytes:
+def packed_png(width: int, height: int, *between: bytes, depth: int, colour: int, packed: bytes) -> bytes:
     """Make a PNG by hand of rows that are compressed already."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     body = png_chunk(b"IDAT", packed)
@@ -54,7 +54,8 @@ def deep_png(pixels: np.ndarray, colour: int) -> bytes:
     """Make a 16-bit PNG of H × W × bands."""
     height, width = pixels.shape[:2]
     lines = pixels.astype(">u2").reshape(height, -1)
-    return png(width, height, 16, colour, b"".join(b"\0" + line.tobytes() for line in lines))
+    rows = b"".join(b"\0" + line.tobytes() for line in lines)
+    return png(width, height, depth=16, colour=colour, rows=rows)
 
 
 def looping_tiff() -> bytes:
@@ -70,9 +71,10 @@ def looping_tiff() -> bytes:
 
 def group_4_bomb() -> bytes:
     """Make a tiny TIFF that claims 60,000 × 60,000 black and white pixels in CCITT group 4."""
-    tags = [(256, 4, 60_000), (257, 4, 60_000), (258, 3, 1), (259, 3, 4), (262, 3, 0), (273, 4, 200), (277, 3, 1),
-            (278, 4, 60_000), (279, 4, 16)]  # fmt: skip
-    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", t, k, 1, v) for t, k, v in tags)
+    size = [(256, 4, 60_000), (257, 4, 60_000), (278, 4, 60_000)]
+    tags = [*size, (258, 3, 1), (259, 3, 4), (262, 3, 0), (273, 4, 200), (277, 3, 1), (279, 4, 16)]
+    entries = [struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in sorted(tags)]
+    directory = struct.pack("<H", len(entries)) + b"".join(entries)
     return (b"II*\0" + struct.pack("<I", 8) + directory + b"\0\0\0\0").ljust(200, b"\0") + b"\xff" * 16
 
 
@@ -99,7 +101,7 @@ FOUR = (np.add.outer(np.arange(24), np.arange(20)) % 16).astype(np.uint8)
 
 def _four_bit_png() -> bytes:
     packed = FOUR[:, ::2] << 4 | FOUR[:, 1::2]
-    return png(20, 24, 4, 0, b"".join(b"\0" + line.tobytes() for line in packed))
+    return png(20, 24, depth=4, colour=0, rows=b"".join(b"\0" + line.tobytes() for line in packed))
 
 
 def _palette() -> Image.Image:
@@ -159,7 +161,7 @@ _JPEG = encoded(Image.fromarray(np.tile(RAMP, (4, 4))), "JPEG")
 
 @functools.cache
 def broken() -> dict[str, bytes]:
-    """Return every file that must be refused, by name."""
+    """Return every file that must be rejected, by name."""
     bomb = png_chunk(b"zTXt", b"Comment\0\0" + packed_zeros(200_000_000))
     not_a_number = RAMP.astype(np.float32)
     not_a_number[3, 3] = np.nan
@@ -173,11 +175,13 @@ def broken() -> dict[str, bytes]:
         "png with a flipped byte": flipped(_PNG),
         "html": b"<!DOCTYPE html><html><body>404</body></html>",
         "postscript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n",
-        "png 10000 x 10000 zeros": packed_png(10_000, 10_000, 8, 0, packed_zeros(10_000 * (1 + 10_000))),
-        "png 30000 x 30000": packed_png(30_000, 30_000, 1, 0, packed_zeros(30_000 * (1 + 3_750))),
-        "png header of 40000 x 40000": png(40_000, 40_000, 8, 0, b""),
+        "png 10000 x 10000 zeros": packed_png(
+            10_000, 10_000, depth=8, colour=0, packed=packed_zeros(10_000 * (1 + 10_000))
+        ),
+        "png 30000 x 30000": packed_png(30_000, 30_000, depth=1, colour=0, packed=packed_zeros(30_000 * (1 + 3_750))),
+        "png header of 40000 x 40000": png(40_000, 40_000, depth=8, colour=0, rows=b""),
         "tiff group 4 bomb": group_4_bomb(),
-        "png text bomb": png(20, 24, 8, 0, row * 24, bomb),
+        "png text bomb": png(20, 24, bomb, depth=8, colour=0, rows=row * 24),
         "tiff directory that loops": looping_tiff(),
         "tiff float with NaN": tiff(not_a_number),
         "tiff complex": tiff(RAMP.astype(np.complex64)),

@@ -12,7 +12,7 @@ from . import pictures, volumes
 
 
 @pytest.mark.parametrize("name", pictures.SYNTHETIC)
-def test_every_depth_and_colour_has_its_known_pixels(name: str) -> None:
+def test_every_depth_and_colour_has_the_expected_pixels(name: str) -> None:
     data, expected = pictures.SYNTHETIC[name]
     scan = read_scan({"file": data}, page=2 if "pages" in name else None)
     assert scan.voxels.dtype == np.float32
@@ -20,7 +20,7 @@ def test_every_depth_and_colour_has_its_known_pixels(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", pictures.broken())
-def test_a_broken_file_is_refused_in_one_plain_line(name: str) -> None:
+def test_a_broken_file_is_rejected_in_one_plain_line(name: str) -> None:
     data = pictures.broken()[name]
     with pytest.raises(ScanError) as rejected:
         read_scan({"file.jpg": data})
@@ -30,9 +30,14 @@ def test_a_broken_file_is_refused_in_one_plain_line(name: str) -> None:
     assert len(sentence) < 200
 
 
-def test_a_stranger_is_told_what_came_and_what_is_accepted() -> None:
-    with pytest.raises(ScanError, match=r"an HTML page; accepted are DICOM, PNG, JPEG, TIFF, BMP, NIfTI, Analyze"):
+def test_another_kind_of_file_is_named_with_what_is_accepted() -> None:
+    accepted = "DICOM, PNG, JPEG, TIFF, BMP, NIfTI, Analyze, also gzipped or zipped"
+    with pytest.raises(ScanError, match=rf"page.jpg: this is an HTML page; accepted formats are {accepted}\."):
         read_scan({"page.jpg": b"<html></html>"})
+    with pytest.raises(ScanError, match=rf"the 2 files: none of them is a scan; accepted formats are {accepted}\."):
+        read_scan({"page.jpg": b"<html></html>", "notes.txt": b"hello"})
+    with pytest.raises(ScanError, match=r"scan.png: this file is empty\."):
+        read_scan({"scan.png": b""})
 
 
 def test_content_decides_the_format_not_the_name() -> None:
@@ -58,7 +63,7 @@ def test_several_pages_ask_which_one() -> None:
         (pictures.SYNTHETIC["png grey 16 holding 12 bits"][0], "fit 12 bits"),
     ],
 )
-def test_the_doubtful_is_read_with_a_warning(data: bytes, said: str) -> None:
+def test_an_unusual_picture_is_read_with_a_warning(data: bytes, said: str) -> None:
     assert any(said in warning for warning in read_scan({"file": data}).warnings)
 
 

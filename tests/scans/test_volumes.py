@@ -50,14 +50,14 @@ def nifti_pair() -> dict[str, bytes]:
     return {"a.hdr": files["header"].fileobj.getvalue(), "a.img": files["image"].fileobj.getvalue()}
 
 
-@pytest.mark.parametrize("way", SAME_HEAD)
-def test_the_same_head_has_the_same_voxels_whichever_way_it_comes(scheme: str) -> None:
-    scan = read_scan(SAME_HEAD[scheme]())
+@pytest.mark.parametrize("form", SAME_HEAD)
+def test_the_same_head_has_the_same_voxels_whatever_its_file_format(form: str) -> None:
+    scan = read_scan(SAME_HEAD[form]())
     assert scan.voxels.dtype == np.float32
     np.testing.assert_array_equal(scan.voxels, BLOCK)
     assert scan.orientation == "RAS"
     np.testing.assert_allclose(scan.spacing_mm, volumes.SPACING, rtol=1e-6)
-    if "Analyze" not in scheme:  # which does not say where the head lies
+    if "Analyze" not in form:  # which does not say where the head lies
         np.testing.assert_allclose(scan.affine, AFFINE, atol=1e-5)
 
 
@@ -71,7 +71,7 @@ def test_left_stays_left_in_every_orientation_code(axes: str) -> None:
 
 
 @pytest.mark.parametrize("orient", range(6))
-def test_analyze_axes_are_those_of_its_orientation_byte_and_the_side_is_doubted(orient: int) -> None:
+def test_analyze_axes_are_those_of_its_orientation_byte_with_a_warning_about_the_side(orient: int) -> None:
     scan = read_scan(volumes.analyze(orient=orient))
     np.testing.assert_array_equal(scan.voxels, BLOCK)
     assert any("which side is left" in warning for warning in scan.warnings)
@@ -85,16 +85,16 @@ def test_a_dicom_image_has_its_known_values(name: str) -> None:
     assert scan.warnings == ()
 
 
-@pytest.mark.parametrize("name", volumes.doubtful_dicom())
-def test_a_doubtful_dicom_image_is_read_with_a_warning(name: str) -> None:
-    data, said = volumes.doubtful_dicom()[name]
+@pytest.mark.parametrize("name", volumes.unusual_dicom())
+def test_an_unusual_dicom_image_is_read_with_a_warning(name: str) -> None:
+    data, said = volumes.unusual_dicom()[name]
     scan = read_scan({"a.dcm": data})
     np.testing.assert_array_equal(scan.voxels, PICTURE)
     assert any(said in warning for warning in scan.warnings)
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_volume_is_refused_in_one_plain_line(name: str) -> None:
+def test_a_broken_volume_is_rejected_in_one_plain_line(name: str) -> None:
     with pytest.raises(ScanError) as rejected:
         read_scan(BROKEN[name])
     sentence = str(rejected.value)
@@ -108,7 +108,7 @@ def test_a_codec_that_fails_is_named() -> None:
         read_scan(BROKEN["DICOM garbage in JPEG-LS Lossless Image Compression"])
 
 
-def test_refusals_take_little_memory(tmp_path: Path) -> None:
+def test_rejecting_files_takes_little_memory(tmp_path: Path) -> None:
     for number, files in enumerate(BROKEN.values()):
         folder = tmp_path / f"{number:03d}"
         folder.mkdir()
@@ -133,9 +133,9 @@ def test_refusals_take_little_memory(tmp_path: Path) -> None:
     assert int(done.stdout) < 600, f"{done.stdout} MB"
 
 
-@pytest.mark.parametrize("way", ["DICOM series", "multi-frame DICOM", "shuffled zip"])
-def test_nothing_of_the_patient_is_in_a_scan(scheme: str) -> None:
-    text = repr(read_scan(SAME_HEAD[scheme]()))
+@pytest.mark.parametrize("form", ["DICOM series", "multi-frame DICOM", "shuffled zip"])
+def test_nothing_of_the_patient_is_in_a_scan(form: str) -> None:
+    text = repr(read_scan(SAME_HEAD[form]()))
     assert not any(secret in text for secret in volumes.SECRETS)
 
 
@@ -143,9 +143,9 @@ def test_two_series_are_listed_and_one_is_chosen() -> None:
     first = volumes.series()
     second = volumes.series(BLOCK[:, :, :12] * 2, SeriesInstanceUID="1.2.3.5")
     files = volumes.files([*first, *second])
-    with pytest.raises(ChoiceNeeded, match="2 series") as asked:
+    with pytest.raises(ChoiceNeeded, match="2 series") as question:
         read_scan(files)
-    assert asked.value.choices == ("28 axial images of 24 × 20, MR", "12 axial images of 24 × 20, MR")
+    assert question.value.choices == ("28 axial images of 24 × 20, MR", "12 axial images of 24 × 20, MR")
     np.testing.assert_array_equal(read_scan(files, page=2).voxels, BLOCK[:, :, :12] * 2)
     with pytest.raises(ScanError, match="no series 3"):
         read_scan(files, page=3)
@@ -153,17 +153,17 @@ def test_two_series_are_listed_and_one_is_chosen() -> None:
 
 def test_two_patients_in_one_archive_are_asked_about_without_their_names() -> None:
     other = volumes.series(PatientName="Roe^Richard", PatientID="X-1")
-    with pytest.raises(ChoiceNeeded, match="2 series of 2 people") as asked:
+    with pytest.raises(ChoiceNeeded, match="2 series of 2 people") as question:
         read_scan({"a.zip": volumes.zipped(volumes.files([*volumes.series(), *other]))})
-    assert "Roe" not in str(asked.value) + "".join(asked.value.choices)
+    assert "Roe" not in str(question.value) + "".join(question.value.choices)
 
 
-def test_a_missing_slice_is_filled_in_and_said() -> None:
+def test_a_missing_slice_is_interpolated_with_a_warning() -> None:
     kept = [one for number, one in enumerate(volumes.series()) if number != 9]
     scan = read_scan(volumes.files(kept))
     assert scan.voxels.shape == BLOCK.shape
     np.testing.assert_allclose(scan.voxels[:, :, 9], (BLOCK[:, :, 8] + BLOCK[:, :, 10]) / 2, atol=0.01)
-    assert any("1 slices are missing" in warning for warning in scan.warnings)
+    assert any("1 slice is missing" in warning for warning in scan.warnings)
 
 
 def test_the_same_object_twice_counts_once() -> None:
@@ -171,18 +171,18 @@ def test_the_same_object_twice_counts_once() -> None:
     files = volumes.files(made) | {"again": volumes.dicom_bytes(made[3])}
     scan = read_scan(files)
     np.testing.assert_array_equal(scan.voxels, BLOCK)
-    assert any("came twice" in warning for warning in scan.warnings)
+    assert any("1 image came twice" in warning for warning in scan.warnings)
 
 
-def test_two_images_in_one_place_are_reported() -> None:
+def test_two_images_at_one_position_are_reported() -> None:
     made = volumes.series()
     extra = volumes.series()[3]
     scan = read_scan(volumes.files(made) | {"more": volumes.dicom_bytes(extra)})
     np.testing.assert_array_equal(scan.voxels, BLOCK)
-    assert any("where another one lies" in warning for warning in scan.warnings)
+    assert any("1 image has the same position as another" in warning for warning in scan.warnings)
 
 
-def test_uneven_slices_become_even_and_that_is_said() -> None:
+def test_uneven_slices_become_even_with_a_warning() -> None:
     made = volumes.series()
     for one in made[15:]:
         one.ImagePositionPatient[2] += 0.4
@@ -190,7 +190,7 @@ def test_uneven_slices_become_even_and_that_is_said() -> None:
     assert any("distance between slices changes" in warning for warning in scan.warnings)
 
 
-def test_one_corrupt_file_of_many_is_named_and_left_out() -> None:
+def test_one_corrupt_file_of_many_is_named_and_skipped() -> None:
     files = volumes.files(volumes.series())
     name = sorted(files)[4]
     files[name] = files[name][:-300]
@@ -199,11 +199,11 @@ def test_one_corrupt_file_of_many_is_named_and_left_out() -> None:
     assert scan.voxels.shape == BLOCK.shape
 
 
-def test_localizers_are_left_out_and_said() -> None:
+def test_localizers_are_skipped_with_a_warning() -> None:
     localizer = volumes.image(PICTURE, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"], SeriesInstanceUID="1.2.3.9")
     scan = read_scan(volumes.files([*volumes.series(), localizer]))
     np.testing.assert_array_equal(scan.voxels, BLOCK)
-    assert any("localizer" in warning for warning in scan.warnings)
+    assert any("1 localizer image was skipped" in warning for warning in scan.warnings)
 
 
 def test_what_systems_leave_behind_is_ignored() -> None:
@@ -229,7 +229,7 @@ def test_a_4d_series_asks_which_volume() -> None:
         ({"sform_code": 0, "qform_code": 0}, "how the head lies"),
     ],
 )
-def test_a_doubtful_nifti_header_is_read_with_a_warning(fields: dict[str, object], said: str) -> None:
+def test_an_unusual_nifti_header_is_read_with_a_warning(fields: dict[str, object], said: str) -> None:
     scan = read_scan({"a.nii": volumes.header_with(**fields)})
     assert any(said in warning for warning in scan.warnings)
 
@@ -239,7 +239,7 @@ def test_a_scaled_nifti_has_its_scaled_values() -> None:
     np.testing.assert_allclose(scan.voxels, BLOCK * 0.5 + 3)
 
 
-def test_some_missing_values_become_zero_and_that_is_said() -> None:
+def test_some_missing_values_become_zero_with_a_warning() -> None:
     holed = BLOCK.astype(np.float32)
     holed[0, 0, 0] = np.nan
     scan = read_scan({"a.nii": volumes.nifti(holed)})
@@ -261,9 +261,16 @@ def test_a_header_on_disk_finds_its_image_and_a_folder_is_one_upload(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "name", ["MR_small.dcm", "MR_small_RLE.dcm", "MR_small_bigendian.dcm", "MR_small_implicit.dcm",
-             "MR_small_jp2klossless.dcm", "MR_small_jpeg_ls_lossless.dcm"]
-)  # fmt: skip
+    "name",
+    [
+        "MR_small.dcm",
+        "MR_small_RLE.dcm",
+        "MR_small_bigendian.dcm",
+        "MR_small_implicit.dcm",
+        "MR_small_jp2klossless.dcm",
+        "MR_small_jpeg_ls_lossless.dcm",
+    ],
+)
 def test_pydicoms_own_mr_image_is_the_same_in_every_transfer_syntax(name: str) -> None:
     expected = pydicom.dcmread(PYDICOM / "MR_small.dcm").pixel_array
     scan = read_scan_file(PYDICOM / name)

@@ -97,7 +97,7 @@ def series(
 
 
 def files(datasets: list[Dataset]) -> dict[str, bytes]:
-    """Name and write a series, in an order that has nothing to do with the slices'."""
+    """Name and write a series, in an order unrelated to that of the slices."""
     order = np.random.default_rng(7).permutation(len(datasets))
     return {f"IM{index:04d}": dicom_bytes(datasets[number]) for index, number in enumerate(order)}
 
@@ -269,7 +269,7 @@ def structure_set() -> bytes:
 
 @functools.cache
 def broken_dicom() -> dict[str, bytes]:
-    """Return every DICOM case that must be refused."""
+    """Return every DICOM case that must be rejected."""
     whole = dicom_bytes(image(PICTURE))
     return {
         "132 bytes": whole[:132],
@@ -297,7 +297,7 @@ def broken_dicom() -> dict[str, bytes]:
 
 
 @functools.cache
-def doubtful_dicom() -> dict[str, tuple[bytes, str]]:
+def unusual_dicom() -> dict[str, tuple[bytes, str]]:
     """Return every DICOM case that is read with a warning, and a part of the warning."""
     return {
         "no preamble": (dicom_bytes(image(PICTURE), preamble=None), "preamble"),
@@ -369,7 +369,7 @@ def crowded_zip() -> bytes:
 
 @functools.cache
 def broken_zip() -> dict[str, bytes]:
-    """Return every archive that must be refused."""
+    """Return every archive that must be rejected."""
     return {
         "leads up": zipped({"../scan.nii": nifti()}),
         "absolute": zipped({"/tmp/scan.nii": nifti()}),  # noqa: S108
@@ -400,7 +400,7 @@ def header_with(**fields: object) -> bytes:
 
 
 def gzip_bomb() -> bytes:
-    """Make gzip data of an honest NIfTI file with a gigabyte of zeros behind it."""
+    """Make gzip data of a valid NIfTI file followed by a gigabyte of zeros."""
     engine = zlib.compressobj(9, zlib.DEFLATED, 31)
     zeros = b"\0" * (16 * 2**20)
     return engine.compress(nifti()) + b"".join(engine.compress(zeros) for _ in range(64)) + engine.flush()
@@ -408,9 +408,9 @@ def gzip_bomb() -> bytes:
 
 @functools.cache
 def broken_nifti() -> dict[str, dict[str, bytes]]:
-    """Return every NIfTI and Analyze case that must be refused, as the files given."""
+    """Return every NIfTI and Analyze case that must be rejected, as the files given."""
     whole, pair = nifti(), analyze()
-    nothing = np.full(SHAPE, np.nan, np.float32)
+    missing = np.full(SHAPE, np.nan, np.float32)
     colour = np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])
     claims = {
         "30000 cubed": {"dim": [3, 30000, 30000, 30000]},
@@ -428,7 +428,7 @@ def broken_nifti() -> dict[str, dict[str, bytes]]:
         "2000 cubed in 100 bytes": {"a.nii.gz": gzip.compress(header_with(dim=[3, 2000, 2000, 2000])[:400])},
         "gzip bomb": {"a.nii.gz": gzip_bomb()},
         **{name: {"a.nii": header_with(**fields)} for name, fields in claims.items()},
-        "all NaN": {"a.nii": nifti(nothing)},
+        "all NaN": {"a.nii": nifti(missing)},
         "complex": {"a.nii": nifti(BLOCK.astype(np.complex64))},
         "RGB": {"a.nii": nibabel.Nifti1Image(colour, AFFINE).to_bytes()},
         "plain file named .gz": {"a.nii.gz": whole},

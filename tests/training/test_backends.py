@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.networks.card import Bundle
+from core.networks.bundle import Bundle
 from core.networks.recipe import Augmentation, Phase
 from core.runs.backends import BACKENDS
 from core.training.train import TrainingConfig, train
@@ -27,7 +27,7 @@ import json, sys
 import numpy as np
 import tests.tiny
 from core.explain import explain
-from core.networks.card import open_bundle
+from core.networks.bundle import open_bundle
 from core.networks.inference.predictor import load_predictor
 from core.scans import read_scan
 predictor = load_predictor(open_bundle(sys.argv[1]))
@@ -44,16 +44,18 @@ from core.networks.recipe import read_recipe
 from core.training.train import TrainingConfig, train
 from pathlib import Path
 trained = train(TrainingConfig(read_recipe(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])))
-print(json.dumps({"devices": trained.facts["shared_among"]}))
+print(json.dumps({"devices": trained.facts["spread_over"]}))
 """
 STOPPED = """
 import core.training.train as training
+from core.training.listeners import Silent
 from dataclasses import replace
-def stop(*given):
-    raise KeyboardInterrupt
+class StopsAfterAnEpoch(Silent):
+    def epoch_ends(self, phase, row):
+        raise KeyboardInterrupt
 through = training.run_phase
-def once(run, *rest):
-    through(replace(run, record=stop), *rest)
+def once(run, *rest, **more):
+    through(replace(run, listener=StopsAfterAnEpoch()), *rest, **more)
 training.run_phase = once
 """
 COMMAND = """
@@ -91,7 +93,7 @@ def scans(cohort: Path) -> list[str]:
 def bundle(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     recipe = tiny_recipe(phases=(Phase("all", 1e-3, 1, 1),))
     request = Request(recipe, cohort / "alzheimer_slices.csv", tmp_path_factory.mktemp("runs") / "run")
-    return train_bundle(request, step=lambda *_: None, say=lambda _: None)
+    return train_bundle(request)
 
 
 @pytest.fixture(scope="module")

@@ -132,12 +132,10 @@ def test_a_classic_classifier_learns_pixels(kind: str, kernel: str, cohort: Path
     if kernel == "rbf" and kind != "svm":
         pytest.skip("only the support vector machine has a kernel")
     recipe = tiny_recipe(phases=(), backbone="pixels", height=32, width=32, classic=Classic(kind, kernel=kernel))  # type: ignore[arg-type]
-    outcome = run_training(
-        Request(recipe, cohort / "alzheimer_slices.csv", tmp_path / "run"), step=lambda *_: None, say=lambda _: None
-    )
+    outcome = run_training(Request(recipe, cohort / "alzheimer_slices.csv", tmp_path / "run"))
     assert outcome.bundle is None
     assert outcome.card is not None
-    assert outcome.card["by_slice"]["accuracy"] == 1.0  # the classes differ in brightness
+    assert outcome.card.by_slice["accuracy"].value == 1.0  # the classes differ in brightness
     assert (tmp_path / "run" / "predictions.csv").exists()
 
 
@@ -156,10 +154,10 @@ def test_a_3d_network_trains_and_leaves_a_bundle(cohort: Path, tmp_path: Path) -
         augmentation=Augmentation(rotation_degrees=5),
     )  # fmt: skip
     request = Request(recipe, cohort / "alzheimer_volumes.csv", tmp_path / "run")
-    bundle = run_training(request, step=lambda *_: None, say=lambda _: None).bundle
+    bundle = run_training(request).bundle
     assert bundle is not None
     assert bundle.recipe.depth == 32
-    assert bundle.card["by_subject"]["n"] == 4
+    assert bundle.card.by_subject.n == 4
 
 
 def test_many_scans_are_kept_in_a_file_and_mapped(

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,11 @@ from core.cohorts import audit_folder, split_by_slice, split_by_subject
 from core.errors import RecipeError, TrainingError
 from core.evaluation.evaluation import evaluate_bundle
 from core.networks.architectures.augmentation import RandomView
-from core.networks.card import Bundle, open_bundle
+from core.networks.bundle import Bundle, open_bundle
 from core.networks.recipe import Augmentation, Imbalance, Phase, Recipe, recipe_from, recipe_values, with_settings
 from core.networks.weights.tensors import load_tensors, tensors_of
+from core.results import write
+from core.training.listeners import Silent
 from core.training.phases import COLUMNS, mean_loss
 from core.training.train import TrainingConfig, train
 from core.workflows.train import Request, train_bundle
@@ -22,8 +25,22 @@ class Killed(BaseException):
     """Stands for a kill at some batch."""
 
 
-def silent(*_: object) -> None:
-    """Take steps and sentences without a word."""
+class Listening(Silent):
+    """Keeps what it is told; a kill at some batch of some epoch, if asked for."""
+
+    def __init__(self, *, kill_at: tuple[str, int] | None = None) -> None:
+        self.said: list[str] = []
+        self._title, self._kill_at = "", kill_at
+
+    def say(self, sentence: str) -> None:
+        self.said.append(sentence)
+
+    def epoch_begins(self, title: str, batches: int) -> None:
+        self._title = title
+
+    def batch_ends(self, batch: int, metrics: Mapping[str, float]) -> None:
+        if (self._title, batch) == self._kill_at:
+            raise Killed
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +59,7 @@ def recipe() -> Recipe:
 @pytest.fixture(scope="module")
 def run(recipe: Recipe, splits: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, Path]:
     out = tmp_path_factory.mktemp("runs") / "person"
-    return train_bundle(Request(recipe, splits["person"], out), step=silent, say=silent), out
+    return train_bundle(Request(recipe, splits["person"], out)), out
 
 
 def test_each_phase_leaves_a_log_with_the_same_columns_and_a_checkpoint(
@@ -71,16 +88,17 @@ def test_a_phase_may_have_an_augmentation_of_its_own(
     phases = (Phase("all", 1e-3, 1, 1), Phase("all", 1e-3, 1, 1, augmentation=Augmentation()))
     recipe = tiny_recipe(augmentation=Augmentation(flip_horizontal=True), phases=phases)
     assert recipe_from(recipe_values(recipe)) == recipe
-    titles: list[str] = []
 
-    def say(sentence: str) -> None:
-        titles.append(sentence)
-        seen.append([])
+    class PerSentence(Listening):
+        def say(self, sentence: str) -> None:
+            super().say(sentence)
+            seen.append([])
 
-    train(TrainingConfig(recipe, splits["person"], tmp_path / "run"), say=say)
-    per_phase = [set(changes) for title, changes in zip(titles, seen, strict=True) if title.startswith("phase")]
+    listener = PerSentence()
+    train(TrainingConfig(recipe, splits["person"], tmp_path / "run"), listener=listener)
+    per_phase = [set(changes) for title, changes in zip(listener.said, seen, strict=True) if title.startswith("phase")]
     assert per_phase == [{True}, {False}]
-    with pytest.raises(RecipeError, match="a head phase has the recipe's augmentation"):
+    with pytest.raises(RecipeError, match="a head phase uses the recipe's augmentation"):
         with_settings(recipe, ['phases.1.trains="head"', "phases.1.augmentation={flip_vertical=true}"])
 
 
@@ -96,49 +114,44 @@ def test_the_first_phase_leaves_the_backbone_alone(run: tuple[Bundle, Path], rec
 
 def test_the_card_holds_what_one_needs_to_judge_the_bundle(run: tuple[Bundle, Path]) -> None:
     card = open_bundle(run[0].folder).card
-    assert card["split"]["by"] == "subject"
-    assert card["split"]["people"] == {"train": 12, "val": 4, "test": 4}
-    assert card["by_slice"]["n"] == 48
-    assert card["by_subject"]["n"] == 4
-    for metrics in (card["by_slice"], card["by_subject"]):
-        assert 0 <= metrics["accuracy"] <= 1
-        assert metrics["intervals"]["accuracy"][0] <= metrics["accuracy"] <= metrics["intervals"]["accuracy"][1]
-    assert len(card["data_fingerprint"]) == len(card["split"]["hash"]) == 64
-    assert card["limits"]
-    assert "Not a medical device" in card["intended_use"]
-    assert card["versions"]["keras"]
+    assert card.split.by == "subject"
+    assert card.split.people == {"train": 12, "val": 4, "test": 4}
+    assert card.by_subject is not None
+    assert (card.by_slice.n, card.by_subject.n) == (48, 4)
+    for metrics in (card.by_slice, card.by_subject):
+        accuracy = metrics["accuracy"]
+        assert 0 <= accuracy.low <= accuracy.value <= accuracy.high <= 1
+    assert len(card.data_fingerprint) == len(card.split.hash) == 64
+    assert card.limits
+    assert "Not a medical device" in card.intended_use
+    assert card.versions["keras"]
 
 
-def test_evaluating_a_bundle_on_its_split_gives_the_cards_figures(
+def test_evaluating_a_bundle_on_its_split_gives_the_cards_metrics(
     run: tuple[Bundle, Path], splits: dict[str, Path]
 ) -> None:
     from core.cohorts import read_split
 
     values = evaluate_bundle(run[0], read_split(splits["person"]))
-    assert values["by_subject"] == run[0].card["by_subject"]
-    assert values["by_slice"] == run[0].card["by_slice"]
-    assert values["warnings"] == []
+    assert write(values.by_subject) == write(run[0].card.by_subject)
+    assert write(values.by_slice) == write(run[0].card.by_slice)
+    assert values.warnings == ()
     overlap = evaluate_bundle(run[0], read_split(splits["slice"]))
-    assert any("not the split" in warning for warning in overlap["warnings"])
-    assert any("20 of 20 people" in warning for warning in overlap["warnings"])
+    assert any("not the split" in warning for warning in overlap.warnings)
+    assert any("20 of 20 people" in warning for warning in overlap.warnings)
 
 
 @pytest.mark.parametrize("killed_at", [(1, 1), (2, 1), (2, 2)], ids=str)
 def test_a_killed_run_resumes_to_the_very_same_weights(
     run: tuple[Bundle, Path], recipe: Recipe, splits: dict[str, Path], tmp_path: Path, killed_at: tuple[int, int]
 ) -> None:
-    title = f"phase {killed_at[0]}, epoch {killed_at[1]}"
-
-    def kill(now: str, batch: int, *_: object) -> None:
-        if now == title and batch == 3:
-            raise Killed
-
-    said: list[str] = []
+    killer = Listening(kill_at=(f"phase {killed_at[0]}, epoch {killed_at[1]}", 3))
+    listener = Listening()
     with pytest.raises(Killed):
-        train(TrainingConfig(recipe, splits["person"], tmp_path / "run"), step=kill)
-    train(TrainingConfig(recipe, splits["person"], tmp_path / "run", resume=True), say=said.append)
+        train(TrainingConfig(recipe, splits["person"], tmp_path / "run"), listener=killer)
+    train(TrainingConfig(recipe, splits["person"], tmp_path / "run", resume=True), listener=listener)
     if killed_at == (2, 2):
-        assert any("going on after epoch 1" in sentence for sentence in said)
+        assert any("going on after epoch 1" in sentence for sentence in listener.said)
     straight, resumed = (load_tensors(out / "phase2.safetensors") for out in (run[1], tmp_path / "run"))
     for name, value in straight.items():
         np.testing.assert_array_equal(resumed[name], value)
@@ -152,15 +165,16 @@ def test_a_killed_run_resumes_to_the_very_same_weights(
 def test_the_published_protocol_stands_beside_the_honest_one(
     run: tuple[Bundle, Path], recipe: Recipe, splits: dict[str, Path], tmp_path: Path
 ) -> None:
-    by_slice = train_bundle(Request(recipe, splits["slice"], tmp_path / "slice"), step=silent, say=silent)
+    by_slice = train_bundle(Request(recipe, splits["slice"], tmp_path / "slice"))
     request = Request(recipe, splits["person"], run[1], published=by_slice.folder, resume=True)
-    both = train_bundle(request, step=silent, say=silent).card
-    assert both["by_subject"] == run[0].card["by_subject"]
-    assert both["published_protocol"]["by_slice"] == by_slice.card["by_slice"]
-    assert both["published_protocol"]["split"]["subject_overlap"].startswith("20 of 20 people")
+    both = train_bundle(request).card
+    assert write(both.by_subject) == write(run[0].card.by_subject)
+    assert both.published_protocol is not None
+    assert write(both.published_protocol.by_slice) == write(by_slice.card.by_slice)
+    assert str(both.published_protocol.split.subject_overlap).startswith("20 of 20 people")
     other = Request(recipe, splits["person"], run[1], published=run[0].folder, resume=True)
     with pytest.raises(TrainingError, match="not trained on a split by slice"):
-        train_bundle(other, step=silent, say=silent)
+        train_bundle(other)
 
 
 def test_a_folder_in_use_or_of_another_run_is_refused(
@@ -172,8 +186,16 @@ def test_a_folder_in_use_or_of_another_run_is_refused(
         train(TrainingConfig(recipe, splits["slice"], run[1], resume=True))
     with pytest.raises(TrainingError, match="another recipe"):
         train(TrainingConfig(tiny_recipe(seed=99), splits["person"], run[1], resume=True))
-    with pytest.raises(TrainingError, match="holds no run to resume"):
-        train(TrainingConfig(recipe, splits["person"], tmp_path / "none", resume=True))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(TrainingError, match="not empty and holds no run"):
+        train(TrainingConfig(recipe, splits["person"], tmp_path / "mine", resume=True))
+
+
+def test_resuming_in_a_new_folder_begins_the_run(splits: dict[str, Path], tmp_path: Path) -> None:
+    first_phase = tiny_recipe(phases=tiny_recipe().phases[:1])
+    trained = train(TrainingConfig(first_phase, splits["person"], tmp_path / "new", resume=True))
+    assert trained.finished
 
 
 def test_one_class_alone_is_not_trained_on(recipe: Recipe, splits: dict[str, Path], tmp_path: Path) -> None:

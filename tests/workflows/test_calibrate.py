@@ -8,12 +8,13 @@ import pytest
 from core.cohorts import audit_folder, split_by_slice, split_by_subject
 from core.cohorts.synthetic.ood_images import PER_KIND, ood_images
 from core.errors import BundleError
-from core.networks.card import Bundle, bundle_names, open_bundle
+from core.networks.bundle import Bundle, bundle_names, open_bundle
 from core.networks.inference.predictor import load_predictor
 from core.networks.recipe import Phase
 from core.reporting.text.evaluation import uncertainty_text
 from core.scans import Scan, read_scan, read_slice
-from core.workflows.train import Request, calibrate_bundle, train_bundle
+from core.workflows.calibrate import calibrate_bundle
+from core.workflows.train import Request, train_bundle
 
 from ..conftest import head, tiny_recipe
 
@@ -31,7 +32,7 @@ def tables(slice_cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
 def trained(table: Path, out: Path) -> Bundle:
     """A network that has learned something in seconds; MobileNetV2's BatchNorms would take longer to follow."""
     recipe = tiny_recipe(backbone="tiny", phases=(Phase("all", 1e-3, 3, 3),))
-    return train_bundle(Request(recipe, table, out), step=lambda *_: None, say=lambda _: None)
+    return train_bundle(Request(recipe, table, out))
 
 
 @pytest.fixture(scope="module")
@@ -44,21 +45,25 @@ def scan_of(grey: np.ndarray) -> Scan:
 
 
 def test_a_training_leaves_a_bundle_that_knows_its_limits(by_subject: Bundle) -> None:
-    calibration, ood = by_subject.card["calibration"], by_subject.card["ood"]
-    assert calibration["scan"]["temperature"] > 0
-    assert calibration["subject"] is None  # this recipe reads single slices only
-    assert len(calibration["scan"]["bounds"]) == 4
-    assert calibration["measured"]["errors"]["by_slice"]["temperature"]["log_loss"] > 0
-    assert ood["unseen"]["part"] == "test"
-    rejected = {kind: found["rejected"] for kind, found in ood["ood_rejection"].items()}
+    calibration, ood = by_subject.card.calibration, by_subject.card.ood
+    assert calibration is not None
+    assert ood is not None
+    assert calibration.scan.temperature > 0
+    assert calibration.subject is None  # this recipe reads single slices only
+    assert len(calibration.scan.bounds) == 4
+    assert calibration.measured is not None
+    assert calibration.measured.errors["by_slice"]["temperature"].log_loss > 0
+    assert ood.unseen.part == "test"
+    assert ood.kinds is not None
+    rejected = {kind: found.rejected for kind, found in ood.kinds.items()}
     assert np.mean([rejected[kind] for kind in ("photographs", "textures", "noise", "empty")]) > 0.9
-    assert not any("not calibrated" in limit for limit in by_subject.card["limits"])
+    assert not any("not calibrated" in limit for limit in by_subject.card.limits)
     words = uncertainty_text(by_subject.card)
-    assert "refused as foreign" in words
+    assert "rejected as out of distribution" in words
     assert "calibration error by slice" in words
 
 
-def test_predictions_carry_the_doubt(by_subject: Bundle) -> None:
+def test_predictions_carry_their_uncertainty(by_subject: Bundle) -> None:
     predictor = load_predictor(by_subject)
     cat = ood_images([head(1, 1)])["photographs"][15]
     known, photograph = predictor.predict([scan_of(head(40, 5)), scan_of(cat)])
@@ -66,7 +71,7 @@ def test_predictions_carry_the_doubt(by_subject: Bundle) -> None:
     assert sum(known.probabilities.values()) == pytest.approx(1)
     assert known.answer in (known.possible or ())
     assert known.as_dict()["calibrated"]
-    temperature = by_subject.card["calibration"]["scan"]["temperature"]
+    temperature = by_subject.card.calibration.scan.temperature
     first, second = list(known.probabilities.values())[:2]
     assert np.log(first / second) == pytest.approx((known.logits[0] - known.logits[1]) / temperature, rel=1e-3)
     assert photograph.rejected
@@ -81,9 +86,10 @@ def test_nobody_unseen_means_not_calibrated_but_foreign_scans_are_refused_all_th
     tables: dict[str, Path], tmp_path: Path, split: str, why: str
 ) -> None:
     card = trained(tables[split], tmp_path / "run").card
-    assert card["calibration"] is None
-    assert any("not calibrated" in limit and why in limit for limit in card["limits"])
-    assert card["ood"]["limit"] > 0
+    assert card.calibration is None
+    assert any("not calibrated" in limit and why in limit for limit in card.limits)
+    assert card.ood is not None
+    assert card.ood.limit > 0
 
 
 def test_calibrating_again_gives_the_same_and_another_split_is_refused(
@@ -92,11 +98,9 @@ def test_calibrating_again_gives_the_same_and_another_split_is_refused(
     from core.cohorts import read_split
 
     again = calibrate_bundle(by_subject, read_split(tables["person"])).card
-    assert again["calibration"]["scan"]["temperature"] == pytest.approx(
-        by_subject.card["calibration"]["scan"]["temperature"], rel=1e-3
-    )
-    assert again["ood"]["limit"] == pytest.approx(by_subject.card["ood"]["limit"], rel=1e-2)
-    assert json.loads((by_subject.folder / "card.json").read_text())["ood"] == again["ood"]
+    assert again.calibration.scan.temperature == pytest.approx(by_subject.card.calibration.scan.temperature, rel=1e-3)
+    assert again.ood.limit == pytest.approx(by_subject.card.ood.limit, rel=1e-2)
+    assert json.loads((by_subject.folder / "card.json").read_text())["ood"] == again.as_dict()["ood"]
     with pytest.raises(BundleError, match="another split"):
         calibrate_bundle(by_subject, read_split(tables["slice"]))
 
@@ -122,6 +126,6 @@ def test_the_shipped_model_refuses_what_is_foreign_and_little_else(alzheimer_dat
     rejected = {kind: np.mean([one.rejected for one in predictor.predict(scans)]) for kind, scans in kinds.items()}
     assert np.mean(list(rejected.values())) >= 0.95, rejected
     assert rejected["tumours"] >= 0.95
-    low, high = predictor.bundle.card["ood"]["unseen"]["interval"]
-    assert predictor.bundle.card["ood"]["unseen"]["fraction"] <= 0.05
-    assert low < high
+    unseen = predictor.bundle.card.ood.unseen.rejected
+    assert unseen.value <= 0.05
+    assert unseen.low < unseen.high

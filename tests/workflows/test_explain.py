@@ -11,7 +11,7 @@ from core.__main__ import app
 from core.errors import StageLensError
 from core.explain import explainer, explainers
 from core.explain.checks.sanity_report import SANITY_FILE, sanity_report_of
-from core.networks.card import WEIGHTS_FILE, Bundle
+from core.networks.bundle import WEIGHTS_FILE, Bundle
 from core.networks.inference.predictor import Predictor, load_predictor
 from core.networks.recipe import Phase, Recipe, Slices
 from core.scans import read_scan_file
@@ -85,7 +85,7 @@ def test_a_method_that_failed_its_certificate_is_called_unreliable(bundle: Bundl
     finally:
         path.unlink()
     assert not reading.explanation.is_reliable
-    assert "Explanation unreliable: with this network the method draws nearly the same map" in (
+    assert "Explanation unreliable: for this network the method gives nearly the same map" in (
         reading.explanation.sentence
     )  # fmt: skip
 

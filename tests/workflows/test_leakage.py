@@ -5,36 +5,36 @@ import pytest
 
 from core.cohorts import audit_folder
 from core.errors import CohortError, StageLensError
+from core.evaluation.bootstrap import fraction_over_people
 from core.networks.recipe import read_recipe
-from core.workflows.leakage import BASELINE, SCHEMES, accuracy_over_people, measure_leakage, permuted
+from core.workflows.leakage import BASELINE, SCHEMES, measure_leakage, permuted
 
 from ..conftest import tiny_recipe
+from ..training.test_train import Listening
 
 
 def test_the_nearest_picture_knows_people_and_not_their_class(slice_cohort: Path) -> None:
-    found = measure_leakage(audit_folder(slice_cohort).table, read_recipe(BASELINE)).as_dict()
-    assert (found["slices"], found["people"]) == (240, 20)
-    assert found["by_slice"]["accuracy"] > 0.95
-    assert (
-        found["permuted_labels"]["accuracy"] > 0.95
-    )  # classes drawn by lot are learned just as well: it is the people
-    assert found["by_subject"]["accuracy"] < 0.6  # the heads' texture knows nothing of their class
-    assert found["permuted_labels_by_subject"]["accuracy"] < 0.6
-    assert found["always"] == {"class": "Non Demented", "accuracy": 0.4}
-    for scheme in SCHEMES:
-        low, high = found[scheme.name]["interval"]
-        assert low <= found[scheme.name]["accuracy"] <= high
-    width = {name: np.ptp(found[name]["interval"]) for name in ("by_slice", "by_subject")}
+    found = measure_leakage(audit_folder(slice_cohort).table, read_recipe(BASELINE))
+    assert (found.slices, found.people) == (240, 20)
+    assert found.accuracy("by_slice").value > 0.95
+    assert found.accuracy("permuted_labels").value > 0.95  # random labels are learned just as well: it is the people
+    assert found.accuracy("by_subject").value < 0.6  # the heads' texture knows nothing of their class
+    assert found.accuracy("permuted_labels_by_subject").value < 0.6
+    assert (found.largest_class, found.always_largest) == ("Non Demented", 0.4)
+    assert [scheme.name for scheme in found.schemes] == [scheme.name for scheme in SCHEMES]
+    for scheme in found.schemes:
+        assert scheme.accuracy.low <= scheme.accuracy.value <= scheme.accuracy.high
+    width = {name: found.accuracy(name).high - found.accuracy(name).low for name in ("by_slice", "by_subject")}
     assert width["by_subject"] > 3 * width["by_slice"]
 
 
 def test_a_network_is_trained_in_every_way_and_goes_on_where_it_was(slice_cohort: Path, tmp_path: Path) -> None:
-    table, said = audit_folder(slice_cohort).table, []
+    table, listener = audit_folder(slice_cohort).table, Listening()
     recipe = tiny_recipe(phases=tiny_recipe().phases[:1])
     with pytest.raises(StageLensError, match="tiny trains a network; give a folder for its runs with --out"):
         measure_leakage(table, recipe)
-    first = measure_leakage(table, recipe, out=tmp_path / "leak", say=said.append)
-    began = len([sentence for sentence in said if sentence.startswith("phase 1")])
+    first = measure_leakage(table, recipe, out=tmp_path / "leak", listener=listener)
+    began = len([sentence for sentence in listener.said if sentence.startswith("phase 1")])
     again = measure_leakage(table, recipe, out=tmp_path / "leak")
     assert began == len(SCHEMES)
     assert again.as_dict() == first.as_dict()
@@ -53,7 +53,7 @@ def test_an_interval_over_people_is_wide_where_slices_go_together() -> None:
     people = np.repeat(np.arange(40), 25)
     together = np.repeat(np.arange(40) % 2 == 0, 25)
     apart = np.tile(np.arange(25) % 2 == 0, 40)
-    wide, narrow = (accuracy_over_people(right, people) for right in (together, apart))
+    wide, narrow = (fraction_over_people(right, people) for right in (together, apart))
     assert wide.high - wide.low > 0.2
     assert narrow.high - narrow.low < 0.01
 
@@ -68,7 +68,7 @@ def test_without_people_there_is_nothing_to_compare(slice_cohort: Path) -> None:
 
 
 def test_on_the_real_set_the_published_figure_is_a_leak(alzheimer_data: Path) -> None:
-    found = measure_leakage(audit_folder(alzheimer_data / "alzheimer_mri").table, read_recipe(BASELINE)).as_dict()
-    assert found["by_slice"]["accuracy"] == pytest.approx(0.998, abs=0.001)
-    assert found["by_subject"]["accuracy"] == pytest.approx(0.5, abs=0.02)
-    assert found["permuted_labels"]["accuracy"] > 0.99
+    found = measure_leakage(audit_folder(alzheimer_data / "alzheimer_mri").table, read_recipe(BASELINE))
+    assert found.accuracy("by_slice").value == pytest.approx(0.998, abs=0.001)
+    assert found.accuracy("by_subject").value == pytest.approx(0.5, abs=0.02)
+    assert found.accuracy("permuted_labels").value > 0.99

@@ -10,7 +10,9 @@ import pytest
 from core.cohorts import audit_folder
 from core.errors import TrainingError
 from core.networks.recipe import Augmentation, Classic, Phase, read_recipe
+from core.results import write
 from core.runs.backends import BackendReport, backends, in_backend
+from core.runs.folder import card_of_run
 from core.workflows import doctor
 from core.workflows.cross_validate import CrossValidation, cross_validate
 from core.workflows.pipeline import FullRun, full_run
@@ -18,6 +20,7 @@ from core.workflows.reported_run import RunRecords, run_reported
 from core.workflows.train import Request
 
 from ..conftest import tiny_recipe
+from ..training.test_train import Listening
 
 NEAREST = tiny_recipe(phases=(), backbone="pixels", height=32, width=32, classic=Classic("nearest_neighbours"))
 
@@ -26,22 +29,22 @@ def test_folds_are_runs_of_their_own_and_sum_up_to_everybody(slice_cohort: Path,
     table = audit_folder(slice_cohort).table
     request = Request(NEAREST, Path("unused.csv"), tmp_path / "cv")
     one = cross_validate(request, table, CrossValidation(2, fold="repeat1_fold2"))
-    assert one["finished"] == ["repeat1_fold2"]
-    said: list[str] = []
-    summary = cross_validate(request, table, CrossValidation(2, 2), say=said.append)
-    assert len([line for line in said if " of 2 x 2" in line]) == 3  # one was finished before
-    assert summary["finished"] == summary["wanted"]
-    for repeat in summary["repeats"]:
-        assert repeat["by_subject"]["n"] == table["subject"].nunique()
-        assert repeat["by_slice"]["n"] == len(table)
-    accuracies = [
-        json.loads((tmp_path / "cv" / name / "metrics.json").read_text())["by_subject"]["accuracy"]
-        for name in summary["wanted"]
-    ]
-    assert summary["per_fold"]["accuracy"]["mean"] == pytest.approx(np.mean(accuracies))
-    assert summary["per_fold"]["accuracy"]["sd"] == pytest.approx(np.std(accuracies, ddof=1))
-    assert len(summary["impaired"][0]["thresholds"]) == 2
-    assert json.loads((tmp_path / "cv" / "folds.json").read_text()) == summary
+    assert one.finished == ("repeat1_fold2",)
+    listener = Listening()
+    summary = cross_validate(request, table, CrossValidation(2, 2), listener=listener)
+    assert len([line for line in listener.said if " of 2 x 2" in line]) == 3  # one was finished before
+    assert summary.finished == summary.wanted
+    for repeat in summary.repeats:
+        assert repeat.by_subject is not None
+        assert repeat.by_subject.n == table["subject"].nunique()
+        assert repeat.by_slice.n == len(table)
+    cards = [card_of_run(tmp_path / "cv" / name) for name in summary.wanted]
+    accuracies = [card.metrics["accuracy"].value for card in cards if card is not None]
+    assert len(accuracies) == 4
+    assert summary.per_fold["accuracy"].mean == pytest.approx(np.mean(accuracies))
+    assert summary.per_fold["accuracy"].sd == pytest.approx(np.std(accuracies, ddof=1))
+    assert len(summary.impaired[0].thresholds) == 2
+    assert json.loads((tmp_path / "cv" / "folds.json").read_text()) == summary.as_dict()
     with pytest.raises(TrainingError, match="there is no fold repeat9_fold1"):
         cross_validate(request, table, CrossValidation(2, fold="repeat9_fold1"))
 
@@ -50,22 +53,23 @@ def test_a_full_run_goes_from_a_folder_to_pictures_and_does_nothing_twice(slice_
     recipe = tiny_recipe(backbone="tiny", phases=(Phase("all", 1e-3, 1, 1),))
     wanted = FullRun(recipe, slice_cohort, tmp_path / "out")
     made = full_run(wanted)
-    assert made["card"]["split"]["by"] == "subject"
-    assert made["pictures"]
-    assert all(Path(path).is_file() for path in made["pictures"])
+    assert made.card.split.by == "subject"
+    assert made.pictures
+    assert all(path.is_file() for path in made.pictures)
     evaluation = json.loads((tmp_path / "out" / "evaluation.json").read_text())
-    assert evaluation["by_subject"] == made["card"]["by_subject"]
+    assert evaluation["by_subject"] == write(made.card.by_subject)
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    assert full_run(wanted) == made
+    assert full_run(wanted).as_dict() == made.as_dict()
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()} == times
 
 
 def test_a_full_run_of_a_baseline_has_figures_and_no_pictures(slice_cohort: Path, tmp_path: Path) -> None:
     made = full_run(FullRun(NEAREST, slice_cohort, tmp_path / "out", by="slice"))
-    assert made["card"]["by_slice"]["accuracy"] > 0.9
-    assert "people have slices in more than one part" in made["card"]["split"]["subject_overlap"]
-    assert made["pictures"] == []
-    assert full_run(FullRun(NEAREST, slice_cohort, tmp_path / "out", by="slice"))["card"] == made["card"]
+    assert made.card.by_slice["accuracy"].value > 0.9
+    assert "people have slices in more than one part" in str(made.card.split.subject_overlap)
+    assert made.pictures == ()
+    again = full_run(FullRun(NEAREST, slice_cohort, tmp_path / "out", by="slice"))
+    assert again.as_dict() == made.as_dict()
 
 
 def test_every_run_keeps_recipe_environment_curves_and_predictions(cohort: Path, tmp_path: Path) -> None:
@@ -82,7 +86,7 @@ def test_every_run_keeps_recipe_environment_curves_and_predictions(cohort: Path,
     predictions = pd.read_csv(run / "predictions.csv")
     assert predictions["part"].value_counts().to_dict() == {"train": 12, "val": 4, "test": 4}
     assert outcome.card is not None
-    assert outcome.card["device"] == environment["device"]
+    assert outcome.card.device == environment["device"]
 
 
 def test_runs_are_tracked_with_mlflow_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +105,7 @@ def test_runs_are_tracked_with_mlflow_where_it_is_installed(tmp_path: Path, monk
     pd.DataFrame([row]).to_csv(tmp_path / "run" / "phase1_log.csv", index=False)
     for _ in range(2):  # the second goes on with the same MLflow run
         with RunRecords(Request(tiny_recipe(), Path("unused"), tmp_path / "run")) as records:
-            records.record(1, row)
+            records.epoch_ends(1, row)
     client = mlflow.MlflowClient(tracking_uri=(tmp_path / "run" / "mlruns").as_uri())
     found = client.search_runs([client.get_experiment_by_name("stagelens").experiment_id])
     assert len(found) == 1

@@ -8,7 +8,7 @@ from scipy.special import softmax
 from core.cohorts import audit_folder
 from core.cohorts.preprocess import stacked
 from core.errors import NoHead, StageLensError
-from core.networks.card import Bundle, bundle_names
+from core.networks.bundle import Bundle, bundle_names
 from core.networks.inference.aggregation import combined_logits
 from core.networks.recipe import Slices
 from core.reporting.pictures.overlays import heatmap_picture, registration_check, save_pictures, slice_picture
@@ -17,8 +17,7 @@ from core.scans import Scan, read_scan, read_scan_file
 from core.scans.planes import upright
 from core.scans.registration.standard_space import AFFINE, ORIGIN_MM
 from core.scans.writing import write_nifti
-from core.workflows.head_volumes import standard_head
-from core.workflows.predict import predict_scans, predictor_of, read_scans
+from core.workflows.predict import predict_scans, predictor_of, read_scans, standard_head
 
 from ..cohorts.test_volume_cohorts import standard_brain
 from ..conftest import CLASSES, tiny_recipe, write_tiny_bundle

@@ -1,1 +1,1 @@
-"""One file a way of arranging scans on disk; each exports LAYOUT."""
+"""One module per way of arranging scans on disk; each exports LAYOUT."""

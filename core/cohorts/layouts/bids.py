@@ -28,17 +28,17 @@ def _entries(folder: Path) -> Iterator[Entry]:
         for path in sorted(subject.rglob("anat/*_T1w.nii*")):
             session = path.parent.parent.name if path.parent.parent.name.startswith("ses-") else ""
             label = visits.get(session) or people.get(subject.name, "")
-            yield Entry(path, label, "", subject.name, session)
+            yield Entry(path, label, subject=subject.name, session=session)
 
 
 def _classes(path: Path, key: str) -> dict[str, str]:
-    """Read one table: participant or session to class; nothing where there is no table."""
+    """Read one table: participant or session to class; empty if there is no table."""
     if not path.is_file():
         return {}
     try:
         table = pd.read_csv(path, sep="\t", dtype=str)
     except (OSError, ValueError) as error:
-        raise CohortError(f"{path.name} is no table: {str(error).splitlines()[0]}") from error
+        raise CohortError(f"{path.name} is not a table: {str(error).splitlines()[0]}") from error
     columns = {name.lower(): name for name in table.columns}
     column = next((columns[name] for name in CLASS_COLUMNS if name in columns), None)
     if key not in columns or column is None:

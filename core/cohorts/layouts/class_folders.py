@@ -1,4 +1,4 @@
-"""FOLDER/<class>/<scan>: one folder a class."""
+"""FOLDER/<class>/<scan>: one folder per class."""
 
 from collections.abc import Iterator
 from pathlib import Path

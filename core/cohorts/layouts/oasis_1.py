@@ -1,8 +1,8 @@
 """OASIS-1 as shared: [disc*/]OAS1_0001_MR1/PROCESSED/MPRAGE/T88_111/*_masked_gfc.hdr, or RAW/*.hdr.
 
 Marcus et al., Journal of Cognitive Neuroscience 19:1498, 2007. The clinical dementia rating comes from
-oasis_cross-sectional.csv beside the sessions or the discs, or from the text file of each session. Young people and
-repeat visits were not rated: their class is empty.
+oasis_cross-sectional.csv in the folder of the sessions or of the discs, or from the text file of each session. Young
+people and repeat visits were not rated: their class is empty.
 """
 
 import re
@@ -34,24 +34,25 @@ def _entries(folder: Path) -> Iterator[Entry]:
         if scan is None:
             continue
         subject, visit = session.name.rsplit("_", 1)
-        yield Entry(scan, ratings.get(session.name) or _rating_beside(session), "", subject, visit)
+        label = ratings.get(session.name) or _rating_in_text_file(session)
+        yield Entry(scan, label, subject=subject, session=visit)
 
 
 def _ratings(folder: Path) -> dict[str, str]:
-    """Read the table of the set: session to class."""
+    """Read the data set's table: session to class."""
     path = next((found for parent in (folder, folder.parent) for found in sorted(parent.glob(TABLE))), None)
     if path is None:
         return {}
     try:
         table = pd.read_csv(path, dtype=str)
     except (OSError, ValueError) as error:
-        raise CohortError(f"{path.name} is no table: {str(error).splitlines()[0]}") from error
+        raise CohortError(f"{path.name} is not a table: {str(error).splitlines()[0]}") from error
     if not {"ID", "CDR"} <= set(table.columns):
-        raise CohortError(f"{path.name} has no columns ID and CDR.")
+        raise CohortError(f"{path.name} lacks the columns ID and CDR.")
     return {str(session): class_name(rating) for session, rating in zip(table["ID"], table["CDR"], strict=True)}
 
 
-def _rating_beside(session: Path) -> str:
+def _rating_in_text_file(session: Path) -> str:
     text_file = session / f"{session.name}.txt"
     if not text_file.is_file():
         return ""

@@ -1,4 +1,4 @@
-"""FOLDER/<part>/<class>/<scan>: train and test (or Training, Validation, Testing) with one folder a class in each."""
+"""FOLDER/<part>/<class>/<scan>: train and test (or Training, Validation, Testing) with one folder per class in each."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `stagelens preprocess` and `stagelens volumes` write: class folders and a manifest that says who is who."""
+"""What `stagelens preprocess` and `stagelens volumes` write: class folders and a manifest that names the people."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,11 @@ from core.cohorts.manifest import MANIFEST, read_manifest
 def _entries(folder: Path) -> Iterator[Entry]:
     for row in read_manifest(folder).itertuples():
         yield Entry(
-            folder / str(row.path), str(row.label), "", str(row.subject), str(row.session), float(row.height_mm)
+            path=folder / str(row.path),
+            label=str(row.label),
+            subject=str(row.subject),
+            session=str(row.session),
+            height_mm=float(row.height_mm),
         )
 
 

@@ -1,4 +1,4 @@
-"""FOLDER/<table>.csv with a row a volume: the file, its class, and (if it says) the person and the visit."""
+"""FOLDER/<table>.csv with one row per volume: the file, its class and, optionally, the person and the visit."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,11 +25,11 @@ def _matches(folder: Path) -> bool:
 
 def _entries(folder: Path) -> Iterator[Entry]:
     path = _table(folder)
-    assert path is not None  # noqa: S101 - asked before
+    assert path is not None  # noqa: S101 - checked by _matches
     try:
         table = pd.read_csv(path, dtype=str).fillna("")
     except (OSError, ValueError) as error:
-        raise CohortError(f"{path.name} is no table: {str(error).splitlines()[0]}") from error
+        raise CohortError(f"{path.name} is not a table: {str(error).splitlines()[0]}") from error
     columns = {name.strip().lower(): name for name in table.columns}
     file_column, label_column, subject_column, session_column = (
         next((columns[name] for name in names if name in columns), None)
@@ -43,10 +43,11 @@ def _entries(folder: Path) -> Iterator[Entry]:
     for _, row in table.iterrows():
         scan = folder / row[file_column]
         if not scan.resolve().is_relative_to(folder.resolve()) or not scan.is_file():
-            raise CohortError(f"{path.name} names {row[file_column]!r}, which is no file in {folder}.")
+            raise CohortError(f"{path.name} names {row[file_column]!r}, which is not a file in {folder}.")
         subject = str(row[subject_column]) if subject_column else without_ending(scan)
         session = str(row[session_column]) if session_column else ""
-        yield Entry(scan, class_name(row[label_column], column=label_column), "", subject, session)
+        label = class_name(row[label_column], column=label_column)
+        yield Entry(scan, label, subject=subject, session=session)
 
 
 LAYOUT = Layout("table of volumes", 6, _matches, _entries, volumes=True)

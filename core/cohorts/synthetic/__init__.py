@@ -1,1 +1,1 @@
-"""Cohorts that are made here, whose truth is known, and pictures that no network was trained on."""
+"""Synthetic cohorts with a known ground truth, and out-of-distribution pictures."""

@@ -1,10 +1,10 @@
-"""A cohort whose answer is known: invented people, some of them changed by a known amount in known places.
+"""A synthetic cohort with ground truth: some of the people are changed by a known amount in a known region.
 
-Every person is the ICBM average brain under a smooth deformation, a contrast and noise of its own. In the changed
-ones the ventricles' wall is moved outwards, the inner wall of the cortex at the back outwards, the brain's surface
-inwards, or the hippocampus shrunk, by a given number of millimetres; where a pixel differs from the same person
-unchanged is the truth that heatmaps are measured against. In the shortcut cohort the brains are alike and a marker in
-a corner decides the label, as a burnt-in letter would.
+Every person is the ICBM average brain with an individual smooth deformation, contrast and noise. In the changed ones
+the wall of the ventricles is moved outwards, the inner wall of the cortex at the back outwards, the surface of the
+brain inwards, or the hippocampus shrunk, by a given number of millimetres. The pixels that differ from the same person
+unchanged are the ground truth for heatmaps. In the shortcut cohort the brains of the two classes do not differ, and
+only a marker in a corner decides the label, as a burnt-in letter might.
 """
 
 import functools
@@ -33,15 +33,15 @@ from core.scans.registration.atlas import (
 )
 from core.scans.registration.standard_space import ORIGIN_MM, SHAPE
 
-CORTEX_MM = 3.0  # over which the moved inner wall of the cortex fades towards its surface
-BORDER_MM = 10.0  # over which the thinning begins, from the front to the back
+CORTEX_MM = 3.0  # over which the shift of the cortex's inner wall fades towards its surface
+BORDER_MM = 10.0  # over which the thinning sets in, from front to back
 REACH_MM = 8.0  # over which a displacement fades
-INSIDE_MM = 1.0  # within the region from which its new part is filled
-PERSON_MM, PERSON_SMOOTH = 2.5, 24.0  # size and smoothness of what tells people apart
+INSIDE_MM = 1.0  # depth inside the region from which its new part is filled
+PERSON_MM, PERSON_SMOOTH = 2.5, 24.0  # size and smoothness of the deformation that tells people apart
 CONTRAST, NOISE = 0.08, 3.0
-FLUID_BELOW = 0.45  # of the average brain's values
-DIFFERS = 12.0  # grey levels of 255 by which a pixel counts as changed
-MARKER = ((4, 4), (18, 18))  # first row and column, and the last ones but one
+FLUID_BELOW = 0.45  # in the values of the average brain
+DIFFERS = 12.0  # a pixel counts as changed beyond this difference in grey levels (of 255)
+MARKER = ((4, 4), (18, 18))  # first row and column, and the ones after the last
 MARKER_GREY = 255
 
 
@@ -50,10 +50,10 @@ class Change:
     """A kind of change.
 
     Attributes:
-        name: As commands call it.
-        title: In words.
-        heights_mm: Slices of each person.
-        millimetres: How far a wall moves, if nothing is said.
+        name: Its name on the command line.
+        title: The change in words.
+        heights_mm: Heights of the slices of each person.
+        millimetres: How far a wall moves by default.
         outwards: Whether the region grows (fluid) or shrinks.
     """
 
@@ -67,24 +67,24 @@ class Change:
 CHANGES = {
     change.name: change
     for change in (
-        Change("ventricles", "the ventricles' wall moved outwards", (8.0, 12.0, 16.0, 20.0), 4.5),
+        Change("ventricles", "the wall of the ventricles moved outwards", (8.0, 12.0, 16.0, 20.0), 4.5),
         Change("cortex", "the cortex at the back thinned from within", (8.0, 12.0, 16.0, 20.0), 2.0),
-        Change("surface", "the brain's surface moved inwards", (8.0, 12.0, 16.0, 20.0), 3.0),
+        Change("surface", "the surface of the brain moved inwards", (8.0, 12.0, 16.0, 20.0), 3.0),
         Change("hippocampus", "the medial temporal grey matter shrunk", (-18.0, -14.0, -10.0), 3.0, outwards=False),
-        Change("shortcut", "nothing but a marker in a corner", (8.0, 12.0, 16.0, 20.0), 0.0),
+        Change("shortcut", "only a marker in a corner", (8.0, 12.0, 16.0, 20.0), 0.0),
     )
 }
 
 
 @dataclass(frozen=True, eq=False)
 class SyntheticSlice:
-    """One slice of an invented person.
+    """One slice of a synthetic person.
 
     Attributes:
         person: Number of the person.
         height_mm: Height of the slice.
         label: One of `SYNTHETIC.classes`.
-        grey: uint8, 208 × 176, the way round the networks know.
+        grey: uint8, 208 × 176, the way round the networks expect.
         truth: bool, 208 × 176: where it differs from the same person unchanged.
     """
 
@@ -98,13 +98,13 @@ class SyntheticSlice:
 def synthetic_slices(
     kind: str, people: int, *, millimetres: float | None = None, seed: int = 0
 ) -> Iterator[SyntheticSlice]:
-    """Make the slices of invented people, every other one changed.
+    """Make the slices of synthetic people, every other one changed.
 
     Args:
         kind: One of `CHANGES`.
-        people: How many.
-        millimetres: How far a wall moves; None for the kind's own.
-        seed: Of the people.
+        people: How many people.
+        millimetres: How far a wall moves; None for the default of this kind.
+        seed: Seed for the people.
 
     Raises:
         CohortError: There is no such change.
@@ -116,36 +116,38 @@ def synthetic_slices(
     for person in range(people):
         changed = person % 2 == 1
         rng = np.random.default_rng([seed, person])
-        field, contrast = _person_field(rng), 1 + rng.uniform(-CONTRAST, CONTRAST)
+        field, contrast = person_field(rng), 1 + rng.uniform(-CONTRAST, CONTRAST)
         for height in change.heights_mm:
             noise = rng.normal(0, NOISE, (SHAPE[1], SHAPE[0]))
-            where = _slice_coordinates(height, field)
-            plain = _drawn(where, contrast, noise)
+            where = slice_coordinates(height, field)
+            plain = drawn(where, contrast, noise)
             grey = plain
             if changed and kind == "shortcut":
                 grey = plain.copy()
                 (top, left), (bottom, right) = MARKER
                 grey[top:bottom, left:right] = MARKER_GREY
             elif changed:
-                grey = _drawn(where - displaced(where, kind, distance), contrast, noise)
+                grey = drawn(where - displaced(where, kind, distance), contrast, noise)
             truth = np.abs(grey.astype(np.float32) - plain) > DIFFERS
-            yield SyntheticSlice(person, height, SYNTHETIC.classes[int(changed)], grey, truth)
+            label = SYNTHETIC.classes[int(changed)]
+            yield SyntheticSlice(person=person, height_mm=height, label=label, grey=grey, truth=truth)
 
 
 def write_synthetic_cohort(
     folder: Path, kind: str, people: int, *, millimetres: float | None = None, seed: int = 0
 ) -> pd.DataFrame:
-    """Write a known-answer cohort: class folders of PNG with a manifest of the people, and the truth of each slice.
+    """Write a synthetic cohort: class folders of PNG with a manifest of the people, and the ground truth of each slice.
 
     Args:
-        folder: Made if need be; scans go to `scans`, the truth (PNG, white where changed) to `truth`, by the same name.
+        folder: Created if needed; scans go to `scans`, their truth (PNG, white where changed) to `truth`, with the same
+            names.
         kind: One of `CHANGES`.
-        people: How many; every other one is changed.
-        millimetres: How far a wall moves; None for the kind's own.
-        seed: Of the people.
+        people: How many people; every other one is changed.
+        millimetres: How far a wall moves; None for the default of this kind.
+        seed: Seed for the people.
 
     Returns:
-        A row a slice: path and truth (relative to the folder), label, subject, height_mm.
+        One row per slice: path and truth (relative to the folder), label, subject, height_mm.
     """
     rows = []
     for one in synthetic_slices(kind, people, millimetres=millimetres, seed=seed):
@@ -156,16 +158,15 @@ def write_synthetic_cohort(
             cv2.imwrite(str(folder / file), np.asarray(picture, np.uint8))
         rows.append((path.as_posix(), truth.as_posix(), one.label, f"person{one.person:04d}", one.height_mm))
     table = pd.DataFrame(rows, columns=["path", "truth", "label", "subject", "height_mm"])
-    manifest = table.assign(path=table["path"].str.removeprefix("scans/"), session="", source=f"synthetic, {kind}",
-                            verdict="good", similarity=1.0)  # fmt: skip
+    paths = table["path"].str.removeprefix("scans/")
+    manifest = table.assign(path=paths, session="", source=f"synthetic, {kind}", verdict="good", similarity=1.0)
     write_manifest(folder / "scans", manifest[list(COLUMNS)])
     write_table(folder / "known.csv", table)
     return table
 
 
 def displaced(where: NDArray[np.float64], kind: str, millimetres: float) -> NDArray[np.float64]:
-    """Return by how much to look elsewhere in the unchanged brain, so that the region's wall lies `millimetres`
-    further.
+    """Return the displacement at which to sample the unchanged brain so that the region's wall moves by `millimetres`.
 
     Args:
         where: 3 × …, indices on the standard grid.
@@ -176,15 +177,17 @@ def displaced(where: NDArray[np.float64], kind: str, millimetres: float) -> NDAr
     away = map_coordinates(distance, where, order=1)
     slope = np.stack([map_coordinates(part, where, order=1) for part in gradient])
     if CHANGES[kind].outwards:
-        beyond = np.maximum(away - millimetres, 0)  # the wall itself comes to lie at exactly `millimetres`
+        beyond = np.maximum(away - millimetres, 0)  # the wall itself moves by exactly `millimetres`
         fading = millimetres * np.exp(-((beyond / REACH_MM) ** 2))
-        if kind == "cortex":  # at the back only, and between its inner wall, which moves, and its surface, which stays
+        if (
+            kind == "cortex"
+        ):  # only at the back, and only between its inner wall, which moves, and its surface, which stays
             depth = map_coordinates(_distance_of("surface")[0], where, order=1)
             behind = BACK_MM - (where[1] + ORIGIN_MM[1])
             fading = fading * np.clip(depth / CORTEX_MM, 0, 1) * np.clip(behind / BORDER_MM, 0, 1)
-        inwards = np.clip(np.minimum(fading, away + INSIDE_MM), 0, None)  # never across to the other wall
+        inwards = np.clip(np.minimum(fading, away + INSIDE_MM), 0, None)  # never beyond the opposite wall
         return np.asarray(inwards * slope)
-    # What surrounds the region comes nearer: a place inside it shows what lay further out.
+    # The surroundings of the region move in: a point inside it shows what was further out.
     inner, outer = np.maximum(-away - millimetres, 0) / REACH_MM, np.maximum(away, 0) / REACH_MM
     return np.asarray(-millimetres * np.exp(-(inner**2 + outer**2)) * slope)
 
@@ -210,22 +213,36 @@ def _distance_of(kind: str) -> tuple[NDArray[np.float32], tuple[NDArray[np.float
     return distance, tuple(np.asarray(part, np.float32) for part in np.gradient(distance))
 
 
-def _person_field(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return a smooth random displacement on a coarse grid, 3 × X × Y × Z / 8, in voxels."""
+def person_field(rng: np.random.Generator, size_mm: float = PERSON_MM) -> NDArray[np.float32]:
+    """Return a smooth random displacement on a coarse grid, 3 × X × Y × Z / 8, in voxels.
+
+    Args:
+        rng: Of the person.
+        size_mm: Standard deviation of the displacement.
+    """
     coarse = tuple(side // 8 for side in SHAPE)
     field = np.stack([gaussian_filter(rng.normal(size=coarse), PERSON_SMOOTH / 8) for _ in range(3)])
-    return np.asarray(field * (PERSON_MM / field.std()), np.float32)
+    return np.asarray(field * (size_mm / field.std()), np.float32)
 
 
-def _slice_coordinates(height_mm: float, field: NDArray[np.float32]) -> NDArray[np.float64]:
+def slice_coordinates(height_mm: float, field: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return where in the average brain the pixels of a person's slice lie: 3 × 208 × 176."""
     x, y = np.meshgrid(np.arange(SHAPE[0])[::-1], np.arange(SHAPE[1]))
-    where = np.stack([x, y, np.full(x.shape, height_mm - ORIGIN_MM[2])]).astype(float)
-    moved = [map_coordinates(part, where / 8, order=1, mode="nearest") for part in field]
-    return np.asarray(where + np.stack(moved))
+    return moved(np.stack([x, y, np.full(x.shape, height_mm - ORIGIN_MM[2])]).astype(float), field)
 
 
-def _drawn(where: NDArray[np.float64], contrast: float, noise: NDArray[np.float64]) -> NDArray[np.uint8]:
+def moved(where: NDArray[np.float64], field: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return where in the average brain the places of a person's head lie.
+
+    Args:
+        where: 3 × …, indices on the standard grid.
+        field: The person's, as `person_field` gives it.
+    """
+    return np.asarray(where + np.stack([map_coordinates(part, where / 8, order=1, mode="nearest") for part in field]))
+
+
+def drawn(where: NDArray[np.float64], contrast: float, noise: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return the average brain at these indices, with a contrast and noise: uint8, 0 outside the brain."""
     grey = map_coordinates(average_intensities(), where, order=1)
     inside = grey > 0
     return np.where(inside, np.clip(grey * contrast + noise, 1, 255), 0).round().astype(np.uint8)

@@ -1,1 +1,1 @@
-"""What is asked of a heatmap before it is believed."""
+"""Checks that a heatmap has to pass before it is trusted."""

@@ -1,12 +1,11 @@
-"""Does a heatmap say what the network does? Checks that change the scan where the map points, and see what the score
-does.
-"""
+"""Does a heatmap reflect what the network does? Checks that change the scan where the map points and read the score."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import trapezoid
 
 from core.explain.baselines import blurred
 from core.explain.cams import resized
@@ -22,12 +21,12 @@ SQUARES = 64
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """What a score does while a scan is taken away or given back.
+    """The score while a scan is deleted or inserted step by step.
 
     Attributes:
-        fractions: float64, share of the picture changed, from 0 to 1.
-        scores: float64, probability of the class at each.
-        random: float64, orders × steps, the same in random orders of places.
+        fractions: float64, fraction of the picture changed, from 0 to 1.
+        scores: float64, probability of the class at each fraction.
+        random: float64, orders × steps, the same for random orders of pixels.
     """
 
     fractions: NDArray[np.float64]
@@ -37,19 +36,19 @@ class Curve:
     @property
     def auc(self) -> float:
         """Area under the curve."""
-        return float(np.trapezoid(self.scores, self.fractions))
+        return float(trapezoid(self.scores, self.fractions))
 
     @property
     def random_aucs(self) -> NDArray[np.float64]:
-        """Areas of the random orders."""
-        return np.asarray(np.trapezoid(self.random, self.fractions, axis=1))
+        """Areas under the curves of the random orders."""
+        return np.asarray(trapezoid(self.random, self.fractions, axis=1))
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
             "auc": self.auc,
-            "random_area": float(self.random_aucs.mean()),
-            "random_areas": self.random_aucs.tolist(),
+            "random_auc": float(self.random_aucs.mean()),
+            "random_aucs": self.random_aucs.tolist(),
             "fractions": self.fractions.tolist(),
             "scores": self.scores.tolist(),
         }
@@ -60,11 +59,11 @@ class Faithfulness:
     """How far a heatmap agrees with what the network does.
 
     Attributes:
-        deletion: The strongest places are made black first: a faithful map makes the score fall fast (a small area).
-        insertion: They are brought into focus first, on a blurred scan: the score rises fast (a large area).
-        infidelity: Mean squared difference between what the map says squares of the scan are worth and what they
-            are, in squared logits; the map scaled so that it fits best.
-        infidelity_of_zero_map: The same for a map that says nothing; infidelity below it means the map knows something.
+        deletion: The strongest pixels are made black first: a faithful map makes the score drop fast (a small AUC).
+        insertion: They are brought into focus first, on a blurred scan: the score rises fast (a large AUC).
+        infidelity: Mean squared difference between the effect of blacking out squares of the scan and the effect that
+            the map predicts, in squared logits, with the map scaled to fit best.
+        infidelity_of_zero_map: The same for a map of zeros; a lower infidelity means the map is informative.
     """
 
     deletion: Curve
@@ -74,12 +73,12 @@ class Faithfulness:
 
     @property
     def failed_checks(self) -> tuple[str, ...]:
-        """What speaks against the map, a sentence each."""
+        """One sentence for each check that failed."""
         found = []
         if self.deletion.auc >= self.deletion.random_aucs.mean():
-            found.append("deleting where it points lowers the score no faster than deleting at random.")
+            found.append("deleting the highlighted regions lowers the score no faster than deleting random ones.")
         if self.insertion.auc <= self.insertion.random_aucs.mean():
-            found.append("showing where it points raises the score no faster than showing at random.")
+            found.append("restoring the highlighted regions raises the score no faster than restoring random ones.")
         return tuple(found)
 
     def as_dict(self) -> dict[str, Any]:
@@ -102,32 +101,34 @@ def faithfulness(
     NeurIPS 2019, definition 1 and section 3.1, with the best scale as in their appendix.
 
     Args:
-        batch: The one scan and class explained, as `core.explain.attribution.ask` gives it.
-        explanation: Of them.
-        steps: Points of the curves after the first.
-        seed: Of the random orders and squares.
+        batch: The one scan and class explained, as `core.explain.attribution.ask` returns it.
+        explanation: Its explanation.
+        steps: Number of points on the curves after the first.
+        seed: Seed for the random orders and squares.
     """
     rng = np.random.default_rng(seed)
-    heat = resized(explanation.heatmap[None], batch.inputs.shape[1:-1])[0]
+    heatmap = resized(explanation.heatmap[None], batch.inputs.shape[1:-1])[0]
     soft = blurred(batch.inputs[0], BLUR_FRACTION * min(batch.inputs.shape[-3:-1]))
-    orders = [np.argsort(-heat, axis=None, kind="stable")]
-    orders += [_random_order(heat.shape, explanation.heatmap.shape, rng) for _ in range(RANDOM_ORDERS)]
+    orders = [np.argsort(-heatmap, axis=None, kind="stable")]
+    orders += [_random_order(heatmap.shape, explanation.heatmap.shape, rng) for _ in range(RANDOM_ORDERS)]
     fractions = np.linspace(0, 1, steps + 1)
     deleted = np.stack([_curve(batch, order, fractions, None, delete=True) for order in orders])
     inserted = np.stack([_curve(batch, order, fractions, soft, delete=False) for order in orders])
-    said, done = _squares(batch, heat, rng)
-    scale = float(said @ done / (said @ said)) if said @ said > 0 else 0.0
+    expected, actual = _square_effects(batch, heatmap, rng)
+    scale = float(expected @ actual / (expected @ expected)) if expected @ expected > 0 else 0.0
     return Faithfulness(
-        Curve(fractions, deleted[0], deleted[1:]), Curve(fractions, inserted[0], inserted[1:]),
-        float(np.mean((scale * said - done) ** 2)), float(np.mean(done**2)),
-    )  # fmt: skip
+        deletion=Curve(fractions, deleted[0], deleted[1:]),
+        insertion=Curve(fractions, inserted[0], inserted[1:]),
+        infidelity=float(np.mean((scale * expected - actual) ** 2)),
+        infidelity_of_zero_map=float(np.mean(actual**2)),
+    )
 
 
 def agreement(explanations: list[Explanation]) -> dict[str, dict[str, dict[str, float]]]:
     """Compare the maps of several methods for one scan and class, at the size of the finest.
 
     Returns:
-        Method to method to "pearson" and "top" (share of the strongest tenth in common).
+        Method to method to "pearson" and "top" (fraction of the strongest tenth in common).
     """
     finest = max((one.heatmap.shape for one in explanations), key=lambda shape: int(np.prod(shape)))
     maps = {one.method: resized(one.positive[None], finest)[0] for one in explanations}
@@ -150,25 +151,25 @@ def _curve(
     delete: bool,
 ) -> NDArray[np.float64]:
     shape = batch.inputs.shape[1:-1]
-    index_of = np.empty(order.size, np.int64)
-    index_of[order] = np.arange(order.size)
+    rank_of = np.empty(order.size, np.int64)
+    rank_of[order] = np.arange(order.size)
 
     def masks(first: int, last: int) -> Floats:
-        changed = np.stack([index_of < round(fraction * order.size) for fraction in fractions[first:last]])
+        changed = np.stack([rank_of < round(fraction * order.size) for fraction in fractions[first:last]])
         return np.asarray((changed != delete).reshape(-1, *shape), np.float32)
 
     return masked_scores(batch, 0, len(fractions), masks, instead=instead, as_probability=True)
 
 
 def _random_order(shape: tuple[int, ...], cells: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return the order of a random map as coarse as the heatmap, so that only where it points is compared."""
+    """Return the order of a random map as coarse as the heatmap, so that only the positions are compared."""
     return np.argsort(-resized(rng.random((1, *cells)).astype(np.float32), shape)[0], axis=None, kind="stable")
 
 
-def _squares(
-    batch: ExplanationBatch, heat: Floats, rng: np.random.Generator
+def _square_effects(
+    batch: ExplanationBatch, heatmap: Floats, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return what the map says random squares are worth, and how far the logit falls when they are made black."""
+    """Return the effect of blacking out random squares: as the map predicts, and as the drop of the logit."""
     shape = batch.inputs.shape[1:-1]
     seen = np.ones((SQUARES, *shape), np.float32)
     for mask in seen:
@@ -177,5 +178,5 @@ def _squares(
         mask[tuple(slice(at, at + side) for at, side in zip(corner, sides, strict=True))] = 0
     scores = masked_scores(batch, 0, SQUARES, lambda first, last: seen[first:last])
     axes = tuple(range(1, seen.ndim))
-    worth = ((1 - seen) * heat).sum(axis=axes, dtype=np.float64)
-    return worth, float(batch.logits[0, batch.classes[0]]) - scores
+    expected = ((1 - seen) * heatmap).sum(axis=axes, dtype=np.float64)
+    return expected, float(batch.logits[0, batch.classes[0]]) - scores

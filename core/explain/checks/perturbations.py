@@ -1,6 +1,6 @@
-"""Small changes of a scan that do not change what it shows: scanners differ in these, brains do not.
+"""Small changes of a scan that do not change what it shows: differences between scanners, not between brains.
 
-Each makes changed copies of a fitted scan and says how the picture moved, so that the heatmap can be moved back
+Each makes changed copies of a network's input and records how the picture moved, so that the heatmap can be moved back
 before it is compared.
 """
 
@@ -24,12 +24,12 @@ class Perturbation:
     """One kind of change.
 
     Attributes:
-        name: As results call it.
-        title: In words, with {strength}.
-        strength: What is usual; its unit is in the title.
-        change: A fitted scan ((depth ×) height × width), a strength and a generator to the changed scan.
-        motion: A strength, a generator and a shape to the matrix, from output to input index, by which the picture
-            is moved; None for changes that move nothing.
+        name: Its name in results.
+        title: The change in words, with {strength}.
+        strength: The default strength; its unit is in the title.
+        change: From an input ((depth ×) height × width), a strength and a generator to the changed input.
+        motion: From a strength, a generator and a shape to the matrix, from output to input index, by which the picture
+            is moved; None for changes that do not move it.
     """
 
     name: str
@@ -40,23 +40,21 @@ class Perturbation:
 
 
 def moved(image: Floats, matrix: Matrix) -> Floats:
-    """Move an image or a heatmap (h × w or d × h × w) by a homogeneous matrix from output to input index; 0 comes
-    in.
-    """
+    """Move an image or heatmap (h × w or d × h × w) by a homogeneous matrix from output to input index; 0 outside."""
     size = image.ndim
     if size == 2:
         flip = [1, 0, 2]  # OpenCV counts columns first
-        found = cv2.warpAffine(image, matrix[flip][:, flip][:2], image.shape[::-1],
-                               flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)  # fmt: skip
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        found = cv2.warpAffine(image, matrix[flip][:, flip][:2], image.shape[::-1], flags=flags)
         return np.asarray(found, np.float32)
     return np.asarray(affine_transform(image, matrix[:size, :size], matrix[:size, size], order=1), np.float32)
 
 
 def rescaled(matrix: Matrix, fine: tuple[int, ...], coarse: tuple[int, ...]) -> Matrix:
-    """Return the motion of an image as a motion of its heatmap, whose cells are larger than its pixels."""
+    """Convert the motion of an image to the motion of its heatmap, whose cells are larger than the pixels."""
     scale = np.array([*(f / c for f, c in zip(fine, coarse, strict=True)), 1.0])
     to_fine = np.diag(scale)
-    to_fine[:-1, -1] = (scale[:-1] - 1) / 2  # index counts centres
+    to_fine[:-1, -1] = (scale[:-1] - 1) / 2  # indices refer to pixel centres
     return np.asarray(np.linalg.inv(to_fine) @ matrix @ to_fine)
 
 
@@ -81,7 +79,7 @@ def _contrast(scan: Floats, strength: float, rng: np.random.Generator) -> Floats
 
 
 def _bias_field(scan: Floats, strength: float, rng: np.random.Generator) -> Floats:
-    """Multiply by the exponential of a random polynomial of second order, of that size at most."""
+    """Multiply by the exponential of a random polynomial of second order, scaled to at most this strength."""
     axes = np.meshgrid(*(np.linspace(-1, 1, side) for side in scan.shape), indexing="ij", sparse=True)
     powers = [power for power in np.ndindex(*(BIAS_ORDER + 1,) * scan.ndim) if 0 < sum(power) <= BIAS_ORDER]
     field = np.zeros(scan.shape)
@@ -128,5 +126,5 @@ PERTURBATIONS = (
     Perturbation("shift", "Shift, up to {strength:.0%} of each side", 0.03, motion=_shift),
     Perturbation("jpeg", "JPEG compression, strength {strength:g} of 1", 0.5, _jpeg),
 )
-DROPOUT = Perturbation("dropout", "Dropout in the network's head, share {strength:.0%}", 0.0)
+DROPOUT = Perturbation("dropout", "Dropout in the network's head, {strength:.0%} of the features", 0.0)
 NAMES = (*(one.name for one in PERTURBATIONS), DROPOUT.name)

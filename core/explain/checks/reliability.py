@@ -1,4 +1,4 @@
-"""Cheap checks that every heatmap carries, and the doubts that follow from them."""
+"""Cheap checks that every heatmap carries, and which of them failed."""
 
 from dataclasses import replace
 
@@ -13,29 +13,29 @@ from core.scans import BACKGROUND
 
 def checked(
     explanation: Explanation,
-    grey: NDArray[np.float32],
+    image: NDArray[np.float32],
     sanity_report: SanityReport | None = None,
     known_to_fail: str = "",
 ) -> Explanation:
-    """Return an explanation with its checks made.
+    """Return an explanation with its checks.
 
-    They are, beside those the method made itself, `finite`; `constant`; `background_evidence` beside `background` of
-    the scan; `half_mass_fraction`, the share of the picture that holds half of the positive evidence; and `randomisation`,
-    what the bundle's certificate says of the method, or, where it says nothing, `known_to_fail`.
+    Besides those made by the method itself, they are `finite`; `constant`; `background_evidence` with the `background`
+    of the scan; `half_mass_fraction`, the fraction of the picture that holds half of the positive evidence; and
+    `randomisation`, the result for this method in the bundle's sanity-check report, or, without one, `known_to_fail`.
 
     Args:
-        explanation: A fresh explanation.
-        grey: The scan it explains, float32, H × W (or D × H × W), in [0, 255].
-        sanity_report: Of the bundle, if it has one.
+        explanation: An explanation without these checks.
+        image: The scan it explains, float32, H × W (or D × H × W), in [0, 255].
+        sanity_report: The bundle's sanity-check report, if it has one.
         known_to_fail: Why the method is known to fail the randomisation check, if it is.
     """
     heatmap, checks = explanation.heatmap, dict(explanation.checks)
     checks["finite"] = bool(np.isfinite(heatmap).all())
     checks["constant"] = bool(np.ptp(heatmap) == 0)
-    checks["background"] = float((grey <= BACKGROUND).mean())
+    checks["background"] = float((image <= BACKGROUND).mean())
     if checks["finite"] and not explanation.is_empty:
         positive = np.maximum(heatmap_on_scan(explanation), 0)
-        checks["background_evidence"] = background_evidence(positive, grey)
+        checks["background_evidence"] = background_evidence(positive, image)
         checks["half_mass_fraction"] = half_mass_fraction(positive)
     if sanity_report is not None and explanation.method in sanity_report.methods:
         checks["randomisation"] = sanity_report.methods[explanation.method].as_dict()
@@ -49,46 +49,46 @@ def checked(
 
 
 def failed_checks_of(checks: dict[str, object]) -> list[str]:
-    """Say, a sentence each, which checks failed."""
-    failed_checks = []
+    """Return one sentence for each check that failed."""
     if not checks["finite"]:
-        return ["the heatmap holds values that are no numbers."]
+        return ["the heatmap holds values that are not numbers."]
+    failed = []
     if checks["constant"]:
-        failed_checks.append("the heatmap is the same everywhere.")
+        failed.append("the heatmap is the same everywhere.")
     fraction, background = checks.get("background_evidence"), checks["background"]
     if isinstance(fraction, float) and isinstance(background, float) and fraction >= background > 0:
-        failed_checks.append("it points to the head no better than an even map would.")
+        failed.append("it highlights the background as much as the brain.")
     if checks.get("complete") is False:
-        failed_checks.append(f"its completeness error is {checks['completeness_error']:.1%} of the score difference.")
-    checked = checks.get("randomisation")
-    if isinstance(checked, dict) and not checked["passed"]:
-        failed_checks.append("with this network the method draws nearly the same map when the weights are random.")
+        failed.append(f"its completeness error is {checks['completeness_error']:.1%} of the score difference.")
+    sanity_check = checks.get("randomisation")
+    if isinstance(sanity_check, dict) and not sanity_check["passed"]:
+        failed.append("for this network the method gives nearly the same map with random weights.")
     elif "known_to_fail" in checks:
-        failed_checks.append(f"{checks['known_to_fail']}.")
-    return failed_checks
+        failed.append(f"{checks['known_to_fail']}.")
+    return failed
 
 
-def background_evidence(heat: NDArray[np.float32], grey: NDArray[np.float32]) -> float:
-    """Return which share of the evidence lies on dark background, where there is no anatomy to speak for anything.
+def background_evidence(heatmap: NDArray[np.float32], image: NDArray[np.float32]) -> float:
+    """Return the fraction of the evidence on dark background, where there is no anatomy.
 
-    Dark fluid counts as background too, so a share as large as the dark part of the picture says nothing bad; a network
-    that looks at the air around the head has a larger one.
+    Dark fluid counts as background too, so the fraction may be as large as the dark part of the picture; it is larger
+    for a network that uses the air around the head.
 
     Args:
-        heat: float32, H × W, not negative, in the scan's pixels.
-        grey: float32, H × W, in [0, 255].
+        heatmap: float32, H × W, not negative, in the scan's pixels.
+        image: float32, H × W, in [0, 255].
 
     Returns:
-        A share in [0, 1]; NaN when there is no evidence at all.
+        A fraction in [0, 1]; NaN if there is no evidence at all.
     """
-    total = float(heat.sum())
-    return float(heat[grey <= BACKGROUND].sum()) / total if total > 0 else float("nan")
+    total = float(heatmap.sum())
+    return float(heatmap[image <= BACKGROUND].sum()) / total if total > 0 else float("nan")
 
 
-def half_mass_fraction(heat: NDArray[np.float32]) -> float:
-    """Return the smallest share of the area that holds half of the evidence: small for a pointed map, 0.5 for an
-    even one.
+def half_mass_fraction(heatmap: NDArray[np.float32]) -> float:
+    """Return the smallest fraction of the picture that holds half of the evidence: small for a focused map, 0.5 for a
+    uniform one.
     """
-    ordered = np.sort(heat, axis=None)[::-1].astype(np.float64)
+    ordered = np.sort(heatmap, axis=None)[::-1].astype(np.float64)
     reached = np.searchsorted(np.cumsum(ordered), ordered.sum() / 2)
     return float((reached + 1) / ordered.size)

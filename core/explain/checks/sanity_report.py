@@ -1,4 +1,4 @@
-"""A bundle's certificate: which methods pass the randomisation check on these very weights."""
+"""A bundle's sanity-check report: which methods pass the randomisation check with exactly these weights."""
 
 import functools
 import hashlib
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.files import write_json
-from core.networks.card import WEIGHTS_FILE, Bundle
+from core.networks.bundle import WEIGHTS_FILE, Bundle
 
 SANITY_FILE = "sanity_check.json"
 FORMAT = 1
@@ -17,12 +17,12 @@ THRESHOLD = 0.3
 
 @dataclass(frozen=True)
 class SanityCheck:
-    """How alike a method's maps are before and after all weights were drawn anew.
+    """How similar a method's maps are before and after all weights were randomised.
 
     Attributes:
         similarity: Mean SSIM of the maps' ranks, over scans and draws.
-        interval: 95 % of that mean, bootstrapped over scans and draws.
-        pairs: How many maps were compared.
+        interval: 95 % interval of that mean, bootstrapped over scans and draws.
+        pairs: Number of pairs of maps compared.
     """
 
     similarity: float
@@ -31,7 +31,7 @@ class SanityCheck:
 
     @property
     def passed(self) -> bool:
-        """Whether the map depends on what the network has learned."""
+        """Whether the map depends on the learned weights."""
         return self.similarity < THRESHOLD
 
     def as_dict(self) -> dict[str, Any]:
@@ -44,10 +44,10 @@ class SanityReport:
     """Outcome of the randomisation check for the methods of one bundle.
 
     Attributes:
-        weights: SHA-256 of the weights it is about.
-        methods: By name.
-        scans: What the maps were made of, in words.
-        date: When.
+        weights: SHA-256 of the weights checked.
+        methods: Result of each method by its name.
+        scans: The scans explained, in words.
+        date: Date of the check.
     """
 
     weights: str
@@ -63,7 +63,7 @@ def weights_digest(folder: Path) -> str:
 
 
 def write_sanity_report(folder: Path, sanity_report: SanityReport) -> Path:
-    """Write a certificate beside the bundle's card; it appears whole or not at all."""
+    """Write a report into the bundle's folder, atomically."""
     values = {
         "format": FORMAT,
         "weights": sanity_report.weights,
@@ -77,7 +77,7 @@ def write_sanity_report(folder: Path, sanity_report: SanityReport) -> Path:
 
 
 def sanity_report_of(bundle: Bundle) -> SanityReport | None:
-    """Return a bundle's certificate; None where it has none, or one of other weights."""
+    """Return a bundle's report; None if it has none, or one for other weights."""
     path = bundle.folder / SANITY_FILE
     try:
         return _read(path, path.stat().st_mtime_ns, (bundle.folder / WEIGHTS_FILE).stat().st_mtime_ns)

@@ -1,6 +1,7 @@
-"""How alike two heatmaps are, and how alike two random ones would be."""
+"""How similar two heatmaps are, and how similar two random ones would be."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +20,14 @@ TOP_FRACTION = 0.1
 
 
 @dataclass(frozen=True)
-class Alike:
-    """How alike two maps are; NaN where a measure is not defined, as for constant maps.
+class Similarity:
+    """How similar two maps are; NaN for a measure that is not defined, as for constant maps.
 
     Attributes:
         ssim: Structural similarity at the size at which the maps are drawn.
         pearson: Correlation of the values, cell by cell.
         spearman: Correlation of their ranks.
-        top: Share of the strongest tenth of the cells that both have in common.
+        top: Fraction of the strongest tenth of the cells that both have in common.
     """
 
     ssim: float
@@ -35,9 +36,8 @@ class Alike:
     top: float
 
 
-def alike(one: Map, other: Map, drawn: tuple[int, ...]) -> Alike:
-    """Compare two maps on the scale of the first; scaling each on its own would hide that one is a thousand times
-    weaker.
+def similarity(one: Map, other: Map, drawn: tuple[int, ...]) -> Similarity:
+    """Compare two maps on the scale of the first; separate scaling would hide that one is a thousand times weaker.
 
     Args:
         one: The reference, h × w (or d × h × w).
@@ -46,74 +46,79 @@ def alike(one: Map, other: Map, drawn: tuple[int, ...]) -> Alike:
     """
     span = float(np.ptp(one))
     if span == 0 or not np.isfinite(other).all():
-        return Alike(*(float("nan"),) * 4)
+        return Similarity(*(float("nan"),) * 4)
     pair = resized(np.stack([one, other]).astype(np.float32), drawn)
-    return Alike(ssim(pair[0], pair[1], data_range=span), pearson(one, other),
-                 pearson(rankdata(one), rankdata(other)), top_overlap(one, other))  # fmt: skip
+    return Similarity(
+        ssim=ssim(pair[0], pair[1], data_range=span),
+        pearson=pearson(one, other),
+        spearman=pearson(rankdata(one), rankdata(other)),
+        top=top_overlap(one, other),
+    )
 
 
 def ssim(one: Map, other: Map, *, data_range: float) -> float:
     """Return the mean structural similarity of two maps.
 
     Wang et al., IEEE Transactions on Image Processing 13:600, 2004, equation 13: Gaussian windows of 11 × 11 with a
-    standard deviation of 1.5, K1 = 0.01, K2 = 0.03; the rim where a window would reach outside is left out, as in
-    scikit-image's `structural_similarity(gaussian_weights=True, use_sample_covariance=False)`. Maps too small for
-    such a window are one window; volumes are compared slice by slice.
+    standard deviation of 1.5, K1 = 0.01, K2 = 0.03; the border where a window would extend outside is left out, as in
+    scikit-image's `structural_similarity(gaussian_weights=True, use_sample_covariance=False)`. Maps too small for such
+    a window are treated as a single window; volumes are compared slice by slice.
 
     Args:
         one: h × w, or d × h × w.
         other: The same shape.
-        data_range: The range of values that counts as the whole scale; never guessed.
+        data_range: The range of values that counts as the full scale; never guessed.
     """
     if one.ndim == 3:
         return float(np.mean([ssim(a, b, data_range=data_range) for a, b in zip(one, other, strict=True)]))
     if min(one.shape) >= WINDOW:
         return float(np.mean(ssim_map(one, other, data_range=data_range)))
     a, b = np.asarray(one, np.float64), np.asarray(other, np.float64)
-    return float(_ssim_of(a.mean(), b.mean(), (a * a).mean(), (b * b).mean(), (a * b).mean(), data_range))
+    return float(_ssim_of(a, b, np.mean, data_range=data_range))
 
 
 def ssim_map(one: Map, other: Map, *, data_range: float) -> NDArray[np.float64]:
-    """Return the structural similarity in the window around each pixel, without the rim: (h − 10) × (w − 10).
+    """Return the structural similarity in the window around each pixel, without the border: (h − 10) × (w − 10).
 
-    It is computed in the maps' own precision; float32 is three times faster and right to 1e-4.
+    It is computed in the maps' own precision; float32 is three times faster and accurate to 1e-4.
     """
-    a, b = np.asarray(one), np.asarray(other)
-    found = _ssim_of(_blurred(a), _blurred(b), _blurred(a * a), _blurred(b * b), _blurred(a * b), data_range)
-    return np.asarray(found, np.float64)
+    return np.asarray(_ssim_of(np.asarray(one), np.asarray(other), _blurred, data_range=data_range), np.float64)
 
 
 def ssim_within(one: Map, other: Map, inside: NDArray[np.bool_], *, data_range: float) -> float:
-    """Return the mean structural similarity over windows that lie wholly inside a mask; where none does, of all inside.
+    """Return the mean structural similarity over windows entirely inside a mask; without any, of all pixels inside.
 
     Args:
         one: h × w, or d × h × w, which is compared slice by slice.
         other: The same shape.
-        inside: Of that shape.
+        inside: A mask of the same shape.
         data_range: As for `ssim`.
     """
     if one.ndim == 3:
-        found = [ssim_within(a, b, mask, data_range=data_range) for a, b, mask in zip(one, other, inside, strict=True)
-                 if mask.sum() > 1]  # fmt: skip
+        slices = [group for group in zip(one, other, inside, strict=True) if group[2].sum() > 1]
+        found = [ssim_within(*group, data_range=data_range) for group in slices]
         return float(np.mean(found)) if found else float("nan")
     if min(one.shape) >= WINDOW:
         rim = WINDOW // 2
         windows = cv2.erode(inside.astype(np.uint8), np.ones((WINDOW, WINDOW), np.uint8))[rim:-rim, rim:-rim] > 0
         if windows.any():
             return float(ssim_map(one, other, data_range=data_range)[windows].mean())
-    a, b = one[inside].astype(np.float64), other[inside].astype(np.float64)
-    return float(_ssim_of(a.mean(), b.mean(), (a * a).mean(), (b * b).mean(), (a * b).mean(), data_range))
+    return float(
+        _ssim_of(one[inside].astype(np.float64), other[inside].astype(np.float64), np.mean, data_range=data_range)
+    )
 
 
-def _ssim_of(mean_a: Any, mean_b: Any, square_a: Any, square_b: Any, product: Any, data_range: float) -> Any:
+def _ssim_of(a: Map, b: Map, mean: Callable[[Map], Any], *, data_range: float) -> Any:
+    """Compute the structural similarity, with the mean over whatever window `mean` averages."""
+    mean_a, mean_b, square_a, square_b, product = mean(a), mean(b), mean(a * a), mean(b * b), mean(a * b)
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
-    spread = square_a - mean_a**2 + square_b - mean_b**2
-    both = product - mean_a * mean_b
-    return (2 * mean_a * mean_b + c1) * (2 * both + c2) / ((mean_a**2 + mean_b**2 + c1) * (spread + c2))
+    variances = square_a - mean_a**2 + square_b - mean_b**2
+    covariance = product - mean_a * mean_b
+    return (2 * mean_a * mean_b + c1) * (2 * covariance + c2) / ((mean_a**2 + mean_b**2 + c1) * (variances + c2))
 
 
 def pearson(one: Map, other: Map) -> float:
-    """Return the correlation of two maps; NaN where one of them is constant."""
+    """Return the correlation of two maps; NaN if one of them is constant."""
     a, b = np.asarray(one, np.float64).ravel(), np.asarray(other, np.float64).ravel()
     a, b = a - a.mean(), b - b.mean()
     size = float(np.sqrt((a @ a) * (b @ b)))
@@ -121,8 +126,8 @@ def pearson(one: Map, other: Map) -> float:
 
 
 def top_overlap(one: Map, other: Map, fraction: float = TOP_FRACTION) -> float:
-    """Return which share of the strongest cells of two maps is the same (Ghorbani et al., AAAI 2019, top-k
-    intersection).
+    """Return the fraction of the strongest cells that two maps have in common (top-k intersection, Ghorbani et al.,
+    AAAI 2019).
     """
     count = max(1, round(fraction * one.size))
     first, second = (set(np.argsort(-part, axis=None, kind="stable")[:count].tolist()) for part in (one, other))
@@ -130,7 +135,7 @@ def top_overlap(one: Map, other: Map, fraction: float = TOP_FRACTION) -> float:
 
 
 def ranks(heatmap: Map, inside: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
-    """Return the ranks of a map's values in [0, 1], ties shared; 0 outside a mask."""
+    """Return the ranks of a map's values, scaled to [0, 1], with ties averaged; 0 outside a mask."""
     chosen = np.ones(heatmap.shape, bool) if inside is None else inside
     ranked = np.zeros(heatmap.shape)
     ranked[chosen] = (rankdata(heatmap[chosen]) - 0.5) / max(1, chosen.sum())
@@ -141,11 +146,11 @@ Null = dict[str, tuple[float, float, float]]
 
 
 def null_of(reference: Map, drawn: tuple[int, ...]) -> Null:
-    """Return how alike a heatmap and a meaningless one would be: of each measure the mean and the middle 95 %.
+    """Return how similar a heatmap and a meaningless one would be: mean and central 95 % of each measure.
 
-    Two maps of 7 × 7 random cells, enlarged to 224 × 224, have a structural similarity of nearly 0.5: that, and not
-    0, is what a stability is to be compared with. Maps of many cells have values of very unlike sizes, which alone
-    makes them alike; their null is the map itself with its cells shuffled.
+    Two maps of 7 × 7 random cells, enlarged to 224 × 224, have a structural similarity of nearly 0.5: a stability is to
+    be compared with that, not with 0. Maps with many cells have very skewed values, which alone makes them similar;
+    their null is the map itself with its cells shuffled.
 
     Args:
         reference: The heatmap.
@@ -154,16 +159,17 @@ def null_of(reference: Map, drawn: tuple[int, ...]) -> Null:
     if reference.size <= COARSE:
         return _random_null(reference.shape, drawn)
     rng, flat = np.random.default_rng(0), reference.ravel()
-    return _summed([alike(reference, rng.permutation(flat).reshape(reference.shape), drawn) for _ in range(SHUFFLES)])
+    shuffled = (rng.permutation(flat).reshape(reference.shape) for _ in range(SHUFFLES))
+    return _summarised([similarity(reference, other, drawn) for other in shuffled])
 
 
 @functools.lru_cache(maxsize=64)
 def _random_null(cells: tuple[int, ...], drawn: tuple[int, ...]) -> Null:
     rng = np.random.default_rng(0)
-    return _summed([alike(rng.random(cells), rng.random(cells), drawn) for _ in range(NULL_PAIRS)])
+    return _summarised([similarity(rng.random(cells), rng.random(cells), drawn) for _ in range(NULL_PAIRS)])
 
 
-def _summed(found: list[Alike]) -> Null:
+def _summarised(found: list[Similarity]) -> Null:
     return {name: _spread([getattr(one, name) for one in found]) for name in ("ssim", "pearson", "spearman", "top")}
 
 

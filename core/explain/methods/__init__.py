@@ -1,1 +1,1 @@
-"""One file an explanation method; each exports EXPLAINER."""
+"""One module per explanation method; each exports EXPLAINER."""

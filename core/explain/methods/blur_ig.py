@@ -1,7 +1,7 @@
-"""Blur Integrated Gradients: the path from a blurred scan to the sharp one, so that no colour is the baseline.
+"""Blur Integrated Gradients: the path from a blurred scan to the sharp one, so that no intensity is the baseline.
 
 Xu, Venugopalan and Sundararajan, Attribution in Scale and Space, CVPR 2020, equation 4. The path runs through Gaussian
-scale space, the standard deviation falling linearly to zero; the integral is taken adaptively (`core.explain.paths`).
+scale space, with a standard deviation that falls linearly to zero; the integration is adaptive (`core.explain.paths`).
 """
 
 from typing import Annotated
@@ -25,10 +25,10 @@ def blur_ig(
     """Compute Blur-IG.
 
     Args:
-        batch: What is to be explained.
-        sigma_fraction: Standard deviation of the strongest blur, as a share of the shorter side.
-        points: At most so many.
-        tolerance: Completeness error, as a share of the score difference, at which to stop.
+        batch: The scans to explain.
+        sigma_fraction: Standard deviation of the strongest blur, as a fraction of the shorter side.
+        points: Maximum number of points.
+        tolerance: Completeness error, as a fraction of the score difference, at which to stop.
     """
     maps, checks = [], []
     for index, scan in enumerate(batch.inputs):
@@ -44,9 +44,14 @@ def blur_ig(
 
 
 EXPLAINER = Explainer(
-    "blur-ig", 110, "Blur-IG", "Xu et al., CVPR 2020", blur_ig,
-    shows="Which detail, as it comes into focus, adds to the logit of {class_name}.",
-    hides="What a blurred scan already shows, such as overall size and brightness, is in the baseline and gets "
-    "nothing.",
-    signed=True, cost="16 gradients or more",
-)  # fmt: skip
+    name="blur-ig",
+    priority=110,
+    title="Blur-IG",
+    source="Xu et al., CVPR 2020",
+    compute=blur_ig,
+    shows="Which details, as they come into focus, add to the logit of {class_name}.",
+    hides="What a blurred scan already shows, such as overall size and brightness, belongs to the baseline and is not "
+    "highlighted.",
+    signed=True,
+    cost="16 gradients or more",
+)

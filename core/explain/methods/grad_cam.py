@@ -1,4 +1,4 @@
-"""Grad-CAM: which places of a feature map speak for a class.
+"""Grad-CAM: which positions of a feature map are evidence for a class.
 
 Selvaraju et al., Grad-CAM, ICCV 2017, equations 1 and 2:
 
@@ -17,18 +17,22 @@ def grad_cam(batch: ExplanationBatch, *, layer: str | None = None) -> Attributio
     """Compute Grad-CAM maps.
 
     Args:
-        batch: What is to be explained.
-        layer: Where; None for the backbone's last.
+        batch: The scans to explain.
+        layer: Name of the layer; None for the backbone's last.
     """
     activations, gradient = activations_and_gradient(batch, layer)
     weights = gradient.mean(axis=tuple(range(1, gradient.ndim - 1)))
-    heat = weighted(activations, np.asarray(weights, np.float32))
-    return Attribution(heat, {"layer": layer or batch.predictor.network.target_layer, "of": "logit"})
+    maps = weighted(activations, np.asarray(weights, np.float32))
+    return Attribution(maps, {"layer": layer or batch.predictor.network.target_layer, "of": "logit"})
 
 
 EXPLAINER = Explainer(
-    "grad-cam", 10, "Grad-CAM", "Selvaraju et al., ICCV 2017", grad_cam,
-    shows="Where {layer} speaks for {class_name}, in {cells} coarse cells.",
-    hides="It says nothing finer than a cell, and averaging the gradient can light up places that did not add to "
-    "the answer.",
-)  # fmt: skip
+    name="grad-cam",
+    priority=10,
+    title="Grad-CAM",
+    source="Selvaraju et al., ICCV 2017",
+    compute=grad_cam,
+    shows="Warm colours: regions that pushed the network towards {class_name} (layer {layer}). The map is coarse: "
+    "{cells} blocks.",
+    hides="Read no detail into it: the map is accurate to one block and can highlight regions that did not matter.",
+)

@@ -1,4 +1,4 @@
-"""Grad-CAM++: Grad-CAM with weights that count every place where a feature shows, not their mean.
+"""Grad-CAM++: Grad-CAM with weights that count every occurrence of a feature, not their mean.
 
 Chattopadhay et al., Grad-CAM++, WACV 2018, equations 10 and 19, for the exponential of the logit, whose higher
 derivatives are powers of the first:
@@ -13,23 +13,27 @@ from core.explain.explanation import Attribution, Explainer, ExplanationBatch
 
 
 def grad_cam_plus(batch: ExplanationBatch, *, layer: str | None = None) -> Attribution:
-    """Compute Grad-CAM++ maps; the setting as for Grad-CAM."""
+    """Compute Grad-CAM++ maps; the setting is that of Grad-CAM."""
     activations, gradient = activations_and_gradient(batch, layer)
     axes = tuple(range(1, activations.ndim - 1))
     cells = int(np.prod(activations.shape[1:-1]))
-    repeats = cells if gradient.shape[1:-1] != activations.shape[1:-1] else 1  # the closed form gives one cell of many
+    repeats = cells if gradient.shape[1:-1] != activations.shape[1:-1] else 1  # the closed form has one cell for all
     g = gradient.astype(np.float64)
     total = activations.sum(axis=axes, keepdims=True, dtype=np.float64)
-    below = 2 * g**2 + total * g**3
-    alpha = np.divide(g**2, below, out=np.zeros_like(g), where=below != 0)
+    denominator = 2 * g**2 + total * g**3
+    alpha = np.divide(g**2, denominator, out=np.zeros_like(g), where=denominator != 0)
     weights = (alpha * np.maximum(g, 0)).sum(axis=axes) * repeats
-    heat = weighted(activations, np.asarray(weights, np.float32))
-    return Attribution(heat, {"layer": layer or batch.predictor.network.target_layer, "of": "exponential of the logit"})
+    maps = weighted(activations, np.asarray(weights, np.float32))
+    return Attribution(maps, {"layer": layer or batch.predictor.network.target_layer, "of": "exponential of the logit"})
 
 
 EXPLAINER = Explainer(
-    "grad-cam++", 20, "Grad-CAM++", "Chattopadhay et al., WACV 2018", grad_cam_plus,
-    shows="Where {layer} speaks for {class_name}, every occurrence of a feature counted, in {cells} coarse cells.",
-    hides="It says nothing finer than a cell, and only features with a positive gradient count: evidence against is "
-    "left out.",
-)  # fmt: skip
+    name="grad-cam++",
+    priority=20,
+    title="Grad-CAM++",
+    source="Chattopadhay et al., WACV 2018",
+    compute=grad_cam_plus,
+    shows="Warm colours: regions that pushed the network towards {class_name} (layer {layer}), with every occurrence "
+    "of a feature counted. The map is coarse: {cells} blocks.",
+    hides="Read no detail into it: the map is accurate to one block, and evidence against the class is left out.",
+)

@@ -1,4 +1,4 @@
-"""The plain gradient: how strongly the logit answers to a small change of each pixel.
+"""The plain gradient: how strongly the logit responds to a small change of each pixel.
 
 Simonyan, Vedaldi and Zisserman, Deep Inside Convolutional Networks, ICLR workshop 2014, section 3: |∂y_c/∂x|.
 """
@@ -15,9 +15,13 @@ def gradient(batch: ExplanationBatch) -> Attribution:
 
 
 EXPLAINER = Explainer(
-    "gradient", 120, "Gradient", "Simonyan et al., ICLR workshop 2014", gradient,
-    shows="How strongly the logit of {class_name} answers to a small change of each pixel.",
-    hides="It is the slope at this very scan, noisy and often flat where the network is sure; it does not say what "
-    "speaks for or against.",
+    name="gradient",
+    priority=120,
+    title="Gradient",
+    source="Simonyan et al., ICLR workshop 2014",
+    compute=gradient,
+    shows="How strongly the logit of {class_name} responds to a small change of each pixel.",
+    hides="It is the slope at this scan only, noisy and often flat where the network is certain; it does not separate "
+    "evidence for the class from evidence against it.",
     cost="one gradient",
-)  # fmt: skip
+)

@@ -1,10 +1,10 @@
-"""Guided Backpropagation: a gradient through which only what is positive flows back.
+"""Guided Backpropagation: a gradient of which only positive parts are propagated backwards.
 
 Springenberg et al., Striving for Simplicity, ICLR workshop 2015, section 3.4.
 
-It is here because textbooks show it. It fails: the map hardly changes when the weights are random or the class is
-another (Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018; Nie et al., ICML 2018, who show that it
-restores the image).
+It is included because textbooks show it. It fails: the map hardly changes with random weights or another class
+(Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018; Nie et al., ICML 2018, who show that it restores the
+image).
 """
 
 from core.explain.explanation import Attribution, Explainer, ExplanationBatch
@@ -17,10 +17,15 @@ def guided_backprop(batch: ExplanationBatch) -> Attribution:
 
 
 EXPLAINER = Explainer(
-    "guided-backprop", 900, "Guided Backpropagation", "Springenberg et al., ICLR workshop 2015", guided_backprop,
+    name="guided-backprop",
+    priority=900,
+    title="Guided Backpropagation",
+    source="Springenberg et al., ICLR workshop 2015",
+    compute=guided_backprop,
     shows="Edges of the scan that pass through the network's ReLUs.",
-    hides="It does not explain the answer: the map is an edge detector that stays nearly the same with random "
+    hides="It does not explain the prediction: the map is an edge detector that stays nearly the same with random "
     "weights.",
-    signed=True, cost="one gradient",
+    signed=True,
+    cost="one gradient",
     known_to_fail="it restores edges of the image, whatever the weights (Adebayo et al. 2018; Nie et al. 2018)",
-)  # fmt: skip
+)

@@ -13,8 +13,13 @@ def input_x_gradient(batch: ExplanationBatch) -> Attribution:
 
 
 EXPLAINER = Explainer(
-    "input-x-gradient", 130, "Input × Gradient", "Shrikumar et al., arXiv:1605.01713", input_x_gradient,
-    shows="Each pixel's brightness times how the logit of {class_name} answers to it.",
-    hides="Dark pixels cannot show, and it shares out the logit only if the network is linear.",
-    signed=True, cost="one gradient",
-)  # fmt: skip
+    name="input-x-gradient",
+    priority=130,
+    title="Input × Gradient",
+    source="Shrikumar et al., arXiv:1605.01713",
+    compute=input_x_gradient,
+    shows="Each pixel's brightness times how the logit of {class_name} responds to it.",
+    hides="Dark pixels are never highlighted, and the values add up to the logit only if the network is linear.",
+    signed=True,
+    cost="one gradient",
+)

@@ -4,7 +4,7 @@ Sundararajan et al., ICML 2017, equation 1:
 
     IG = (x − x′) ⊙ ∫ ∇f(x′ + a (x − x′)) da over a in [0, 1]
 
-of the logit. The sum over the pixels is f(x) − f(x′); how far it is from that is always reported.
+of the logit. The sum over the pixels should be f(x) − f(x′); the deviation from it is always reported.
 """
 
 from typing import Annotated, Literal
@@ -32,11 +32,11 @@ def integrated_gradients(
     """Compute Integrated Gradients.
 
     Args:
-        batch: What is to be explained.
-        baseline: What the scan is compared with; "several" averages over all that can be had.
+        batch: The scans to explain.
+        baseline: What the scan is compared with; "several" averages over all available baselines.
         rule: "adaptive" begins with 16 points and halves intervals where the error is largest; the others are fixed.
-        points: At most so many for "adaptive", exactly so many for the others.
-        tolerance: Completeness error, as a share of the score difference, at which "adaptive" stops.
+        points: Maximum number of points for "adaptive", exact number for the others.
+        tolerance: Completeness error, as a fraction of the score difference, at which "adaptive" stops.
     """
     maps, checks = [], []
     for index in range(len(batch.classes)):
@@ -67,9 +67,14 @@ def _baselines(batch: ExplanationBatch, index: int, kind: Kind) -> list[Floats]:
 
 
 EXPLAINER = Explainer(
-    "integrated-gradients", 100, "Integrated Gradients", "Sundararajan et al., ICML 2017", integrated_gradients,
+    name="integrated-gradients",
+    priority=100,
+    title="Integrated Gradients",
+    source="Sundararajan et al., ICML 2017",
+    compute=integrated_gradients,
     shows="How each pixel's difference from the {baseline} baseline adds to the logit of {class_name}.",
-    hides="Pixels that are as the baseline is get nothing: against black, dark fluid such as the ventricles cannot "
-    "show.",
-    signed=True, cost="16 gradients or more",
-)  # fmt: skip
+    hides="Pixels equal to the baseline are never highlighted: with black, dark fluid such as the ventricles cannot "
+    "appear.",
+    signed=True,
+    cost="16 gradients or more",
+)

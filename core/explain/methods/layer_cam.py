@@ -1,4 +1,4 @@
-"""LayerCAM: positive gradients weigh each cell alone, which keeps fine layers readable; several layers can be fused.
+"""LayerCAM: positive gradients weight each cell separately, which keeps fine layers readable; layers can be fused.
 
 Jiang et al., LayerCAM, IEEE Transactions on Image Processing 30:5875, 2021, equations 6 to 8:
 
@@ -19,19 +19,19 @@ def layer_cam(batch: ExplanationBatch, *, layers: tuple[str, ...] = ()) -> Attri
     """Compute LayerCAM maps.
 
     Args:
-        batch: What is to be explained.
-        layers: Where; several are fused at the resolution of the finest. None given: the backbone's last.
+        batch: The scans to explain.
+        layers: Names of layers; several are fused at the resolution of the finest. If empty, the backbone's last.
     """
-    target = batch.predictor.network.target_layer
-    maps = [_one(batch, layer) for layer in layers or (target,)]
-    said = {"layers": list(layers or (target,)), "layer": " and ".join(layers or (target,)), "of": "logit"}
+    chosen = layers or (batch.predictor.network.target_layer,)
+    maps = [_maps_at(batch, layer) for layer in chosen]
+    settings = {"layers": list(chosen), "layer": " and ".join(chosen), "of": "logit"}
     if len(maps) == 1:
-        return Attribution(maps[0], said)
+        return Attribution(maps[0], settings)
     finest = max((one.shape[1:] for one in maps), key=np.prod)
-    return Attribution(np.max([resized(_squashed(one), finest) for one in maps], axis=0), said)
+    return Attribution(np.stack([resized(_squashed(one), finest) for one in maps]).max(axis=0), settings)
 
 
-def _one(batch: ExplanationBatch, layer: str) -> Floats:
+def _maps_at(batch: ExplanationBatch, layer: str) -> Floats:
     activations, gradient = activations_and_gradient(batch, layer)
     return np.asarray(np.maximum((activations * np.maximum(gradient, 0)).sum(axis=-1), 0), np.float32)
 
@@ -42,7 +42,11 @@ def _squashed(maps: Floats) -> Floats:
 
 
 EXPLAINER = Explainer(
-    "layer-cam", 40, "LayerCAM", "Jiang et al., IEEE TIP 2021", layer_cam,
-    shows="Where features of {layer} that speak for {class_name} are active, in {cells} cells.",
-    hides="Evidence against the class is left out, and a fusion of layers has no unit: its values only rank places.",
-)  # fmt: skip
+    name="layer-cam",
+    priority=40,
+    title="LayerCAM",
+    source="Jiang et al., IEEE TIP 2021",
+    compute=layer_cam,
+    shows="Warm colours: where features of {layer} that support {class_name} are active, in {cells} blocks.",
+    hides="Evidence against the class is left out, and a fusion of layers has no unit: its values only rank regions.",
+)

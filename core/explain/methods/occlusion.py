@@ -1,7 +1,7 @@
-"""Occlusion: how far the logit falls when a patch of the scan is covered.
+"""Occlusion: how far the logit drops when a patch of the scan is covered.
 
 Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, section 4.2. Every pixel gets the
-mean fall over the patches that covered it.
+mean drop over the patches that covered it.
 """
 
 from itertools import product
@@ -25,10 +25,10 @@ def occlusion(
     """Compute occlusion maps.
 
     Args:
-        batch: What is to be explained.
-        patch_fraction: Side of the patch, as a share of each side of the image.
-        overlap: Share of its side by which a patch overlaps the next.
-        baseline: What covers.
+        batch: The scans to explain.
+        patch_fraction: Side of the patch, as a fraction of each side of the image.
+        overlap: Fraction of its side by which a patch overlaps the next.
+        baseline: What the patch is covered with.
     """
     shape = batch.inputs.shape[1:-1]
     corners, sides = patches(shape, patch_fraction, overlap)
@@ -42,17 +42,15 @@ def occlusion(
             return seen
 
         instead = None if baseline == "black" else baseline_of(batch, index, baseline)
-        falls = batch.logits[index, batch.classes[index]] - masked_scores(
-            batch, index, len(corners), masks, instead=instead
-        )
+        scores = masked_scores(batch, index, len(corners), masks, instead=instead)
+        drops = batch.logits[index, batch.classes[index]] - scores
         total, covered = np.zeros(shape), np.zeros(shape)
-        for corner, fall in zip(corners, falls, strict=True):
-            total[_window(corner, sides)] += fall
+        for corner, drop in zip(corners, drops, strict=True):
+            total[_window(corner, sides)] += drop
             covered[_window(corner, sides)] += 1
         maps.append(total / covered)
-    return Attribution(
-        np.stack(maps).astype(np.float32), {"of": "logit", "patches": len(corners), "patch": list(sides)}
-    )
+    settings = {"of": "logit", "patches": len(corners), "patch": list(sides)}
+    return Attribution(np.stack(maps).astype(np.float32), settings)
 
 
 def patches(shape: tuple[int, ...], fraction: float, overlap: float) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
@@ -70,9 +68,14 @@ def _window(corner: tuple[int, ...], sides: tuple[int, ...]) -> tuple[slice, ...
 
 
 EXPLAINER = Explainer(
-    "occlusion", 200, "Occlusion", "Zeiler and Fergus, ECCV 2014", occlusion,
-    shows="How far the logit of {class_name} falls when a patch is covered with the {baseline} baseline.",
-    hides="A covered scan is unlike any the network was trained on, and evidence that stands in two places hides "
-    "behind itself.",
-    signed=True, cost="a forward pass a patch",
-)  # fmt: skip
+    name="occlusion",
+    priority=200,
+    title="Occlusion",
+    source="Zeiler and Fergus, ECCV 2014",
+    compute=occlusion,
+    shows="How far the logit of {class_name} drops when a patch is covered with the {baseline} baseline.",
+    hides="A covered scan is unlike any the network was trained on, and evidence that appears twice is missed, since "
+    "only one of the two is covered at a time.",
+    signed=True,
+    cost="one forward pass per patch",
+)

@@ -1,7 +1,7 @@
-"""Occlusion by anatomical region: how far the logit falls when a region is smoothed away.
+"""Occlusion by anatomical region: how far the logit drops when a region is smoothed away.
 
-Occlusion as of Zeiler and Fergus (ECCV 2014), with regions of the average brain (`core.scans.registration.atlas`) in place of
-patches. The scan must lie in standard space, and the height of its slice must be known.
+Occlusion as in Zeiler and Fergus (ECCV 2014), with regions of the average brain (`core.scans.registration.atlas`) in
+place of patches. The scan must be in standard space, and the height of its slice must be known.
 """
 
 from typing import Literal
@@ -19,11 +19,11 @@ from core.scans.registration.atlas import REGIONS
 def region_occlusion(
     batch: ExplanationBatch, *, baseline: Literal["black", "blurred", "healthy"] = "blurred"
 ) -> Attribution:
-    """Compute how much each region matters; every pixel gets its region's fall, as a mean over the region's area.
+    """Compute how much each region matters; every pixel gets its region's drop divided by the region's size.
 
     Args:
-        batch: What is to be explained; the height of each slice must be known.
-        baseline: What stands in the region's place.
+        batch: The scans to explain; the height of each slice must be known.
+        baseline: What replaces the region.
 
     Raises:
         StageLensError: A height is not known, or the network does not read standard space.
@@ -39,21 +39,25 @@ def region_occlusion(
             return np.stack([labels != label for label in present[first:last]]).astype(np.float32)
 
         scores = masked_scores(batch, index, len(present), masks, instead=baseline_of(batch, index, baseline))
-        falls = batch.logits[index, batch.classes[index]] - scores
-        heat = np.zeros(labels.shape, np.float32)
-        for label, fall in zip(present, falls, strict=True):
-            heat[labels == label] = fall / (labels == label).sum()
-        maps.append(heat)
-        checks.append({"regions": {REGIONS[label]: float(fall) for label, fall in zip(present, falls, strict=True)}})
+        drops = batch.logits[index, batch.classes[index]] - scores
+        heatmap = np.zeros(labels.shape, np.float32)
+        for label, drop in zip(present, drops, strict=True):
+            heatmap[labels == label] = drop / (labels == label).sum()
+        maps.append(heatmap)
+        checks.append({"regions": {REGIONS[label]: float(drop) for label, drop in zip(present, drops, strict=True)}})
     return Attribution(np.stack(maps), {"of": "logit"}, checks)
 
 
 EXPLAINER = Explainer(
-    "regions", 210, "Occlusion by region", "Zeiler and Fergus, ECCV 2014; ICBM tissue maps (Fonov et al., 2011)",
-    region_occlusion,
-    shows="How far the logit of {class_name} falls when a region of the average brain is replaced by the {baseline} "
+    name="regions",
+    priority=210,
+    title="Occlusion by region",
+    source="Zeiler and Fergus, ECCV 2014; ICBM tissue maps (Fonov et al., 2011)",
+    compute=region_occlusion,
+    shows="How far the logit of {class_name} drops when a region of the average brain is replaced by the {baseline} "
     "baseline.",
-    hides="The regions are the average brain's, not this person's, and regions that say the same thing hide each "
-    "other.",
-    signed=True, cost="a forward pass a region",
-)  # fmt: skip
+    hides="The regions are those of the average brain, not of this person, and regions with the same evidence hide "
+    "each other.",
+    signed=True,
+    cost="one forward pass per region",
+)

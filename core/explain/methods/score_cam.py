@@ -1,11 +1,11 @@
-"""Score-CAM: each channel of a feature map weighs as much as the scan, seen through it, scores for the class.
+"""Score-CAM: each channel of a feature map is weighted by the score of the scan masked with it.
 
 Wang et al., Score-CAM, CVPR workshops 2020, equations 6 to 8, with the softmax over channels of their code:
 
     w = softmax_k f_c(x ⊙ s(U(A^k)))          heatmap = ReLU(Σ_k w_k A^k)
 
-U brings the channel to the scan's size, s to [0, 1], f_c is the logit. Channels without any contrast mask nothing
-and are left out.
+U resizes the channel to the scan's size, s scales it to [0, 1], f_c is the logit. Constant channels mask nothing and
+are left out.
 """
 
 from typing import Annotated
@@ -21,13 +21,13 @@ AT_ONCE = 16
 
 
 def score_cam(batch: ExplanationBatch, *, channels: Annotated[int, Field(ge=1)] | None = None) -> Attribution:
-    """Compute Score-CAM maps, a forward pass a channel.
+    """Compute Score-CAM maps, with one forward pass per channel.
 
     Args:
-        batch: What is to be explained.
-        channels: Only so many, those that vary most; None for all, as published.
+        batch: The scans to explain.
+        channels: Use only so many, those that vary most; None for all, as published.
     """
-    heat, used = [], []
+    maps, used = [], []
     for index in range(len(batch.classes)):
         feature_map = batch.feature_maps[index]
         spread = np.ptp(feature_map.reshape(-1, feature_map.shape[-1]), axis=0)
@@ -37,9 +37,9 @@ def score_cam(batch: ExplanationBatch, *, channels: Annotated[int, Field(ge=1)] 
         weights = np.zeros(feature_map.shape[-1], np.float32)
         if len(chosen):
             weights[chosen] = softmax(_scores(batch, index, np.moveaxis(feature_map[..., chosen], -1, 0)))
-        heat.append(weighted(feature_map[None], weights[None])[0])
+        maps.append(weighted(feature_map[None], weights[None])[0])
         used.append({"channels": len(chosen)})
-    return Attribution(np.stack(heat), {"layer": batch.predictor.network.target_layer, "of": "logit"}, used)
+    return Attribution(np.stack(maps), {"layer": batch.predictor.network.target_layer, "of": "logit"}, used)
 
 
 def _scores(batch: ExplanationBatch, index: int, maps: Floats) -> Floats:
@@ -52,12 +52,16 @@ def _scores(batch: ExplanationBatch, index: int, maps: Floats) -> Floats:
 
 
 EXPLAINER = Explainer(
-    "score-cam", 50, "Score-CAM", "Wang et al., CVPR workshops 2020", score_cam,
-    shows="Where channels of {layer} are active through which alone the scan still scores for {class_name}, in "
-    "{cells} cells.",
+    name="score-cam",
+    priority=50,
+    title="Score-CAM",
+    source="Wang et al., CVPR workshops 2020",
+    compute=score_cam,
+    shows="Warm colours: where those channels of {layer} are active that alone keep the score of {class_name} high, in "
+    "{cells} blocks.",
     hides="Masked scans are unlike any the network was trained on, so their scores may say more about the mask than "
-    "the anatomy.",
-    cost="a forward pass a channel",
-    known_to_fail="where masked scans score alike all channels weigh alike, and their mean outlines the head for "
-    "random weights too",
-)  # fmt: skip
+    "about the anatomy.",
+    cost="one forward pass per channel",
+    known_to_fail="if masked scans have similar scores, all channels get similar weights, and their mean outlines the "
+    "head even with random weights",
+)

@@ -1,6 +1,6 @@
 """SmoothGrad: the mean of a gradient method's maps over noisy copies of the scan.
 
-Smilkov et al., SmoothGrad, arXiv:1706.03825, section 2; a noise of 10 to 20 % of the grey range is theirs.
+Smilkov et al., SmoothGrad, arXiv:1706.03825, section 2; they use noise of 10 to 20 % of the grey range.
 """
 
 from typing import Annotated
@@ -23,11 +23,11 @@ def smooth_grad(
     """Compute SmoothGrad.
 
     Args:
-        batch: What is to be explained.
-        of: The gradient method that is averaged; of the plain gradient the absolute value of the mean is taken.
-        copies: Noisy copies a scan.
-        noise: Standard deviation of the noise, as a share of the grey range.
-        seed: Of the noise.
+        batch: The scans to explain.
+        of: The gradient method that is averaged; for the plain gradient the absolute value of the mean is taken.
+        copies: Noisy copies per scan.
+        noise: Standard deviation of the noise, as a fraction of the grey range.
+        seed: Seed for the noise.
     """
     maps = []
     for index in range(len(batch.classes)):
@@ -38,9 +38,14 @@ def smooth_grad(
 
 
 EXPLAINER = Explainer(
-    "smoothgrad", 140, "SmoothGrad", "Smilkov et al., arXiv:1706.03825", smooth_grad,
-    shows="How the logit of {class_name} answers to each pixel ({of}), averaged over {copies} noisy copies of the "
+    name="smoothgrad",
+    priority=140,
+    title="SmoothGrad",
+    source="Smilkov et al., arXiv:1706.03825",
+    compute=smooth_grad,
+    shows="How the logit of {class_name} responds to each pixel ({of}), averaged over {copies} noisy copies of the "
     "scan.",
-    hides="The noisy copies are not scans; what the average hides is how much the maps disagree: see VarGrad.",
-    signed=True, cost="a gradient a copy",
-)  # fmt: skip
+    hides="The noisy copies are not real scans, and the average hides how much the maps disagree: see VarGrad.",
+    signed=True,
+    cost="one gradient per copy",
+)

@@ -1,7 +1,7 @@
 """VarGrad: how much a gradient method's maps vary over noisy copies of the scan.
 
 Adebayo et al., Local Explanation Methods for Deep Neural Networks Lack Sensitivity to Parameter Values, ICLR
-workshop 2018, section 3; the variance is summed as the copies stream by (Chan, Golub and LeVeque, 1979).
+workshop 2018, section 3; the variance is updated batch by batch (Chan, Golub and LeVeque, 1979).
 """
 
 from typing import Annotated
@@ -21,10 +21,11 @@ def var_grad(
     noise: Annotated[float, Field(gt=0, le=1)] = 0.1,
     seed: Annotated[int, Field(ge=0)] = 0,
 ) -> Attribution:
-    """Compute VarGrad; the settings as for SmoothGrad."""
+    """Compute VarGrad; the settings are those of SmoothGrad."""
     maps = []
     for index in range(len(batch.classes)):
-        count, mean, squares = 0, np.float64(0), np.float64(0)
+        count = 0
+        mean, squares = np.zeros((2, 1))  # of the maps' shape after the first batch
         for chunk in noisy_maps(batch, index, of=of, copies=copies, noise=noise, seed=seed):
             own, size = chunk.mean(axis=0, dtype=np.float64), len(chunk)
             apart = own - mean
@@ -35,8 +36,12 @@ def var_grad(
 
 
 EXPLAINER = Explainer(
-    "vargrad", 150, "VarGrad", "Adebayo et al., ICLR workshop 2018", var_grad,
+    name="vargrad",
+    priority=150,
+    title="VarGrad",
+    source="Adebayo et al., ICLR workshop 2018",
+    compute=var_grad,
     shows="Where the {of} of {class_name} varies most over {copies} noisy copies of the scan.",
-    hides="It measures unrest, not evidence: a high value speaks neither for nor against the class.",
-    cost="a gradient a copy",
-)  # fmt: skip
+    hides="It measures variability, not evidence: a high value is evidence neither for nor against the class.",
+    cost="one gradient per copy",
+)

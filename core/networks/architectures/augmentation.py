@@ -1,4 +1,4 @@
-"""Random views of training scans, made on the device: one affine transformation a scan, one interpolation."""
+"""Random views of training scans, computed on the device: one affine transformation and one interpolation per scan."""
 
 import math
 from typing import Any
@@ -11,10 +11,10 @@ from core.networks.recipe import Augmentation
 
 @keras.saving.register_keras_serializable("stagelens")
 class RandomView(layers.Layer):
-    """Rotates, shifts, zooms, shears and flips every scan of a batch at random, while training only.
+    """Rotates, shifts, zooms, shears and flips every scan of a batch at random, only during training.
 
-    All of it is one matrix, so a scan is interpolated once and not once for each kind of change. Slices of a volume are
-    moved alike, in their plane.
+    All of it is one matrix, so a scan is interpolated once and not once for each kind of change. All slices of a volume
+    undergo the same change, within their plane.
     """
 
     def __init__(self, augmentation: Augmentation, seed: int, **options: Any) -> None:
@@ -24,7 +24,7 @@ class RandomView(layers.Layer):
         self.supports_jit = keras.backend.backend() != "tensorflow"  # XLA has no ImageProjectiveTransform
 
     def call(self, scans: Any, training: bool | None = None) -> Any:
-        """Change scans (N × H × W × 1 or N × D × H × W × 1) if training; leave them alone otherwise."""
+        """Change scans (N × H × W × 1 or N × D × H × W × 1) while training; otherwise leave them unchanged."""
         if not training:
             return scans
         if len(scans.shape) == 4:
@@ -33,7 +33,7 @@ class RandomView(layers.Layer):
         return ops.expand_dims(ops.transpose(self._moved(planes), (0, 3, 1, 2)), -1)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Return the shape, which stays as it is."""
+        """Return the shape, which does not change."""
         return input_shape
 
     def _moved(self, scans: Any) -> Any:
@@ -44,7 +44,7 @@ class RandomView(layers.Layer):
         )
 
     def _matrix(self, count: Any, height: float, width: float) -> Any:
-        """Return N × 8: where each pixel (x, y) of the view comes from, about the middle of the scan."""
+        """Return N × 8: where each pixel (x, y) of the view comes from, relative to the centre of the scan."""
         how = self.augmentation
         turn = self._between(count, math.radians(how.rotation_degrees))
         slant = ops.tan(self._between(count, math.radians(how.shear_degrees)))

@@ -1,4 +1,4 @@
-"""The convolutional networks a recipe can name. This table knows no Keras; building one imports it.
+"""The convolutional networks that a recipe can name. This table does not import Keras; building a network does.
 
 A backbone is added with one entry here, or with `register` from anywhere else.
 """
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-CAFFE = ((1.0, 1.0, 1.0), (-103.939, -116.779, -123.68))  # blue, green, red; grey has all three alike
+CAFFE = ((1.0, 1.0, 1.0), (-103.939, -116.779, -123.68))  # blue, green, red; a grey image has three equal channels
 UNIT = ((1 / 127.5,) * 3, (-1.0,) * 3)  # to [-1, 1]
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 STANDARD = (
@@ -24,18 +24,19 @@ class Backbone:
     """One architecture without its classifier.
 
     Attributes:
-        name: As recipes call it.
-        title: As people call it.
+        name: Its name in recipes.
+        title: Its usual name.
         build: From the prepared input (a Keras tensor, N × H × W × 3 or N × D × H × W × 1) to the feature map.
-        preprocessing: Factors and offsets, channel by channel, that its ImageNet weights expect of grey [0, 255].
-        target_layer: The last layer with a height and a width: what Grad-CAM looks at. For ResNet50 that is the
-            output of the last block, not its last convolution, which lies before BatchNorm and the residual sum.
-        last_block: The first layer of the last block: from here on "last_block" trains.
-        parameters: Published number of weights, in millions: for 2D with ImageNet's classifier of 1,000 classes.
+        preprocessing: Factors and offsets, per channel, that map grey levels [0, 255] to what its ImageNet weights
+            expect.
+        target_layer: The last layer with a height and a width, used by Grad-CAM. For ResNet50 that is the output of the
+            last block, not its last convolution, which comes before BatchNorm and the residual sum.
+        last_block: The first layer of the last block, where "last_block" begins to train.
+        parameters: Published number of weights, in millions; for 2D with ImageNet's classifier of 1,000 classes.
         dimensions: 2 for slices, 3 for volumes.
-        smallest: Least pixels a side.
-        application: Its function in `keras.applications`, where ImageNet weights can be had; "" for others.
-        weights_file: Name of the ImageNet weights file at its source, for those who fetch it by hand.
+        smallest: Minimum number of pixels per side.
+        application: Its function in `keras.applications`, which provides ImageNet weights; "" for others.
+        weights_file: Name of the ImageNet weights file at its source, for downloading it by hand.
     """
 
     name: str
@@ -52,7 +53,7 @@ class Backbone:
 
 
 def from_keras(application: str, target_layer: str) -> Callable[[Any], Any]:
-    """Return how to build an architecture of `keras.applications` up to its target layer."""
+    """Return a function that builds an architecture of `keras.applications` up to its target layer."""
 
     def build(x: Any) -> Any:
         import keras
@@ -66,7 +67,7 @@ def from_keras(application: str, target_layer: str) -> Callable[[Any], Any]:
 
 
 def residual(widths: tuple[int, ...], blocks: tuple[int, ...]) -> Callable[[Any], Any]:
-    """Return how to build a residual network of basic blocks, for slices or volumes."""
+    """Return a function that builds a residual network of basic blocks, for slices or volumes."""
 
     def build(x: Any) -> Any:
         from core.networks.architectures.residual import residual_network
@@ -77,7 +78,7 @@ def residual(widths: tuple[int, ...], blocks: tuple[int, ...]) -> Callable[[Any]
 
 
 def plain(widths: tuple[int, ...]) -> Callable[[Any], Any]:
-    """Return how to build a plain stack of convolutions and poolings."""
+    """Return a function that builds a plain stack of convolutions and poolings."""
 
     def build(x: Any) -> Any:
         from core.networks.architectures.residual import plain_network
@@ -87,12 +88,16 @@ def plain(widths: tuple[int, ...]) -> Callable[[Any], Any]:
     return build
 
 
-def _keras(
-    name: str, title: str, application: str, preprocessing: tuple[tuple[float, ...], ...], layers: tuple[str, str],
-    parameters: float, file: str, *, smallest: int = 32,
-) -> Backbone:  # fmt: skip
-    return Backbone(name, title, from_keras(application, layers[0]), preprocessing, *layers, parameters,
-                    smallest=smallest, application=application, weights_file=file)  # fmt: skip
+def _keras(application: str, *, target_layer: str, **attributes: Any) -> Backbone:
+    """Describe an architecture of `keras.applications`; `attributes` as for Backbone."""
+    return Backbone(
+        name=application.lower(),
+        title=application,
+        build=from_keras(application, target_layer),
+        target_layer=target_layer,
+        application=application,
+        **attributes,
+    )
 
 
 _KERNELS = "_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -111,28 +116,111 @@ def register(backbone: Backbone) -> None:
 
 
 for _backbone in (
-    Backbone("resnet18", "ResNet18", residual((64, 128, 256, 512), (2, 2, 2, 2)), STANDARD, "layer4_1_out",
-             "layer4_0_conv1", 11.69, weights_file="resnet18.tv_in1k, model.safetensors (timm)"),
-    _keras("resnet50", "ResNet50", "ResNet50", CAFFE, ("conv5_block3_out", "conv5_block1_1_conv"), 25.56,
-           f"resnet50{_KERNELS}"),
-    _keras("resnet152v2", "ResNet152V2", "ResNet152V2", UNIT, ("post_relu", "conv5_block1_preact_bn"), 60.4,
-           f"resnet152v2{_KERNELS}"),
-    _keras("inceptionv3", "InceptionV3", "InceptionV3", UNIT, ("mixed10", "mixed8"), 23.9,
-           f"inception_v3{_KERNELS}", smallest=75),
-    _keras("densenet121", "DenseNet121", "DenseNet121", STANDARD, ("relu", "conv5_block1_0_bn"), 8.1,
-           f"densenet121{_KERNELS}"),
-    _keras("densenet201", "DenseNet201", "DenseNet201", STANDARD, ("relu", "conv5_block1_0_bn"), 20.2,
-           f"densenet201{_KERNELS}"),
-    _keras("efficientnetb0", "EfficientNetB0", "EfficientNetB0", STANDARD_TIMES_255,
-           ("top_activation", "block7a_expand_conv"), 5.3, "efficientnetb0_notop.h5"),
-    _keras("mobilenetv2", "MobileNetV2", "MobileNetV2", UNIT, ("out_relu", "block_16_expand"), 3.5,
-           "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"),
-    Backbone("simple2dcnn", "Simple2DCNN", plain((16, 32, 64)), UNIT_RANGE, "block3_relu", "block3_conv", 0.089),
-    Backbone("simple3dcnn", "Simple3DCNN", plain((32, 64, 128, 256, 128)), UNIT_RANGE, "block5_relu", "block5_conv", 2.0,
-             dimensions=3),
-    Backbone("resnet3d", "ResNet3D", residual((32, 64, 128, 256), (2, 2, 4, 2)), UNIT_RANGE, "layer4_1_out",
-             "layer4_0_conv1", 10.0, dimensions=3),
-    Backbone("resnet3d_small", "ResNet3D-Small", residual((32, 64, 128, 224), (1, 1, 1, 1)), UNIT_RANGE, "layer4_0_out",
-             "layer4_0_conv1", 3.0, dimensions=3),
-):  # fmt: skip
+    Backbone(
+        "resnet18",
+        "ResNet18",
+        residual((64, 128, 256, 512), (2, 2, 2, 2)),
+        STANDARD,
+        target_layer="layer4_1_out",
+        last_block="layer4_0_conv1",
+        parameters=11.69,
+        weights_file="resnet18.tv_in1k, model.safetensors (timm)",
+    ),
+    _keras(
+        "ResNet50",
+        preprocessing=CAFFE,
+        target_layer="conv5_block3_out",
+        last_block="conv5_block1_1_conv",
+        parameters=25.56,
+        weights_file=f"resnet50{_KERNELS}",
+    ),
+    _keras(
+        "ResNet152V2",
+        preprocessing=UNIT,
+        target_layer="post_relu",
+        last_block="conv5_block1_preact_bn",
+        parameters=60.4,
+        weights_file=f"resnet152v2{_KERNELS}",
+    ),
+    _keras(
+        "InceptionV3",
+        preprocessing=UNIT,
+        target_layer="mixed10",
+        last_block="mixed8",
+        parameters=23.9,
+        smallest=75,
+        weights_file=f"inception_v3{_KERNELS}",
+    ),
+    _keras(
+        "DenseNet121",
+        preprocessing=STANDARD,
+        target_layer="relu",
+        last_block="conv5_block1_0_bn",
+        parameters=8.1,
+        weights_file=f"densenet121{_KERNELS}",
+    ),
+    _keras(
+        "DenseNet201",
+        preprocessing=STANDARD,
+        target_layer="relu",
+        last_block="conv5_block1_0_bn",
+        parameters=20.2,
+        weights_file=f"densenet201{_KERNELS}",
+    ),
+    _keras(
+        "EfficientNetB0",
+        preprocessing=STANDARD_TIMES_255,
+        target_layer="top_activation",
+        last_block="block7a_expand_conv",
+        parameters=5.3,
+        weights_file="efficientnetb0_notop.h5",
+    ),
+    _keras(
+        "MobileNetV2",
+        preprocessing=UNIT,
+        target_layer="out_relu",
+        last_block="block_16_expand",
+        parameters=3.5,
+        weights_file="mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
+    ),
+    Backbone(
+        "simple2dcnn",
+        "Simple2DCNN",
+        plain((16, 32, 64)),
+        UNIT_RANGE,
+        target_layer="block3_relu",
+        last_block="block3_conv",
+        parameters=0.089,
+    ),
+    Backbone(
+        "simple3dcnn",
+        "Simple3DCNN",
+        plain((32, 64, 128, 256, 128)),
+        UNIT_RANGE,
+        target_layer="block5_relu",
+        last_block="block5_conv",
+        parameters=2.0,
+        dimensions=3,
+    ),
+    Backbone(
+        "resnet3d",
+        "ResNet3D",
+        residual((32, 64, 128, 256), (2, 2, 4, 2)),
+        UNIT_RANGE,
+        target_layer="layer4_1_out",
+        last_block="layer4_0_conv1",
+        parameters=10.0,
+        dimensions=3,
+    ),
+    Backbone(
+        "resnet3d_small",
+        "ResNet3D-Small",
+        residual((32, 64, 128, 224), (1, 1, 1, 1)),
+        UNIT_RANGE,
+        target_layer="layer4_0_out",
+        last_block="layer4_0_conv1",
+        parameters=3.0,
+        dimensions=3,
+    ),
+):
     register(_backbone)

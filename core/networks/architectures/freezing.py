@@ -1,4 +1,4 @@
-"""What trains in a phase, and what stays as it is."""
+"""Which layers train in a phase, and which stay frozen."""
 
 import keras
 
@@ -9,12 +9,12 @@ from core.networks.recipe import Phase
 
 
 def freeze_for(network: Network, phase: Phase) -> None:
-    """Freeze and thaw the layers of a network as a phase asks.
+    """Freeze and unfreeze the layers of a network as a phase requires.
 
-    A frozen BatchNorm uses the means it has and does not move them (Keras' rule since version 2).
+    A frozen BatchNorm uses its running means without updating them (Keras' rule since version 2).
 
     Raises:
-        RecipeError: The backbone has no layer of the name the phase gives.
+        RecipeError: The backbone has no layer with the name given by the phase.
     """
     layers = network.features.layers
     first = _first_trained(network, phase, [layer.name for layer in layers])
@@ -26,7 +26,7 @@ def freeze_for(network: Network, phase: Phase) -> None:
 
 
 def _first_trained(network: Network, phase: Phase, names: list[str]) -> int:
-    """Return the place of the first layer that trains; the number of layers for none."""
+    """Return the index of the first layer that trains; the number of layers if none does."""
     if phase.trains == "all":
         return 0
     if phase.trains == "head":

@@ -1,4 +1,4 @@
-"""Where a scan lies in the image the network sees: scaled with its aspect kept, centred, padded with black."""
+"""Where a scan lies in the network's input: scaled with its aspect ratio kept, centred, padded with black."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Fit:
-    """The scan's place in its padded canvas, before that canvas is scaled to the network's size; all in scan pixels.
+    """The scan's position in its padded canvas, before the canvas is scaled to the network's size; in scan pixels.
 
     Attributes:
         canvas_height: Rows of the canvas.
@@ -25,7 +25,7 @@ class Fit:
 
 
 def fit_of(shape: tuple[int, int], target: tuple[int, int]) -> Fit:
-    """Return how a scan is padded to the aspect of the network's input, as Keras' `pad_to_aspect_ratio` does it.
+    """Return how a scan is padded to the aspect ratio of the network's input, as Keras' `pad_to_aspect_ratio` does.
 
     Args:
         shape: Rows and columns of the scan.
@@ -39,7 +39,7 @@ def fit_of(shape: tuple[int, int], target: tuple[int, int]) -> Fit:
 
 
 def nearest_fitted(labels: NDArray[np.uint8], target: tuple[int, int]) -> NDArray[np.uint8]:
-    """Bring labels of a scan's pixels to the network's size as `fit_of` pads them; 0 in the padding, nothing is mixed.
+    """Resample labels of a scan's pixels to the network's size, padded as by `fit_of`: nearest neighbour, 0 outside.
 
     Args:
         labels: uint8, H × W.

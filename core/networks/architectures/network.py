@@ -1,7 +1,7 @@
 """From a recipe to a network: raw grey scans in, logits out. Always built here, never deserialised.
 
-The network is models in a row, so that explanations can differentiate only what follows the target layer, and heads can
-be trained on stored embeddings:
+The network is a chain of models, so that explanations can differentiate only what follows the target layer, and heads
+can be trained on stored embeddings:
 
     grey scan [0, 255] ─ fit, augment, repeat, scale ─ backbone ─▶ feature map ─ pool ─▶ embedding ─ dense … ─▶ logits
     └───────────────────────── features ──────────────────────┘               │                └─ classifier ─┘
@@ -23,18 +23,19 @@ from core.networks.architectures.backbones import BACKBONES, Backbone
 from core.networks.recipe import Phase, Recipe
 
 Floats = NDArray[np.float32]
+BATCH = 64  # scans resized or augmented at once
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A recipe's network. Its models are called with `training` said, always: see `core.networks.export.save_keras`.
+    """A recipe's network. Its models are always called with an explicit `training`: see `core.networks.export`.
 
     Attributes:
         recipe: What it was built from.
-        features: Model from N × H × W × 1 grey in [0, 255], any H and W, to the feature map N × h × w × channels; or
-            from N × depth × height × width × 1 to N × d × h × w × channels.
+        features: Model from N × H × W × 1 grey levels in [0, 255], any H and W, to the feature map
+            N × h × w × channels; or from N × depth × height × width × 1 to N × d × h × w × channels.
         head: Model from that feature map to N × classes logits.
-        whole: The two in a row.
+        whole: Both, one after the other.
         embedder: Model from scans to N × channels pooled features.
         classifier: Model from these embeddings to logits; shares its layers with the head.
     """
@@ -53,15 +54,15 @@ class Network:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Height, width, 1 of a scan at the network's size; depth first for volumes."""
+        """Height, width, 1 of the network's input; depth first for volumes."""
         return input_shape(self.recipe)
 
-    def fit_size(self, intensities: Sequence[NDArray]) -> Floats:
-        """Bring grey scans of any size to the network's own, as `fit_size` below."""
-        return fit_size(self.recipe, intensities)
+    def fit_size(self, images: Sequence[NDArray]) -> Floats:
+        """Bring images of any size to the network's size; see `fit_size` below."""
+        return fit_size(self.recipe, images)
 
     def augment_for(self, phase: Phase) -> None:
-        """Augment as a phase asks, if the network was built for training; compile it afterwards."""
+        """Set the augmentation of a phase, if the network was built for training; compile it afterwards."""
         for layer in self.features.layers:
             if isinstance(layer, RandomView):
                 layer.augmentation = self.recipe.augmentation_of(phase)
@@ -71,49 +72,48 @@ class Network:
 
         Args:
             scans: N scans at the network's size.
-            seed: Any whole number.
+            seed: Any integer.
         """
         augment = RandomView(self.recipe.augmentation, seed)
-        parts = [augment(scans[start : start + 64].astype(np.float32), training=True)
-                 for start in range(0, len(scans), 64)]  # fmt: skip
-        return np.concatenate([keras.ops.convert_to_numpy(part) for part in parts])
+        batches = (scans[start : start + BATCH].astype(np.float32) for start in range(0, len(scans), BATCH))
+        return np.concatenate([keras.ops.convert_to_numpy(augment(batch, training=True)) for batch in batches])
 
 
 def input_shape(recipe: Recipe) -> tuple[int, ...]:
-    """Return height, width, 1 of a scan at a recipe's size; depth first for volumes."""
+    """Return height, width, 1 of the input of a recipe's network; depth first for volumes."""
     plane = (recipe.height, recipe.width, 1)
     return plane if recipe.depth is None else (recipe.depth, *plane)
 
 
-def fit_size(recipe: Recipe, intensities: Sequence[NDArray]) -> Floats:
-    """Bring grey scans of any size to a recipe's, as the network's own first layer does.
+def fit_size(recipe: Recipe, images: Sequence[NDArray]) -> Floats:
+    """Bring images of any size to a recipe's size, as the network's own first layer does.
 
     Args:
-        recipe: Whose size.
-        intensities: Arrays H × W, or D × H × W for volumes, in [0, 255].
+        recipe: The recipe that gives the size.
+        images: Arrays H × W, or D × H × W for volumes, grey levels in [0, 255].
 
     Returns:
-        float32, N × height × width × 1, aspect kept and black added; the network leaves such an array as it is. Volumes
-        are stretched to N × depth × height × width × 1.
+        float32, N × height × width × 1, with the aspect ratio kept and black padding; the network does not change such
+        an array further. Volumes are stretched to N × depth × height × width × 1.
     """
     shape = input_shape(recipe)
-    fitted = np.empty((len(intensities), *shape), np.float32)
+    inputs = np.empty((len(images), *shape), np.float32)
     if recipe.depth is not None:
-        for index, grey in enumerate(intensities):
-            same = grey.shape == shape[:-1]
-            exact = grey.astype(np.float32)
-            fitted[index, ..., 0] = exact if same else resize(exact, shape[:-1], order=1, anti_aliasing=True)
-        return fitted
-    shapes: dict[tuple[int, ...], list[int]] = {}
-    for index, grey in enumerate(intensities):
-        shapes.setdefault(grey.shape, []).append(index)
+        for index, image in enumerate(images):
+            same = image.shape == shape[:-1]
+            exact = image.astype(np.float32)
+            inputs[index, ..., 0] = exact if same else resize(exact, shape[:-1], order=1, anti_aliasing=True)
+        return inputs
+    indices_by_shape: dict[tuple[int, ...], list[int]] = {}
+    for index, image in enumerate(images):
+        indices_by_shape.setdefault(image.shape, []).append(index)
     fit = _fit(recipe)
-    for indices in shapes.values():
-        for start in range(0, len(indices), 64):
-            chosen = indices[start : start + 64]
-            batch = np.stack([intensities[index] for index in chosen]).astype(np.float32)[..., None]
-            fitted[chosen] = keras.ops.convert_to_numpy(fit(batch))
-    return fitted
+    for indices in indices_by_shape.values():
+        for start in range(0, len(indices), BATCH):
+            chosen = indices[start : start + BATCH]
+            batch = np.stack([images[index] for index in chosen]).astype(np.float32)[..., None]
+            inputs[chosen] = keras.ops.convert_to_numpy(fit(batch))
+    return inputs
 
 
 def build_network(recipe: Recipe, *, precision: str = "float32", for_training: bool = False) -> Network:
@@ -121,8 +121,8 @@ def build_network(recipe: Recipe, *, precision: str = "float32", for_training: b
 
     Args:
         recipe: What to build.
-        precision: Keras' dtype policy; weights and logits are float32 in any case.
-        for_training: Whether the augmentation is part of it; it has no weights.
+        precision: Keras' dtype policy; weights and logits are always float32.
+        for_training: Whether to include the augmentation, which has no weights.
     """
     keras.utils.set_random_seed(recipe.seed)
     before = keras.config.dtype_policy()
@@ -134,7 +134,14 @@ def build_network(recipe: Recipe, *, precision: str = "float32", for_training: b
         keras.config.set_dtype_policy(before)
     scan = keras.Input(features.input_shape[1:], name="grey_scan")
     whole = keras.Model(scan, head(features(scan)), name=recipe.name.replace("-", "_"))
-    return Network(recipe, features, head, whole, keras.Model(features.input, embedding, name="embedder"), classifier)
+    return Network(
+        recipe=recipe,
+        features=features,
+        head=head,
+        whole=whole,
+        embedder=keras.Model(features.input, embedding, name="embedder"),
+        classifier=classifier,
+    )
 
 
 def _features(recipe: Recipe, backbone: Backbone, *, augmented: bool) -> keras.Model:
@@ -152,29 +159,34 @@ def _features(recipe: Recipe, backbone: Backbone, *, augmented: bool) -> keras.M
 
 def _fit(recipe: Recipe) -> keras.layers.Layer:
     return layers.Resizing(
-        recipe.height, recipe.width, interpolation="bilinear", antialias=True, pad_to_aspect_ratio=True,
-        fill_mode="constant", fill_value=0.0, dtype="float32", name="fit",
-    )  # fmt: skip
+        recipe.height,
+        recipe.width,
+        interpolation="bilinear",
+        antialias=True,
+        pad_to_aspect_ratio=True,
+        fill_mode="constant",
+        fill_value=0.0,
+        dtype="float32",
+        name="fit",
+    )
 
 
 def _head_models(recipe: Recipe, feature_map: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.Model, keras.Model]:
-    """Return the embedding of the features' output, the head, and the classifier, which share their layers."""
+    """Return the embedding of the feature map, the head, and the classifier; the last two share their layers."""
     volumes = recipe.depth is not None
     pool = (layers.GlobalAveragePooling3D if volumes else layers.GlobalAveragePooling2D)(dtype="float32", name="pool")
-    row: list[keras.layers.Layer] = []
+    chain: list[keras.layers.Layer] = []
     for number, width in enumerate(recipe.head.dense, start=1):
-        row.append(layers.Dense(width, "relu", dtype="float32", name=f"dense{number}"))
-        row.append(layers.Dropout(recipe.head.dropout, dtype="float32", name=f"drop{number}"))
+        chain.append(layers.Dense(width, "relu", dtype="float32", name=f"dense{number}"))
+        chain.append(layers.Dropout(recipe.head.dropout, dtype="float32", name=f"drop{number}"))
     if not recipe.head.dense:
-        row.append(layers.Dropout(recipe.head.dropout, dtype="float32", name="drop"))
-    row.append(layers.Dense(len(recipe.classes), dtype="float32", name="logits"))
+        chain.append(layers.Dropout(recipe.head.dropout, dtype="float32", name="drop"))
+    chain.append(layers.Dense(len(recipe.classes), dtype="float32", name="logits"))
     given, pooled = keras.Input(feature_map.shape[1:], name="feature_map"), pool(feature_map)
     embedding = keras.Input(pooled.shape[1:], name="embedding")
     from_map, from_embedding = pool(given), embedding
-    for layer in row:
+    for layer in chain:
         from_map, from_embedding = layer(from_map), layer(from_embedding)
-    head, classifier = (
-        keras.Model(given, from_map, name="head"),
-        keras.Model(embedding, from_embedding, name="logits_of"),
-    )
+    head = keras.Model(given, from_map, name="head")
+    classifier = keras.Model(embedding, from_embedding, name="logits_of")
     return pooled, head, classifier

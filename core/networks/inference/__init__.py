@@ -1,1 +1,1 @@
-"""A bundle in memory: forward passes, gradients, and what they say of a scan."""
+"""A bundle in memory: forward passes, gradients and predictions."""

@@ -1,10 +1,10 @@
-"""The fastest forward pass at hand for reading scans: OpenVINO where it gives the network's own answers, else Keras.
+"""The fastest available forward pass: OpenVINO if it reproduces the network's own logits, otherwise Keras.
 
-OpenVINO folds BatchNorm and fuses what surrounds convolutions; on a CPU it takes two thirds of the time of a compiled
-TensorFlow pass (`benchmarks/explain.py`). Gradients stay in Keras.
+OpenVINO folds BatchNorm and fuses operations around convolutions; on a CPU it takes two thirds of the time of a
+compiled TensorFlow pass (`benchmarks/explain.py`). Gradients stay in Keras.
 
 The package openvino-telemetry, which comes with OpenVINO, reports its use to its makers without asking. It is never
-loaded: OpenVINO works without it, and its converter is used through its frontend.
+loaded: OpenVINO works without it, and its converter is called through its frontend.
 """
 
 import importlib.util
@@ -23,19 +23,19 @@ from core.networks.inference.submodels import body
 
 Floats = NDArray[np.float32]
 Pass = Callable[[Floats], tuple[Floats, Floats]]
-SAME = 1e-3  # of the largest logit, or of 1; folded and unfolded BatchNorm differ by 5e-5
+SAME = 1e-3  # relative to the largest logit, or to 1; folded and unfolded BatchNorm differ by 5e-5
 PROBES = 2
 
 
 def compile_body(network: Network, *, engine: str = "auto") -> tuple[str, Pass]:
-    """Compile the pass from fitted scans to feature maps and logits.
+    """Compile the pass from scans at the network's size to feature maps and logits.
 
     Args:
-        network: Its weights are taken as they are now by OpenVINO; Keras follows later changes.
+        network: OpenVINO copies its present weights; Keras follows later changes.
         engine: "openvino", "keras", or "auto": OpenVINO on CPUs if it is installed and passes the parity check.
 
     Returns:
-        Name of the engine, and a function of N × (depth ×) height × width × 1 that gives N × … × channels and
+        Name of the engine, and a function of N × (depth ×) height × width × 1 that returns N × … × channels and
         N × classes, both float32.
     """
     model = body(network)
@@ -44,7 +44,7 @@ def compile_body(network: Network, *, engine: str = "auto") -> tuple[str, Pass]:
         return "keras", slow
     try:
         fast = _openvino(model)
-    except Exception:  # noqa: BLE001 - a converter of somebody else; whatever it stumbles over, Keras can do it
+    except Exception:  # noqa: BLE001 - whatever the third-party converter fails on, Keras can do
         return "keras", slow
     return ("openvino", fast) if _same(fast, slow, network) else ("keras", slow)
 
@@ -54,7 +54,7 @@ def _wanted() -> bool:
 
 
 def _same(fast: Pass, slow: Pass, network: Network) -> bool:
-    """Tell whether both give the same logits for random and for smooth scans."""
+    """Tell whether both return the same logits for a random and for a smooth scan."""
     shape = (PROBES, *network.input_shape)
     probes = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
     probes[0] = np.linspace(0, 255, probes[0].size, dtype=np.float32).reshape(shape[1:])
@@ -63,7 +63,8 @@ def _same(fast: Pass, slow: Pass, network: Network) -> bool:
 
 
 def _openvino(model: keras.Model) -> Pass:
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # an import of it fails from here on
+    modules: dict[str, Any] = sys.modules
+    modules.setdefault("openvino_telemetry", None)  # importing it fails from here on
     import openvino
     import tensorflow as tf
     from openvino.frontend import FrontEndManager

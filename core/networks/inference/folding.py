@@ -1,8 +1,8 @@
-"""BatchNorm folded into the convolution before it: a network that computes the same with fewer passes over memory.
+"""BatchNorm folded into the preceding convolution: a network that computes the same with fewer passes over memory.
 
-With frozen statistics BatchNorm is y = γ (x − μ) / √(σ² + ε) + β, a factor and an offset a channel, which the
-convolution's kernel and bias can carry themselves (Jacob et al., Quantization and Training of Neural Networks, CVPR
-2018, section 3.2).
+With frozen statistics BatchNorm is y = γ (x − μ) / √(σ² + ε) + β, one factor and one offset per channel, which can be
+absorbed into the convolution's kernel and bias (Jacob et al., Quantization and Training of Neural Networks, CVPR 2018,
+section 3.2).
 """
 
 import keras
@@ -14,7 +14,7 @@ CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv3D, keras.layers.Depthwise
 
 
 class Identity(keras.layers.Layer):
-    """What is left of a folded BatchNorm; takes what it took."""
+    """Stands in for a folded BatchNorm and accepts the same arguments."""
 
     def call(self, x: keras.KerasTensor, training: bool | None = None, mask: object = None) -> keras.KerasTensor:
         """Return x."""
@@ -25,11 +25,11 @@ def folded(model: keras.Model, network: Network) -> keras.Model:
     """Return a copy of a model with BatchNorm folded where it directly follows a convolution.
 
     Args:
-        model: Of the network's layers, from the fitted scan on.
-        network: Whose layers they are; left as it is. Later changes of its weights do not reach the copy.
+        model: A model made of the network's layers, beginning with the scan at the network's size.
+        network: The network that owns the layers; not changed. Later changes of its weights do not reach the copy.
 
     Returns:
-        A model of the same answers, to about 5e-5 of them; layers that are not folded are shared.
+        A model with the same outputs, to within about 5e-5; layers that are not folded are shared.
     """
     pairs = _pairs(network)
     before = {norm.name: convolution for convolution, norm in pairs}
@@ -52,7 +52,7 @@ def folded(model: keras.Model, network: Network) -> keras.Model:
 
 
 def _pairs(network: Network) -> list[tuple[keras.layers.Layer, keras.layers.Layer]]:
-    """Return convolutions with nothing but a BatchNorm behind them, and that BatchNorm."""
+    """Return the convolutions that are followed only by a BatchNorm, each with that BatchNorm."""
     layers = network.features.layers
     makers = {id(layer.output): layer for layer in layers}
     used: dict[int, int] = {}
@@ -73,12 +73,15 @@ def _pairs(network: Network) -> list[tuple[keras.layers.Layer, keras.layers.Laye
 
 def _folded_weights(convolution: keras.layers.Layer, norm: keras.layers.BatchNormalization) -> list[np.ndarray]:
     kernel, *bias = (np.asarray(value, np.float64) for value in convolution.get_weights())
-    mean, variance = (np.asarray(keras.ops.convert_to_numpy(value), np.float64)
-                      for value in (norm.moving_mean, norm.moving_variance))  # fmt: skip
-    gamma = np.asarray(keras.ops.convert_to_numpy(norm.gamma), np.float64) if norm.scale else np.ones_like(mean)
-    beta = np.asarray(keras.ops.convert_to_numpy(norm.beta), np.float64) if norm.center else np.zeros_like(mean)
+    mean, variance = _values(norm.moving_mean), _values(norm.moving_variance)
+    gamma = _values(norm.gamma) if norm.scale else np.ones_like(mean)
+    beta = _values(norm.beta) if norm.center else np.zeros_like(mean)
     factor = gamma / np.sqrt(variance + norm.epsilon)
     offset = beta + ((bias[0] if bias else 0.0) - mean) * factor
     if isinstance(convolution, keras.layers.DepthwiseConv2D):  # rows × columns × channels × 1
         return [kernel * factor.reshape(1, 1, -1, kernel.shape[-1]), offset]
     return [kernel * factor, offset]
+
+
+def _values(variable: keras.Variable) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(variable), np.float64)

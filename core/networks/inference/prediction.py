@@ -1,4 +1,4 @@
-"""What a network says of one scan: probabilities, what cannot be ruled out, and whether it knows such scans at all."""
+"""A network's prediction for one scan: probabilities, the prediction set, and whether the scan is in-distribution."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from core.networks.card import Card
 from core.networks.ood import OodScore
 
 Floats = NDArray[np.float64]
@@ -14,33 +15,48 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Calibration:
-    """How logits become probabilities that can be taken at their word, and sets that keep a promise.
+    """How logits become calibrated probabilities and prediction sets with a nominal coverage.
 
     Attributes:
         temperature: Logits are divided by it (Guo et al., ICML 2017, section 4.2).
-        bounds: A class is not ruled out while 1 − its probability, at temperature 1, is at most this; one a class.
-        coverage: How often the truth is promised to be among what is not ruled out.
+        bounds: One per class: the class is in the prediction set if 1 − its probability, at temperature 1, is at most
+            this.
+        coverage: Nominal coverage of the prediction sets: how often they should contain the true class.
     """
 
     temperature: float
     bounds: tuple[float, ...]
     coverage: float
+    tested: str = ""
 
     @classmethod
-    def of_card(cls, card: dict[str, Any], unit: str) -> "Calibration | None":
+    def of_card(cls, card: Card, unit: str) -> "Calibration | None":
         """Return what a bundle's card says of a "scan" or a "subject"; None where nothing was fitted."""
-        fitted = (card.get("calibration") or {}).get(unit)
-        if fitted is None:
+        scaling = card.calibration.of_unit(unit) if card.calibration is not None else None
+        if card.calibration is None or scaling is None:
             return None
-        return cls(fitted["temperature"], tuple(fitted["bounds"]), card["calibration"]["coverage"])
+        return cls(scaling.temperature, scaling.bounds, card.calibration.coverage, _tested(card, unit))
+
+
+def _tested(card: Card, unit: str) -> str:
+    """Say for how many test people, or test slices, the set contained the true class; "" where nobody counted."""
+    measured = card.calibration.measured if card.calibration is not None else None
+    if measured is None:
+        return ""
+    if unit == "scan":
+        return f"{100 * measured.sets_by_slice.coverage.value:.0f} % of test slices"
+    if measured.sets_by_subject is None or card.by_subject is None:
+        return ""
+    n = card.by_subject.n
+    return f"{round(n * measured.sets_by_subject.coverage.value)} of {n} people"
 
 
 def prediction_set(probabilities: Floats, bounds: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Return which classes cannot be ruled out, N × classes; what would be none of them is its most probable class.
+    """Return which classes are in each prediction set, N × classes; an empty set gets its most probable class.
 
     Args:
         probabilities: N × classes, at temperature 1.
-        bounds: On 1 − probability, one a class.
+        bounds: Upper bounds on 1 − probability, one per class.
     """
     kept = 1 - probabilities <= bounds + 1e-9
     empty = ~kept.any(axis=1)
@@ -50,18 +66,18 @@ def prediction_set(probabilities: Floats, bounds: NDArray[np.floating]) -> NDArr
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a network says of one scan.
+    """A network's prediction for one scan.
 
     Attributes:
         scan: The scan's generated name.
         model: The bundle's name.
-        classes: The possible answers.
+        classes: The classes of the task.
         logits: float32, one per class.
-        slice_logits: float32, slices × classes, of a volume read slice by slice; None for an image.
-        heights_mm: Height of each slice in standard space, of a volume.
-        calibration: Of the logits; None where the bundle has none.
-        slice_calibration: Of the slices' logits.
-        ood: Whether the network was trained on scans like this one; None where the bundle cannot tell.
+        slice_logits: float32, slices × classes, for a volume read slice by slice; None for an image.
+        heights_mm: Height of each slice in standard space, for a volume.
+        calibration: Calibration of the logits; None if the bundle has none.
+        slice_calibration: Calibration of the slices' logits.
+        ood: Whether the scan is in-distribution; None if the bundle has no OOD model.
     """
 
     scan: str
@@ -76,12 +92,12 @@ class Prediction:
 
     @property
     def probabilities(self) -> dict[str, float]:
-        """By class; calibrated where the bundle can."""
+        """Probability of each class; calibrated if the bundle has a calibration."""
         return dict(zip(self.classes, _probabilities(self.logits[None], self.calibration)[0].tolist(), strict=True))
 
     @property
     def slice_probabilities(self) -> Floats:
-        """Of each slice, slices × classes; one row for an image."""
+        """Probabilities of each slice, slices × classes; one row for an image."""
         if self.slice_logits is None:
             return _probabilities(self.logits[None], self.calibration)
         return _probabilities(self.slice_logits, self.slice_calibration)
@@ -93,7 +109,7 @@ class Prediction:
 
     @property
     def possible(self) -> tuple[str, ...] | None:
-        """The classes that cannot be ruled out at the calibration's coverage; None without one."""
+        """The prediction set at the calibration's nominal coverage; None without a calibration."""
         if self.calibration is None:
             return None
         (kept,) = prediction_set(_probabilities(self.logits[None], None), np.array(self.calibration.bounds))
@@ -101,19 +117,23 @@ class Prediction:
 
     @property
     def rejected(self) -> bool:
-        """Whether the scan is unlike everything the network was trained on, so that its answer means nothing."""
+        """Whether the scan is out-of-distribution, so that its prediction would be meaningless."""
         return self.ood is not None and self.ood.rejected
 
     def as_dict(self, *, force: bool = False) -> dict[str, Any]:
-        """Return plain values for JSON: `answer`, `probabilities`, and how far to believe them.
+        """Return plain values for JSON: `answer`, `probabilities`, and how reliable they are.
 
         Args:
-            force: Give an answer for a scan that is refused, too; else it is null.
+            force: Return the answer for a rejected scan, too; otherwise it is null.
         """
         given = force or not self.rejected
         sets = None
         if self.calibration is not None and given:
-            sets = {"coverage": self.calibration.coverage, "classes": list(self.possible or ())}
+            sets = {
+                "coverage": self.calibration.coverage,
+                "classes": list(self.possible or ()),
+                "tested": self.calibration.tested,
+            }
         return {
             "model": self.model,
             "rejected": self.rejected,

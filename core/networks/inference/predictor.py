@@ -1,4 +1,4 @@
-"""A bundle in memory: predicts, and hands explanations the gradients they need."""
+"""A bundle in memory: makes predictions, and provides the gradients that explanations need."""
 
 import threading
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.errors import BundleError, StageLensError, WeightsError
 from core.networks.architectures.network import Network, build_network
 from core.networks.backend import Forward, Gradient, compile_gradient, compile_model
-from core.networks.card import WEIGHTS_FILE, Bundle
+from core.networks.bundle import WEIGHTS_FILE, Bundle
 from core.networks.inference.aggregation import combined_logits
 from core.networks.inference.engine import compile_body
 from core.networks.inference.folding import folded
@@ -21,17 +21,17 @@ from core.networks.weights.tensors import assign, load_tensors
 from core.scans import Scan
 
 BATCH, BATCH_OF_VOLUMES = 16, 1
-MOST_TILT = 45.0  # degrees; a network that was trained on images turned further knows no upright
-GRADIENT_PIXELS = 4 * 224 * 224  # of a batch that is differentiated: its activations stay in memory
+MOST_TILT = 45.0  # degrees; a network trained on images rotated further cannot tell which way up they are
+GRADIENT_PIXELS = 4 * 224 * 224  # limit for a batch that is differentiated, since its activations stay in memory
 
 
 class Predictor:
     """A loaded bundle. Safe to use from several threads; they take turns.
 
     Attributes:
-        bundle: Where it came from.
+        bundle: The bundle it was loaded from.
         network: The network itself.
-        engine: What runs forward passes: "openvino" or "keras".
+        engine: What runs the forward passes: "openvino" or "keras".
     """
 
     def __init__(self, bundle: Bundle, network: Network, *, engine: str = "auto") -> None:
@@ -44,43 +44,43 @@ class Predictor:
         self._gradients: dict[str, Gradient] = {}
         self._turn = threading.Lock()
         self._calibrations = {unit: Calibration.of_card(bundle.card, unit) for unit in ("scan", "subject")}
-        self._limit: float | None = (bundle.card.get("ood") or {}).get("limit")
+        self._limit: float | None = bundle.card.ood.limit if bundle.card.ood is not None else None
         self._ood_model = read_ood_model(bundle.folder) if self._limit is not None else None
 
     def warm_up(self) -> None:
-        """Run once on an empty scan, so that the first person does not wait."""
+        """Run once on an empty scan, so that the first user does not wait."""
         self.features_and_logits(np.zeros((1, *self.network.input_shape), np.float32))
 
-    def inputs(self, intensities: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Bring grey scans in [0, 255], H × W of any size (or D × H × W), to the network's own size: N × … × 1."""
-        return self.network.fit_size(intensities)
+    def inputs(self, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Bring grey levels in [0, 255], H × W of any size (or D × H × W), to the network's size: N × … × 1."""
+        return self.network.fit_size(images)
 
     def features_and_logits(self, inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return feature maps, N × h × w × channels, and logits, N × classes, of fitted scans."""
+        """Return feature maps, N × h × w × channels, and logits, N × classes, of scans at the network's size."""
         with self._turn:
             found = [self._body(batch) for batch in _batches(inputs)]
         feature_maps, logits = zip(*found, strict=True)
         return np.concatenate(feature_maps), np.concatenate(logits)
 
     def logits_of(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return logits, N × classes, of fitted scans."""
+        """Return logits, N × classes, of scans at the network's size."""
         with self._turn:
             return np.concatenate([self._body(batch)[1] for batch in _batches(inputs)])
 
-    def logits(self, intensities: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Return logits, N × classes, of N grey scans in [0, 255] of any size, H × W, or D × H × W for 3D networks."""
-        return self.logits_of(self.inputs(intensities))
+    def logits(self, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return logits, N × classes, of N images in [0, 255] of any size, H × W, or D × H × W for 3D networks."""
+        return self.logits_of(self.inputs(images))
 
     def input_gradient(
         self, inputs: NDArray[np.float32], classes: NDArray[np.int64], *, kind: str = "plain"
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return logits and the gradient of each scan's chosen logit with respect to the fitted scan.
+        """Return logits and the gradient of each scan's chosen logit with respect to the network's input.
 
         Args:
             inputs: N × height × width × 1, or N × depth × height × width × 1.
-            classes: int64, N, places in the recipe's classes.
-            kind: "plain"; "guided", with what `core.networks.inference.submodels.GuidedReLU` lets through; "dropout", with the
-                head's dropout dropping.
+            classes: int64, N, indices into the recipe's classes.
+            kind: "plain"; "guided", with `core.networks.inference.submodels.GuidedReLU` in place of ReLU; "dropout",
+                with the head's dropout active.
 
         Returns:
             float32: N × classes, and the shape of `inputs`.
@@ -107,7 +107,7 @@ class Predictor:
             return activations, _gradient_in_batches(self._splits[layer][1], activations, classes)[1]
 
     def activations(self, inputs: NDArray[np.float32], layer: str) -> NDArray[np.float32]:
-        """Return a layer's activations, N × … × channels, of fitted scans.
+        """Return a layer's activations, N × … × channels, for scans at the network's size.
 
         Raises:
             StageLensError: The network cannot be cut at that layer.
@@ -119,17 +119,17 @@ class Predictor:
             return np.concatenate([self._splits[layer][0](batch) for batch in _batches(inputs)])
 
     def dropped_kernels(self, count: int, seed: int) -> NDArray[np.float32]:
-        """Return the weights of a head without dense layers behind random dropout: count × channels × classes."""
+        """Return the weights of a head without dense layers under random dropout: count × channels × classes."""
         kernel, fraction = head_kernel(self.network), self.network.recipe.head.dropout
         keeps = np.random.default_rng(seed).random((count, len(kernel), 1)) >= fraction
         return np.asarray(kernel * keeps / (1 - fraction), np.float32)
 
-    def embeddings(self, intensities: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Return the pooled features, N × channels, of N grey scans in [0, 255] of any size."""
+    def embeddings(self, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return the pooled features, N × channels, of N images in [0, 255] of any size."""
         with self._turn:
             if self._embed is None:
                 self._embed = compile_model(self.network.embedder)
-            return np.concatenate([self._embed(batch) for batch in _batches(self.inputs(intensities))])
+            return np.concatenate([self._embed(batch) for batch in _batches(self.inputs(images))])
 
     def predict(self, scans: Sequence[Scan]) -> list[Prediction]:
         """Predict images, in order.
@@ -140,44 +140,44 @@ class Predictor:
         if not scans:
             return []
         if self.network.recipe.depth is not None:
-            raise StageLensError(f"{self.bundle.name} reads whole volumes, not single pictures.")
+            raise StageLensError(f"{self.bundle.name} reads whole volumes, not single pictures; give a volume.")
         feature_maps, logits = self.features_and_logits(self.inputs([scan.grey() for scan in scans]))
-        said = [self.said(scan.name, feature_maps[[index]], logits[index]) for index, scan in enumerate(scans)]
-        return self.held_upright(said, scans)
+        predictions = [self.said(scan.name, feature_maps[[index]], logits[index]) for index, scan in enumerate(scans)]
+        return self.held_upright(predictions, scans)
 
-    def held_upright(self, said: Sequence[Prediction], scans: Sequence[Scan]) -> list[Prediction]:
-        """Look at images upside down, too, one pass more: what is more familiar then is refused.
+    def held_upright(self, predictions: Sequence[Prediction], scans: Sequence[Scan]) -> list[Prediction]:
+        """Run images upside down, too, in a second pass: one that is closer to the training scans then is rejected.
 
-        Left out where the network cannot tell: it knows nothing, or was trained on images turned upside down.
+        Skipped if the network cannot tell: it has no OOD model, or was trained on images turned upside down.
         """
         if self._ood_model is None or not self.knows_upright or not scans:
-            return list(said)
+            return list(predictions)
         scores = self.turned_scores(self.inputs([scan.grey() for scan in scans]))
         return [
-            replace(one, ood=one.ood and replace(one.ood, turned=float(score)))
-            for one, score in zip(said, scores, strict=True)
+            replace(prediction, ood=prediction.ood and replace(prediction.ood, turned=float(score)))
+            for prediction, score in zip(predictions, scores, strict=True)
         ]
 
     @property
     def knows_upright(self) -> bool:
-        """Whether the network has only seen images that stand upright."""
+        """Whether the network was trained on upright images only."""
         recipe = self.network.recipe
         seen = [recipe.augmentation, *(phase.augmentation for phase in recipe.phases if phase.augmentation is not None)]
         return recipe.depth is None and not any(one.flip_vertical or one.rotation_degrees > MOST_TILT for one in seen)
 
     def turned_scores(self, inputs: NDArray[np.float32], ood_model: OodModel | None = None) -> NDArray[np.float32]:
-        """Return how foreign fitted images, N × height × width × 1, are when they are turned upside down.
+        """Return the OOD scores of images, N × height × width × 1, turned upside down.
 
         Args:
-            inputs: The images.
-            ood_model: What the network knows; None for what its bundle says.
+            inputs: The images at the network's size.
+            ood_model: The OOD model to use; None for the bundle's own.
         """
-        known = ood_model or self._ood_model
-        assert known is not None  # noqa: S101 - the callers ask first
-        return known.scores(self.features_and_logits(np.ascontiguousarray(inputs[:, ::-1]))[0])[0]
+        model = ood_model or self._ood_model
+        assert model is not None  # noqa: S101 - checked by the callers
+        return model.scores(self.features_and_logits(np.ascontiguousarray(inputs[:, ::-1]))[0])[0]
 
     def predict_volume(self, name: str, slices: Sequence[Scan], heights_mm: Sequence[float]) -> Prediction:
-        """Predict a volume of which these slices were cut, combined as the recipe says.
+        """Predict a volume from slices cut from it, aggregated as the recipe says.
 
         Args:
             name: The volume's generated name.
@@ -185,7 +185,7 @@ class Predictor:
             heights_mm: Their heights in standard space.
         """
         recipe = self.network.recipe
-        assert recipe.slices is not None  # noqa: S101 - whoever cut slices has asked the recipe which
+        assert recipe.slices is not None  # noqa: S101 - only such a recipe's slices are cut
         feature_maps, logits = self.features_and_logits(self.inputs([scan.grey() for scan in slices]))
         whole = self.said(name, feature_maps, combined_logits(logits, recipe.slices.combine))
         return replace(
@@ -197,20 +197,32 @@ class Predictor:
 
         Args:
             name: The volume's generated name.
-            volume: Grey in [0, 255], D × H × W, as `core.networks.subset.volume_as_seen` turns it.
+            volume: Grey levels in [0, 255], D × H × W, oriented as by `core.networks.subset.volume_as_seen`.
         """
         feature_maps, logits = self.features_and_logits(self.inputs([volume]))
         return self.said(name, feature_maps, logits[0])
 
     def said(self, name: str, feature_maps: NDArray[np.float32], logits: NDArray[np.float32]) -> Prediction:
-        """Return what these logits, one per class, say of a scan with these feature maps, 1 × … × channels, and how far
-        to believe them; of a head in slices, slices × … × channels.
+        """Make a Prediction from a scan's logits and feature maps, with calibration and OOD score.
+
+        Args:
+            name: The scan's generated name.
+            feature_maps: 1 × … × channels; slices × … × channels for a volume read slice by slice.
+            logits: One per class.
         """
         classes, ood = self.network.recipe.classes, None
         if self._ood_model is not None and self._limit is not None:
             ood = self._ood_model.ood(feature_maps, classes, self._limit)
         of_scan = self._calibrations["scan"]
-        return Prediction(name, self.bundle.name, classes, logits, None, (), of_scan, of_scan, ood)
+        return Prediction(
+            scan=name,
+            model=self.bundle.name,
+            classes=classes,
+            logits=logits,
+            calibration=of_scan,
+            slice_calibration=of_scan,
+            ood=ood,
+        )
 
 
 def _batches(inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -222,18 +234,17 @@ def _gradient_in_batches(
     gradient: Gradient, given: NDArray[np.float32], classes: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     size = min(BATCH, max(1, GRADIENT_PIXELS // int(np.prod(given.shape[1:3])))) if given.ndim == 4 else 1
-    found = [gradient(given[start : start + size], classes[start : start + size])
-             for start in range(0, len(given), size)]  # fmt: skip
-    logits, gradients = zip(*found, strict=True)
+    batches = (slice(start, start + size) for start in range(0, len(given), size))
+    logits, gradients = zip(*(gradient(given[batch], classes[batch]) for batch in batches), strict=True)
     return np.concatenate(logits), np.concatenate(gradients)
 
 
 def load_predictor(bundle: Bundle, *, engine: str = "auto") -> Predictor:
-    """Build a bundle's network from its recipe and fill it with the bundle's weights.
+    """Build a bundle's network from its recipe and load the bundle's weights.
 
     Args:
-        bundle: What to load.
-        engine: What runs forward passes, as for `core.networks.inference.engine.compile_body`.
+        bundle: The bundle to load.
+        engine: What runs the forward passes, as for `core.networks.inference.engine.compile_body`.
 
     Raises:
         BundleError: The weights are missing, damaged or do not fit.
@@ -248,17 +259,17 @@ def load_predictor(bundle: Bundle, *, engine: str = "auto") -> Predictor:
 
 
 def randomised(predictor: Predictor, *, fraction: float = 1.0, seed: int = 0) -> tuple[Predictor, str]:
-    """Return a copy of a network whose layers, from the logits down, have weights drawn anew as before any training.
+    """Return a copy of a network with the weights of its layers, from the logits down, reinitialised at random.
 
-    BatchNorm loses what it has learned too: scales and offsets, and the means and variances it divides by.
+    BatchNorm is reset, too: scales and offsets as well as running means and variances.
 
     Args:
-        predictor: Left as it is.
-        fraction: Of the layers with weights, 1 for all.
-        seed: Of the weights.
+        predictor: The trained network; not changed.
+        fraction: Fraction of the layers with weights, 1 for all.
+        seed: Seed for the new weights.
 
     Returns:
-        The copy, whose forward passes run in Keras, and the name of the last layer that was made random.
+        The copy, whose forward passes run in Keras, and the name of the last layer that was randomised.
     """
     recipe = predictor.network.recipe
     fresh = build_network(replace(recipe, seed=seed + 1))

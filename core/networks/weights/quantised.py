@@ -1,8 +1,8 @@
-"""ImageNet's knowledge from the one quantised file that can be had without a download hub: MobileNetV2 in int8.
+"""ImageNet weights from the one quantised file that is available without a download hub: MobileNetV2 in int8.
 
-The file is google-coral's `tf2_mobilenet_v2_1.0_224_ptq.tflite` (Apache-2.0). Its kernels are whole numbers with one
-scale an output channel, and BatchNorm is folded into them (Jacob et al. 2018, "Quantization and Training of Neural
-Networks for Efficient Integer-Arithmetic-Only Inference", sections 2 and 3.2).
+The file is google-coral's `tf2_mobilenet_v2_1.0_224_ptq.tflite` (Apache-2.0). Its kernels are integers with one scale
+per output channel, and BatchNorm is folded into them (Jacob et al. 2018, "Quantization and Training of Neural Networks
+for Efficient Integer-Arithmetic-Only Inference", sections 2 and 3.2).
 """
 
 import hashlib
@@ -20,18 +20,18 @@ Folded = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 def start_from_quantised(features: keras.Model, file: Path, scans: NDArray) -> None:
-    """Give a MobileNetV2 the kernels of the quantised file, and BatchNorms that undo themselves on the given scans.
+    """Load the kernels of the quantised file into a MobileNetV2, with BatchNorms that cancel out on the given scans.
 
-    A BatchNorm's mean and variance are what these scans show, its scale and offset take them back out: the network
-    answers as the file's does, and goes on to do so, nearly, when training normalises by each batch's own statistics.
+    The mean and variance of each BatchNorm are those of these scans, and its scale and offset undo them: the network
+    computes what the file's network does, and nearly so when training normalises by each batch's own statistics.
 
     Args:
-        features: From grey scans to MobileNetV2's feature map.
-        file: The file; no other than the one named above is opened, as TensorFlow Lite does not check what it reads.
-        scans: N × height × width × 1 grey in [0, 255], such as will be trained on.
+        features: Model from grey scans to MobileNetV2's feature map.
+        file: The file; only the one named above is opened, as TensorFlow Lite does not check what it reads.
+        scans: N × height × width × 1 grey levels in [0, 255], like those to be trained on.
 
     Raises:
-        WeightsError: It is another file, TensorFlow is absent, or the network is no MobileNetV2.
+        WeightsError: It is another file, TensorFlow is not installed, or the network is not a MobileNetV2.
     """
     folded = _folded(file)
     kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
@@ -39,7 +39,7 @@ def start_from_quantised(features: keras.Model, file: Path, scans: NDArray) -> N
     norms = [layer for layer in features.layers if isinstance(layer, keras.layers.BatchNormalization)]
     shapes = [tuple(layer.kernel.shape) for layer in convolutions]
     if shapes != [kernel.shape for kernel, _ in folded] or len(norms) != len(folded):
-        raise WeightsError(f"{file.name} holds a MobileNetV2, which this network is not.")
+        raise WeightsError(f"{file.name} holds weights of MobileNetV2, but this network is not a MobileNetV2.")
     for layer, norm, (kernel, bias) in zip(convolutions, norms, folded, strict=True):
         layer.kernel.assign(kernel)
         _set_norm(norm, np.zeros_like(bias), np.ones_like(bias), bias)
@@ -50,7 +50,7 @@ def start_from_quantised(features: keras.Model, file: Path, scans: NDArray) -> N
 
 
 def _set_norm(norm: keras.layers.BatchNormalization, mean: NDArray, variance: NDArray, bias: NDArray) -> None:
-    """Make a BatchNorm that adds the bias and does no more, as long as these are the mean and the variance."""
+    """Make a BatchNorm that only adds the bias, as long as these are the mean and the variance."""
     for variable, value in (
         (norm.gamma, np.sqrt(variance + norm.epsilon)),
         (norm.beta, bias + mean),
@@ -61,7 +61,7 @@ def _set_norm(norm: keras.layers.BatchNormalization, mean: NDArray, variance: ND
 
 
 def _folded(file: Path) -> Folded:
-    """Return kernel and bias of every convolution but the classifier's, in the order they are carried out."""
+    """Return kernel and bias of every convolution except the classifier's, in the order of execution."""
     if not file.is_file():
         raise WeightsError(f"there is no weights file {file}.")
     if hashlib.sha256(file.read_bytes()).hexdigest() != SHA_256:
@@ -70,7 +70,7 @@ def _folded(file: Path) -> Folded:
         from tensorflow import lite
     except ImportError as error:
         raise WeightsError(f"{file.name} is read by TensorFlow, which is not installed.") from error
-    with warnings.catch_warnings(action="ignore"):  # that it will move to a package of its own
+    with warnings.catch_warnings(action="ignore"):  # announces its move to a separate package
         reader = lite.Interpreter(model_path=str(file))
     reader.allocate_tensors()
     details = {tensor["index"]: tensor for tensor in reader.get_tensor_details()}
@@ -84,7 +84,7 @@ def _folded(file: Path) -> Folded:
         return np.asarray(scaled, np.float32)
 
     folded: Folded = []
-    for operation in reader._get_ops_details():  # the only way to the order of the operations
+    for operation in reader._get_ops_details():  # the only way to get the order of the operations
         if operation["op_name"] in {"CONV_2D", "DEPTHWISE_CONV_2D"}:
             kernel = floats(operation["inputs"][1])  # out × height × width × in, or 1 × height × width × channels
             folded.append((kernel.transpose(1, 2, 3, 0), floats(operation["inputs"][2])))

@@ -1,4 +1,4 @@
-"""Weights as data: safetensors in and out, and the start weights of a recipe."""
+"""Weights as data: reading and writing safetensors, and the start weights of a recipe."""
 
 import contextlib
 import hashlib
@@ -27,8 +27,8 @@ Tensors = Mapping[str, NDArray[np.generic]]
 def names_of(variables: Iterable[keras.Variable]) -> list[str]:
     """Return names such as "conv1_conv/kernel" for Keras variables, the same in every process.
 
-    Keras numbers the layers that its applications leave unnamed (all of InceptionV3's) through the whole process; here
-    they are numbered from 0 within the network, in its order.
+    Keras numbers unnamed layers (all of InceptionV3's) across the whole process; here they are numbered from 0 within
+    the network, in its order.
 
     Raises:
         WeightsError: Two variables have the same name.
@@ -51,17 +51,15 @@ def names_of(variables: Iterable[keras.Variable]) -> list[str]:
 def tensors_of(variables: Iterable[keras.Variable]) -> dict[str, NDArray[np.generic]]:
     """Return the values of Keras variables by their names."""
     listed = list(variables)
-    return {
-        name: keras.ops.convert_to_numpy(variable)
-        for name, variable in zip(names_of(listed), listed, strict=True)
-    }  # fmt: skip
+    values = (keras.ops.convert_to_numpy(variable) for variable in listed)
+    return dict(zip(names_of(listed), values, strict=True))
 
 
 def assign(variables: Iterable[keras.Variable], tensors: Tensors, source: str) -> None:
-    """Put tensors into Keras variables of the same names, all of them or none.
+    """Assign tensors to Keras variables of the same names, all of them or none.
 
     Raises:
-        WeightsError: A tensor is missing, has another shape, or holds values that are no numbers.
+        WeightsError: A tensor is missing, has another shape, or holds values that are not numbers.
     """
     wanted = list(variables)
     names = names_of(wanted)
@@ -75,17 +73,17 @@ def assign(variables: Iterable[keras.Variable], tensors: Tensors, source: str) -
                 f"expected {tuple(variable.shape)}."
             )
         if value.dtype.kind == "f" and not np.isfinite(value).all():
-            raise WeightsError(f"{source} is damaged: {name} holds values that are no numbers.")
+            raise WeightsError(f"{source} is damaged: {name} holds values that are not numbers.")
     for name, variable in zip(names, wanted, strict=True):
         variable.assign(tensors[name].astype(variable.dtype))
 
 
 def save_tensors(path: Path, tensors: Tensors, *, note: str = "") -> None:
-    """Write tensors as safetensors; a kill at any moment leaves the old file or the new one, never a half."""
+    """Write tensors as safetensors, atomically: if interrupted, the old file stays."""
     contiguous = {name: np.asarray(value, order="C") for name, value in tensors.items()}
     with replacing(path) as unfinished:
         save_file(contiguous, unfinished, metadata={"note": note})
-        unfinished.chmod(0o644)  # safetensors writes files that only their owner can read
+        unfinished.chmod(0o644)  # safetensors makes files readable by their owner only
 
 
 def load_tensors(path: Path) -> dict[str, NDArray[np.generic]]:
@@ -99,26 +97,26 @@ def load_tensors(path: Path) -> dict[str, NDArray[np.generic]]:
     except FileNotFoundError as error:
         raise WeightsError(f"there is no weights file {path}.") from error
     except (OSError, SafetensorError, ValueError) as error:
-        raise WeightsError(f"{path.name} is damaged or no safetensors file.") from error
+        raise WeightsError(f"{path.name} is damaged or not a safetensors file.") from error
     return tensors
 
 
 def set_start_weights(network: Network, file: Path | None, scans: NDArray) -> str:
-    """Give a fresh network the start its recipe asks for.
+    """Load the start weights that a recipe asks for into a new network.
 
     Args:
-        network: As `build_network` made it; from "scratch" it stays so.
-        file: Start weights on disk, for "imagenet" too when there is no network: a Keras `.h5` file of the backbone
+        network: As `build_network` made it; with "scratch" it is not changed.
+        file: Start weights on disk, also for "imagenet" without internet access: a Keras `.h5` file of the backbone
             without its classifier, a `.safetensors` file of one of our bundles (its head is not used) or, for
             ResNet18, of timm, or for MobileNetV2 the `.tflite` file of `core.networks.weights.quantised`.
-        scans: N × height × width × 1 of the scans that will be trained on, from which a quantised file's BatchNorms
-            get their statistics.
+        scans: N × height × width × 1 of the training scans, from which the BatchNorms of a quantised file get their
+            statistics.
 
     Returns:
-        What the network started from, in words, with the file's SHA-256 where there is a file.
+        What the network started from, in words, with the SHA-256 of a file.
 
     Raises:
-        WeightsError: The weights cannot be had, or do not fit.
+        WeightsError: The weights cannot be obtained, or do not fit.
     """
     start = network.recipe.start
     if file is not None:
@@ -144,7 +142,7 @@ def weights_hash(network: Network) -> str:
 
 
 def from_torch_layout(tensors: Tensors) -> dict[str, NDArray[np.generic]]:
-    """Rename and turn the tensors of a torchvision or timm ResNet into ours; its classifier is left out.
+    """Rename and transpose the tensors of a torchvision or timm ResNet to ours, without its classifier.
 
     Args:
         tensors: Such as "layer1.0.conv1.weight", out × in × height × width.
@@ -176,7 +174,9 @@ def _load_backbone(network: Network, file: Path, scans: NDArray) -> None:
         )
         return
     if file.suffix != ".h5":
-        raise WeightsError(f"{file.name} is no .h5 (Keras), .safetensors or .tflite; models as objects are not opened.")
+        raise WeightsError(
+            f"{file.name} is not .h5 (Keras), .safetensors or .tflite; models as objects are not opened."
+        )
     if not file.is_file():
         raise WeightsError(f"there is no weights file {file}.")
     try:
@@ -187,7 +187,7 @@ def _load_backbone(network: Network, file: Path, scans: NDArray) -> None:
 
 
 def _keep_neutral(features: keras.Model) -> None:
-    """Undo what EfficientNet's own normalisation got from a file: our preprocessing has done it already."""
+    """Reset EfficientNet's own normalisation after loading a file: our preprocessing does it already."""
     for layer in features.layers:
         if isinstance(layer, keras.layers.Normalization):
             for variable in layer.weights:
@@ -198,14 +198,14 @@ def _keep_neutral(features: keras.Model) -> None:
 def _download_imagenet(network: Network) -> None:
     backbone = BACKBONES[network.recipe.backbone]
     by_hand = (
-        f"Fetch {backbone.weights_file or 'such a file'} from its source by hand and give it with --weights FILE, "
+        f"Download {backbone.weights_file or 'such a file'} from its source by hand and give it with --weights FILE, "
         'or set start = "scratch".'
     )
     if not backbone.application:
         raise WeightsError(f"Keras has no ImageNet weights of {backbone.title}. {by_hand}")
     application = getattr(keras.applications, backbone.application)
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # where Keras announces the download; JSON goes to the other
+        with contextlib.redirect_stdout(sys.stderr):  # Keras announces the download; stdout is for JSON
             trained = application(include_top=False, weights="imagenet", input_shape=(224, 224, 3))
     except Exception as error:
         if not isinstance(error, OSError) and "fetch failure" not in str(error):

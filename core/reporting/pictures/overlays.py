@@ -70,7 +70,7 @@ def drawn_map(
     Args:
         scan: The slice.
         explanation: Its explanation.
-        heat: Values to draw in place of the explanation's own, of the same shape.
+        heat: Values to draw instead of the explanation's own, of the same shape.
         opacity: 0 to 1.
         kind: "evidence", "both" or "contours".
         colours: Of "evidence".

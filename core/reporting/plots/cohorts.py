@@ -18,25 +18,37 @@ def class_balance(counts: dict[str, dict[str, int]]) -> go.Figure:
     """
     colours = (OTHER_COLOUR, BAR_COLOUR) if len(counts) > 1 else (BAR_COLOUR,)
     bars = [
-        go.Bar(x=list(values.values()), y=list(values), name=title, orientation="h", marker_color=colour,
-               text=[f"{value:,}" for value in values.values()], textposition="outside", cliponaxis=False)
+        go.Bar(
+            x=list(values.values()),
+            y=list(values),
+            name=title,
+            orientation="h",
+            marker_color=colour,
+            text=[f"{value:,}" for value in values.values()],
+            textposition="outside",
+            cliponaxis=False,
+        )
         for (title, values), colour in zip(counts.items(), cycle(colours), strict=False)
-    ]  # fmt: skip
+    ]
     figure = go.Figure(bars)
     longest = max((value for values in counts.values() for value in values.values()), default=1)
     figure.update_xaxes(range=[0, longest * 1.15], title=None, fixedrange=True)
     figure.update_yaxes(autorange="reversed", fixedrange=True, automargin=True)
     classes = max(map(len, counts.values()), default=1)
     legend = {"orientation": "h", "y": 1.12, "x": 0}
-    figure.update_layout(height=90 + 30 * classes * len(counts), margin={"l": 0, "r": 8, "t": 32, "b": 24},
-                         showlegend=len(counts) > 1, legend=legend)  # fmt: skip
+    figure.update_layout(
+        height=90 + 30 * classes * len(counts),
+        margin={"l": 0, "r": 8, "t": 32, "b": 24},
+        showlegend=len(counts) > 1,
+        legend=legend,
+    )
     return figure
 
 
 def embedding_map(
     points: NDArray, labels: NDArray[np.str_], synthetic: NDArray[np.bool_], classes: Sequence[str]
 ) -> go.Figure:
-    """Draw embeddings in the plane, a dot a scan, invented ones hollow.
+    """Draw embeddings in the plane, a dot a scan, synthetic ones hollow.
 
     Args:
         points: N × 2.
@@ -51,10 +63,16 @@ def embedding_map(
             chosen = (names == name) & (synthetic == made)
             if chosen.any():
                 marker = {"color": colour, "size": 6, "symbol": "circle-open" if made else "circle", "opacity": 0.8}
-                figure.add_trace(go.Scattergl(
-                    x=points[chosen, 0], y=points[chosen, 1], mode="markers", marker=marker,
-                    name=f"{name}, invented" if made else name, hovertemplate=f"{name}<extra></extra>",
-                ))  # fmt: skip
+                figure.add_trace(
+                    go.Scattergl(
+                        x=points[chosen, 0],
+                        y=points[chosen, 1],
+                        mode="markers",
+                        marker=marker,
+                        name=f"{name}, synthetic" if made else name,
+                        hovertemplate=f"{name}<extra></extra>",
+                    )
+                )
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, scaleanchor="x")
     legend = {"orientation": "h", "y": -0.02, "yanchor": "top"}

@@ -1,6 +1,6 @@
 """Interactive plots of an evaluation: curves, reliability, intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from textwrap import wrap
 from typing import Any
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from core.evaluation.evaluation import Standing
 from core.reporting.plots.style import BAR_COLOUR, CLASS_COLOURS, SHADES
+from core.results import Estimate, Metrics, UnitCalibration
 
 MARGIN = {"l": 0, "r": 8, "t": 8, "b": 0}
 LABEL, LINE = 26, 16  # characters of a label in one line, and how high a line is in pixels
@@ -24,12 +26,13 @@ def roc_plot(
     """Draw the ROC curve of each class against the rest, and of impaired against healthy where classes are stages."""
     figure = go.Figure()
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": "#888888"}, showlegend=False)
-    for (name, positive, score), colour in zip(_one_against_rest(labels, logits, classes, ordered=ordered),
-                                               cycle(CLASS_COLOURS)):  # fmt: skip
+    for (name, positive, score), colour in zip(
+        _one_against_rest(labels, logits, classes, ordered=ordered), cycle(CLASS_COLOURS)
+    ):
         false, true, _ = roc_curve(positive, score)
         figure.add_scatter(x=false, y=true, mode="lines", name=name, line_color=colour)
-    figure.update_xaxes(title="false alarms", **FRACTION_AXIS)
-    figure.update_yaxes(title="found", **FRACTION_AXIS)
+    figure.update_xaxes(title="false-positive rate", **FRACTION_AXIS)
+    figure.update_yaxes(title="true-positive rate", **FRACTION_AXIS)
     return _laid_out(figure)
 
 
@@ -38,128 +41,124 @@ def precision_recall_plot(
 ) -> go.Figure:
     """Draw precision against recall of each class against the rest, and of impaired against healthy."""
     figure = go.Figure()
-    for (name, positive, score), colour in zip(_one_against_rest(labels, logits, classes, ordered=ordered),
-                                               cycle(CLASS_COLOURS)):  # fmt: skip
+    for (name, positive, score), colour in zip(
+        _one_against_rest(labels, logits, classes, ordered=ordered), cycle(CLASS_COLOURS)
+    ):
         precision, recall, _ = precision_recall_curve(positive, score)
-        title = f"{name} (by chance {positive.mean():.0%})"
+        title = f"{name} (random: {positive.mean():.0%})"
         figure.add_scatter(x=recall, y=precision, mode="lines", name=title, line_color=colour, line_shape="hv")
     figure.update_xaxes(title="recall", **FRACTION_AXIS)
     figure.update_yaxes(title="precision", **FRACTION_AXIS)
     return _laid_out(figure)
 
 
-def reliability_plot(calibration: dict[str, Any]) -> go.Figure:
-    """Draw how often answers of a probability are right, before and after a temperature.
-
-    Args:
-        calibration: One unit of what `core.evaluation.fold_calibration.calibration_of` gives.
-    """
+def reliability_plot(calibration: UnitCalibration) -> go.Figure:
+    """Draw how often answers of a probability are right, before and after a temperature."""
     figure = go.Figure()
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": "#888888"}, showlegend=False)
-    for key, title, colour in (("as_is", "as it says", "#E69F00"), ("temperature", "with temperature", BAR_COLOUR)):
-        bins = calibration[key]["reliability"]
-        fraction = [one["accuracy"]["value"] for one in bins]
+    for key, title, colour in (("as_is", "uncalibrated", "#E69F00"), ("temperature", "with temperature", BAR_COLOUR)):
+        bins = calibration.scalings[key].reliability
+        accuracies = [one.accuracy for one in bins]
         figure.add_scatter(
-            x=[one["confidence"] for one in bins], y=fraction, mode="lines+markers", name=title, line_color=colour,
-            error_y={"type": "data", "array": [one["accuracy"]["high"] - one["accuracy"]["value"] for one in bins],
-                     "arrayminus": [one["accuracy"]["value"] - one["accuracy"]["low"] for one in bins]},
-            text=[f"{one['n']} answers" for one in bins],
+            x=[one.confidence for one in bins],
+            y=[one.value for one in accuracies],
+            error_y=_error_bars(accuracies),
+            mode="lines+markers",
+            name=title,
+            line_color=colour,
+            text=[f"{one.n} answers" for one in bins],
             hovertemplate="said %{x:.0%}, right %{y:.0%}, %{text}<extra></extra>",
-        )  # fmt: skip
+        )
     figure.update_xaxes(title="probability of the answer", **FRACTION_AXIS)
-    figure.update_yaxes(title="share that is right", **FRACTION_AXIS)
+    figure.update_yaxes(title="fraction that is right", **FRACTION_AXIS)
     return _laid_out(figure)
 
 
-def intervals_plot(metrics: dict[str, dict[str, Any]], names: dict[str, str]) -> go.Figure:
-    """Draw figures that are shares with their intervals, one row a figure and one colour a way of counting.
+def intervals_plot(metrics: Mapping[str, Metrics], names: Mapping[str, str]) -> go.Figure:
+    """Draw metrics that are fractions with their intervals, one row a metric and one colour a way of counting.
 
     Args:
-        metrics: Title of the way of counting to plain values of `core.evaluation.metrics.Metrics`.
-        names: Key of a figure to its title, from top to bottom.
+        metrics: By the title of the way of counting.
+        names: Key of a metric to its title, from top to bottom.
     """
     figure = go.Figure()
-    for (title, values), colour in zip(metrics.items(), cycle(CLASS_COLOURS)):
-        shown = [key for key in names if values.get(key) is not None]
+    for (title, own), colour in zip(metrics.items(), cycle(CLASS_COLOURS)):
+        shown = {key: own[key] for key in names if key in own.estimates and own[key].defined}
         figure.add_scatter(
-            x=[values[key] for key in shown], y=[names[key] for key in shown], mode="markers", name=title,
-            orientation="h", marker={"color": colour, "size": 10},
-            error_x={"type": "data", "array": [values["intervals"][key][1] - values[key] for key in shown],
-                     "arrayminus": [values[key] - values["intervals"][key][0] for key in shown]},
+            x=[one.value for one in shown.values()],
+            y=[names[key] for key in shown],
+            error_x=_error_bars(list(shown.values())),
+            mode="markers",
+            name=title,
+            orientation="h",
+            marker={"color": colour, "size": 10},
             hovertemplate="%{y}: %{x:.3f}<extra></extra>",
-        )  # fmt: skip
+        )
     figure.update_xaxes(range=[0, 1], fixedrange=True)
     figure.update_yaxes(autorange="reversed", fixedrange=True, automargin=True)
     figure.update_layout(scattermode="group")
     return _laid_out(figure, height=80 + 48 * len(names))
 
 
-def standing_plot(rows: Sequence[dict[str, Any]]) -> go.Figure:
-    """Draw areas with their intervals, one row a network or covariate and one colour a group of people.
-
-    Args:
-        rows: As `core.evaluation.confounder_analysis.standing` gives them.
-    """
+def standing_plot(rows: Sequence[Standing]) -> go.Figure:
+    """Draw AUCs with their intervals, one row a network or covariate and one colour a group of people."""
     figure = go.Figure()
-    for group, colour in zip(dict.fromkeys(row["group"] for row in rows), cycle(CLASS_COLOURS)):
-        own = [row for row in rows if row["group"] == group]
+    for group, colour in zip(dict.fromkeys(row.group for row in rows), cycle(CLASS_COLOURS)):
+        own = [row for row in rows if row.group == group]
         figure.add_scatter(
-            x=[row["auc"] for row in own], y=["<br>".join(wrap(row["what"], LABEL)) for row in own], mode="markers",
-            name=group, orientation="h", marker={"color": colour, "size": 10},
-            error_x={"type": "data", "array": [row["interval"][1] - row["auc"] for row in own],
-                     "arrayminus": [row["auc"] - row["interval"][0] for row in own]},
-            customdata=[row["people"] for row in own],
+            x=[row.auc.value for row in own],
+            y=["<br>".join(wrap(row.what, LABEL)) for row in own],
+            error_x=_error_bars([row.auc for row in own]),
+            mode="markers",
+            name=group,
+            orientation="h",
+            marker={"color": colour, "size": 10},
+            customdata=[row.people for row in own],
             hovertemplate="%{y}: %{x:.3f}, %{customdata} people<extra></extra>",
-        )  # fmt: skip
+        )
     figure.add_vline(0.5, line_dash="dot", line_color="#888888")
     figure.update_xaxes(range=[0, 1], fixedrange=True)
     figure.update_yaxes(autorange="reversed", fixedrange=True, automargin=True)
     figure.update_layout(scattermode="group")
-    labels = {row["what"]: len(wrap(row["what"], LABEL)) for row in rows}
+    labels = {row.what: len(wrap(row.what, LABEL)) for row in rows}
     return _laid_out(figure, height=100 + len(labels) * (24 + LINE * max(labels.values())))
 
 
-def forest(rows: Sequence[tuple[str, float, float, float]], *, axis: str) -> go.Figure:
+def forest(differences: Mapping[str, Estimate], *, axis: str) -> go.Figure:
     """Draw differences with their intervals, one below the other, about a line at none.
 
     Args:
-        rows: Title, difference and the ends of its interval, from top to bottom.
+        differences: By title, from top to bottom.
         axis: What is to the right of the line.
     """
-    titles, values, low, high = zip(*rows, strict=True)
     figure = go.Figure(
         go.Scatter(
-            x=values,
-            y=[title.replace(", ", ",<br>") for title in titles],
+            x=[one.value for one in differences.values()],
+            y=[title.replace(", ", ",<br>") for title in differences],
+            error_x=_error_bars(list(differences.values())) | {"color": BAR_COLOUR},
             mode="markers",
             marker={"symbol": "square", "size": 12, "color": BAR_COLOUR},
-            error_x={
-                "type": "data",
-                "array": [end - value for end, value in zip(high, values, strict=True)],
-                "arrayminus": [value - end for end, value in zip(low, values, strict=True)],
-                "color": BAR_COLOUR,
-            },
             hovertemplate="%{y}: %{x:+.3f}<extra></extra>",
         )
     )
-    reach = 1.1 * max(map(abs, (*low, *high, 0.01)))
+    reach = 1.1 * max(0.01, *(abs(end) for one in differences.values() for end in (one.low, one.high)))
     figure.add_vline(0, line_dash="dot", line_color="#888888")
     figure.update_xaxes(range=[-reach, reach], title=axis, tickformat="+.2f", fixedrange=True)
     figure.update_yaxes(autorange="reversed", fixedrange=True, automargin=True)
-    figure.update_layout(height=110 + 60 * len(rows), margin={"l": 0, "r": 8, "t": 8, "b": 40}, showlegend=False)
+    figure.update_layout(height=110 + 60 * len(differences), margin={"l": 0, "r": 8, "t": 8, "b": 40}, showlegend=False)
     return figure
 
 
-def confusion_plot(metrics: dict[str, Any], *, as_fraction: bool) -> go.Figure:
+def confusion_plot(metrics: Metrics, *, as_fraction: bool) -> go.Figure:
     """Draw a confusion matrix, truth downwards and answer across.
 
     Args:
-        metrics: Plain values of `core.evaluation.metrics.Metrics`, with `confusion` and `classes`.
-        as_fraction: Whether cells show the share of their row instead of counts.
+        metrics: With their confusion matrix.
+        as_fraction: Whether cells show the fraction of their row instead of counts.
     """
-    counts = np.array(metrics["confusion"], dtype=float)
+    counts = np.array(metrics.confusion, dtype=float)
     fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    labels = [name.removesuffix(" Demented") for name in metrics["classes"]]
+    labels = [name.removesuffix(" Demented") for name in metrics.classes]
     text = [
         [f"{value:.0%}" if as_fraction else f"{value:.0f}" for value in row]
         for row in (fractions if as_fraction else counts)
@@ -195,6 +194,15 @@ def _one_against_rest(
     if ordered:
         asked.append(("Impaired", labels > 0, 1 - scores[:, 0]))
     return [one for one in asked if 0 < one[1].sum() < len(labels)]
+
+
+def _error_bars(estimates: Sequence[Estimate]) -> dict[str, Any]:
+    """Return intervals as plotly's error bars."""
+    return {
+        "type": "data",
+        "array": [one.high - one.value for one in estimates],
+        "arrayminus": [one.value - one.low for one in estimates],
+    }
 
 
 def _laid_out(figure: go.Figure, *, height: int = 380) -> go.Figure:

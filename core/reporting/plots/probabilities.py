@@ -44,7 +44,7 @@ def slice_curves(
         heights_mm: Height of each slice.
         probabilities: Slices × classes.
         classes: Names of the columns.
-        marked: Place of the slice that is shown beside the plot.
+        marked: Index of the slice that is shown beside the plot.
     """
     figure = go.Figure()
     for name, values, colour in zip(classes, probabilities.T, cycle(CLASS_COLOURS)):
@@ -53,7 +53,7 @@ def slice_curves(
             x=list(heights_mm), y=values, name=name, line_color=colour, hovertemplate=f"{label}<extra>{name}</extra>"
         )
     figure.add_vline(heights_mm[marked], line_dash="dot", line_color=OTHER_COLOUR)
-    figure.update_xaxes(title="slice, mm above the commissures", fixedrange=True)
+    figure.update_xaxes(title="slice, mm above the AC–PC line", fixedrange=True)
     figure.update_yaxes(range=[0, 1.02], tickformat=".0%", tickvals=[0, 0.5, 1], fixedrange=True, automargin=True)
     legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
     figure.update_layout(height=260, margin={"l": 0, "r": 8, "t": 8, "b": 0}, legend=legend)

@@ -1,4 +1,4 @@
-"""Colours that plots share."""
+"""The colours of all plots."""
 
 BAR_COLOUR = "#0F6E84"
 OTHER_COLOUR = "#9DB8BF"

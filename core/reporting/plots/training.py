@@ -19,10 +19,15 @@ def learning_curves(epochs: pd.DataFrame) -> go.Figure:
     for column, name in enumerate(("loss", "accuracy"), start=1):
         for prefix, title, colour in (("", "Training", OTHER_COLOUR), ("val_", "Validation", BAR_COLOUR)):
             curve = go.Scatter(
-                x=epochs["at"], y=epochs.get(prefix + name, []), name=title, mode="lines+markers",
-                line_color=colour, showlegend=column == 1, legendgroup=title,
+                x=epochs["at"],
+                y=epochs.get(prefix + name, []),
+                name=title,
+                mode="lines+markers",
+                line_color=colour,
+                showlegend=column == 1,
+                legendgroup=title,
                 hovertemplate="epoch %{x}: %{y:.3f}<extra>" + title + "</extra>",
-            )  # fmt: skip
+            )
             figure.add_trace(curve, row=1, col=column)
         for first in epochs.loc[epochs["phase"].diff() > 0, "at"]:
             figure.add_vline(x=first - 0.5, line_dash="dot", line_color=OTHER_COLOUR, row=1, col=column)
@@ -44,10 +49,14 @@ def runs_curves(logs: dict[str, pd.DataFrame]) -> go.Figure:
     for (name, epochs), colour in zip(logs.items(), cycle(CLASS_COLOURS), strict=False):
         figure.add_trace(
             go.Scatter(
-                x=epochs["at"], y=epochs["val_loss"], name=name, mode="lines+markers", line_color=colour,
+                x=epochs["at"],
+                y=epochs["val_loss"],
+                name=name,
+                mode="lines+markers",
+                line_color=colour,
                 hovertemplate="epoch %{x}: %{y:.3f}<extra>" + name + "</extra>",
             )
-        )  # fmt: skip
+        )
     figure.update_xaxes(title="Epoch", fixedrange=True)
     figure.update_yaxes(title="Validation loss", fixedrange=True, rangemode="tozero")
     legend = {"orientation": "h", "y": 1.15, "x": 0}

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from core.reporting.text.numbers import people
+from core.results import SplitSummary
+
 SHOWN_GROUPS = 20
 
 
@@ -72,7 +75,7 @@ def download_text(values: dict[str, Any]) -> str:
     """Say what came of a download."""
     lines = [f"{sum(values['counts'].values()):,} images in {values['folder']}: {_list(values['counts'])}"]
     if not values["as_known"]:
-        lines.append(f"WARNING: the set was {_list(values['expected'])} when it was last seen; figures may differ.")
+        lines.append(f"WARNING: the set was {_list(values['expected'])} when it was last seen; results may differ.")
     return "\n".join(lines)
 
 
@@ -83,19 +86,19 @@ def preprocess_text(values: dict[str, Any]) -> str:
         lines.append(f"{values['resumed']} volumes were done already")
     if values["without_class"]:
         lines.append(f"{values['without_class']} volumes were set aside: nobody has said their class")
-    lines += [f"doubtful: {source}; look at it before training on it" for source in values["doubtful"]]
+    lines += [f"uncertain alignment: {source}; look at it before training on it" for source in values["doubtful"]]
     lines += [f"left out: {item['reason']}" for item in values["left_out"]]
     return "\n".join([*lines, f"written to {values['out']}, with manifest.csv"])
 
 
-def split_text(described: dict[str, Any]) -> str:
-    """Say what a split holds, and loudly when it tears people apart."""
-    lines = [f"split by {described['by']}, seed {described['seed']}"]
-    for part, images in described["images"].items():
-        people = f" of {described['people'][part]} people" if described["people"] else ""
-        lines.append(f"  {part:<6}{_number(images):>7} images{people}")
-    if described["subject_overlap"]:
-        lines.append(f"WARNING: {described['subject_overlap']}")
+def split_text(split: SplitSummary) -> str:
+    """Say what a split holds, and loudly when people lie in several of its parts."""
+    lines = [f"split by {split.by}, seed {split.seed}"]
+    for part, images in split.images.items():
+        whose = f" of {people(split.people[part])}" if split.people else ""
+        lines.append(f"  {part:<6}{_number(images):>7} images{whose}")
+    if split.subject_overlap:
+        lines.append(f"WARNING: {split.subject_overlap}")
     return "\n".join(lines)
 
 
@@ -105,3 +108,20 @@ def _list(counts: dict[str, int]) -> str:
 
 def _number(count: int) -> str:
     return f"{count:,}"
+
+
+def sample_text(made: dict[str, Any]) -> str:
+    """Say what a sample cohort holds and where.
+
+    Args:
+        made: As `SampleCohort.as_dict` gives it.
+    """
+    return "\n".join(
+        [
+            made["notice"],
+            f"{_number(made['people'])} people, {_number(made['slices'])} slices: {_list(made['people_by_class'])}",
+            f"slices    {made['folder']}/slices",
+            f"subjects  {made['subjects']}",
+            f"volume    {made['volume']}",
+        ]
+    )

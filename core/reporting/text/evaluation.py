@@ -1,225 +1,234 @@
-"""Figures of an evaluation as text that a person reads on a shell."""
+"""Metrics of an evaluation as text that a person reads on a shell."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Protocol
+
+from core.evaluation.comparison import Comparison
+from core.evaluation.evaluation import Evaluation, Standing
+from core.networks.card import CalibrationRecord, Card, OodRecord
+from core.reporting.text.numbers import interval_line, number, people, percent
+from core.results import (
+    Confounders,
+    Estimate,
+    FoldCalibration,
+    FoldsSummary,
+    Leakage,
+    Metrics,
+    PredictionSets,
+    UnitCalibration,
+)
+
+HEADLINE = ("accuracy", "balanced_accuracy", "auc")
+SCALINGS = {"as_is": "uncalibrated", "temperature": "temperature", "vector": "vector scaling"}
 
 
-def metrics_text(values: dict[str, Any]) -> str:
-    """Say the figures of an evaluation or a card, by slice and by person."""
-    lines = []
-    for key in ("by_subject", "by_slice"):
-        metrics = values[key]
-        if metrics is None:
-            lines.append("by person: people are not known")
-            continue
-        slices = f"{metrics['n']:,} slices of " if metrics["unit"] == "slice" else ""
-        lines.append(f"by {metrics['unit']}: {slices}{metrics['people']:,} people")
-        for name in ("accuracy", "balanced_accuracy", "auc"):
-            low, high = metrics["intervals"][name]
-            lines.append(
-                f"  {name.replace('_', ' '):<18} {_number(metrics[name])}  (95 % {_number(low)} to {_number(high)})"
-            )
-        lines += [f"  {note}" for note in metrics["notes"]]
+class Measured(Protocol):
+    """A card, an evaluation, or a repeat of a cross-validation."""
+
+    @property
+    def by_slice(self) -> Metrics:
+        """Every slice counted."""
+        ...
+
+    @property
+    def by_subject(self) -> Metrics | None:
+        """Every person counted once."""
+        ...
+
+
+def metrics_text(measured: Measured) -> str:
+    """Say the headline metrics, by subject and by slice."""
+    lines = [] if measured.by_subject is not None else ["by subject: people are not known"]
+    for metrics in (measured.by_subject, measured.by_slice):
+        if metrics is not None:
+            slices = f"{metrics.n:,} slices of " if metrics.unit == "slice" else ""
+            lines.append(f"by {metrics.unit}: {slices}{people(metrics.people)}")
+            lines += [f"  {name.replace('_', ' '):<18} {interval_line(metrics[name])}" for name in HEADLINE]
+            lines += [f"  {note}" for note in metrics.notes]
     return "\n".join(lines)
 
 
-def confounder_text(against: dict[str, Any]) -> str:
+def confounder_text(found: Confounders) -> str:
     """Say what people's age, sex and site achieve beside the network, for everybody and for those of an age, and how
     often it is right for people of each sex, site and decade of age.
     """
     lines = []
-    for group in against["groups"]:
-        network = group["by_subject"]
-        lines.append(f"{group['group']}: {group['people']} people")
-        lines.append(f"  {'accuracy, by person':<42}{_with_interval(network, 'accuracy')}")
-        lines.append(f"  {'impaired or not, by person, area':<42}{_with_interval(network, 'auc_impaired')}")
-        for one in group["covariates"]:
-            alone, explained = one["auc_alone"], one["variance_explained"]
-            if alone["value"] is None:
-                lines.append(f"  {one['name']}: {alone['reason']}")
+    for group in found.groups:
+        lines.append(f"{group.group}: {people(group.people)}")
+        lines.append(_row("accuracy, by subject", group.by_subject["accuracy"]))
+        lines.append(_row("AUC, impaired or not, by subject", group.by_subject["auc_impaired"]))
+        for one in group.covariates:
+            if not one.auc_alone.defined:
+                lines.append(f"  {one.name}: {one.auc_alone.reason}")
                 continue
-            low, high = alone["interval"]
-            known = f"{one['name']} alone, area ({one['people']} people)"
-            lines.append(f"  {known:<42}{_number(alone['value'])}  (95 % {_number(low)} to {_number(high)})")
-            if explained["value"] is not None:
-                low, high = explained["interval"]
-                lines.append(f"  {'  explains of the network’s variance':<42}{_number(explained['value'])}  "
-                             f"(95 % {_number(low)} to {_number(high)})")  # fmt: skip
-    for one in against.get("subgroups", ()):
-        said = f"accuracy by person, {one['fact']} {one['kind']} ({one['people']} people)"
-        lines.append(f"{said:<50}{_with_interval(one, 'accuracy')}")
+            lines.append(_row(f"AUC of {one.name} alone ({people(one.people)})", one.auc_alone))
+            if one.variance_explained.defined:
+                lines.append(_row("  explains of the score’s variance", one.variance_explained))
+    for group_of in found.subgroups:
+        said = f"accuracy by subject, {group_of.fact} {group_of.kind} ({people(group_of.metrics.people)})"
+        lines.append(f"{said:<50}{interval_line(group_of.metrics['accuracy'])}")
     return "\n".join(lines)
 
 
-def _with_interval(metrics: dict[str, Any], name: str) -> str:
-    low, high = metrics["intervals"][name]
-    return f"{_number(metrics[name])}  (95 % {_number(low)} to {_number(high)})"
+def _row(title: str, estimate: Estimate) -> str:
+    return f"  {title:<42}{interval_line(estimate)}"
 
 
-def calibration_text(found: dict[str, Any]) -> str:
+def calibration_text(found: FoldCalibration) -> str:
     """Say how far probabilities can be taken at their word, before and after a scaling."""
-    lines = []
-    for unit in ("slice", "subject"):
-        one = found[f"by_{unit}"]
-        lines.append(f"calibration by {unit}: fitted on {one['fitted_on_people']} validation people, measured on "
-                     f"{one['measured_on_people']} test people")  # fmt: skip
-        for name, title in (
-            ("as_is", "as the network says"),
-            ("temperature", "temperature"),
-            ("vector", "vector scaling"),
-        ):
-            low, high = one[name]["interval"]
-            said = ", ".join(f"{value:.2f}" for value in one[name].get("temperatures", []))
-            lines.append(
-                f"  {title:<22}calibration error {_number(one[name]['error'])}  (95 % {_number(low)} to {_number(high)}), "
-                f"log loss {one[name]['log_loss']:.3f}{f', temperature {said}' if said else ''}"
-            )
-    return "\n".join(lines)
+    return "\n".join([*_unit_text("slice", found.by_slice), *_unit_text("subject", found.by_subject)])
 
 
-def sets_text(found: dict[str, Any]) -> str:
-    """Say what sets of classes that cannot be ruled out come to."""
-    low, high = found["interval"]
-    by_class = ", ".join(
-        f"{name} {fraction:.2f}" for name, fraction in found["by_class"].items() if fraction is not None
-    )
-    alone = ", ".join(found["calibrated_alone"]) or "none"
-    return (
-        f"prediction sets by person: the truth is among them for {found['coverage']:.1%} "
-        f"(95 % {low:.1%} to {high:.1%}; promised {found['wanted']:.0%})\n"
-        f"  {found['size']:.2f} classes a set, one class in {found['single']:.0%}\n"
-        f"  by class: {by_class}; calibrated by themselves: {alone}"
-    )
-
-
-def uncertainty_text(card: dict[str, Any]) -> str:
-    """Say how far a bundle's answers are to be believed: its calibration, its sets, and what it refuses."""
-    lines = []
-    found, ood = card.get("calibration"), card.get("ood")
-    if found is not None:
-        fitted = found["fitted_on"]
-        lines.append(f"fitted on {fitted['scans']:,} scans of {fitted['people']} validation people:")
-        units = [unit for unit in ("scan", "subject") if found[unit] is not None]
-        lines += [f"  temperature of a {unit:<14}{found[unit]['temperature']:.2f}" for unit in units]
-        if found["measured"] is not None:
-            lines += _measured_text(found)
-    if ood is not None:
-        unseen = ood["unseen"]
-        low, high = unseen["interval"]
+def _unit_text(unit: str, found: UnitCalibration) -> list[str]:
+    lines = [
+        f"calibration by {unit}: fitted on {found.fitted_on_people} validation people, measured on "
+        f"{found.measured_on_people} test people"
+    ]
+    for name, title in SCALINGS.items():
+        scaled = found.scalings[name]
+        temperatures = ", ".join(f"{value:.2f}" for value in scaled.temperatures)
         lines.append(
-            f"refused as foreign: {unseen['fraction']:.1%} of {unseen['scans']:,} scans of people not trained on "
-            f"(95 % {low:.1%} to {high:.1%})"
-        )
-        for kind, of_kind in (ood["ood_rejection"] or {}).items():
-            lines.append(f"  {kind:<24}{of_kind['rejected']:.0%} of {of_kind['n']}")
-    return "\n".join(lines)
-
-
-def _measured_text(found: dict[str, Any]) -> list[str]:
-    lines = ["measured on test people:"]
-    for unit, errors in found["measured"]["errors"].items():
-        before, after = errors["as_is"], errors["temperature"]
-        low, high = after["interval"]
-        lines.append(
-            f"  calibration error {unit.replace('_', ' '):<12}{before['error']:.3f} as it is, {after['error']:.3f} "
-            f"scaled (95 % {low:.3f} to {high:.3f})"
-        )
-    sets = found["measured"]["sets_by_slice"]
-    low, high = sets["interval"]
-    lines.append(
-        f"  truth not ruled out, by slice   {sets['fraction']:.1%} (95 % {low:.1%} to {high:.1%}; promised "
-        f"{found['coverage']:.0%}), {sets['size']:.1f} classes left"
-    )
-    of_people = found["measured"]["sets_by_subject"]
-    if of_people is not None:
-        low, high = of_people["interval"]
-        lines.append(
-            f"  truth not ruled out, by person  {of_people['coverage']:.1%} (95 % {low:.1%} to {high:.1%}; promised "
-            f"{found['coverage']:.0%}), {of_people['size']:.1f} classes left"
+            f"  {title:<22}calibration error {interval_line(scaled.error)}, log loss {scaled.log_loss:.3f}"
+            + (f", temperature {temperatures}" if temperatures else "")
         )
     return lines
 
 
-def subgroup_text(values: dict[str, Any]) -> str:
-    """Say the accuracy of each part, by slice and by person, and of slices from the lowest to the highest quarter."""
-    lines = []
-    for one in values["by_part"]:
-        for unit in ("slice", "subject"):
-            if one[f"by_{unit}"] is not None:
-                said = f"accuracy on the {one['part']} part, by {unit}"
-                lines.append(f"{said:<42}{_with_interval(one[f'by_{unit}'], 'accuracy')}")
-    for one in values["by_height"]:
-        said = f"accuracy at slices {one['lowest']:g} to {one['highest']:g}"
-        lines.append(f"{said:<42}{_with_interval(one['by_slice'], 'accuracy')}")
-    return "\n".join(lines)
-
-
-def standing_text(rows: list[dict[str, Any]]) -> str:
-    """Say the areas of networks beside each other and beside age, sex and site alone, a group of people at a time."""
-    lines = []
-    for group in dict.fromkeys(row["group"] for row in rows):
-        lines.append(f"impaired or not, by person, area, {group}:")
-        own = [row for row in rows if row["group"] == group]
-        width = max(len(row["what"]) for row in own) + 2
-        for row in own:
-            low, high = row["interval"]
-            lines.append(f"  {row['what']:<{width}}{_number(row['auc'])}  (95 % {_number(low)} to {_number(high)}; "
-                         f"{row['people']} people)")  # fmt: skip
-    return "\n".join(lines)
-
-
-def comparison_text(compared: dict[str, Any], rows: list[tuple[str, float, float, float]]) -> str:
-    """Say how two networks compare; `rows` as of `core.evaluation.network_comparison.differences`."""
-    first, second = compared["networks"]
-    people = f" of {compared['people']:,} people" if compared["people"] else ""
-    lines = [f"{first} less {second}, on {compared['scans']:,} scans{people}"]
-    lines += [f"  {title:<32}{value:+.3f}  (95 % {low:+.3f} to {high:+.3f})" for title, value, low, high in rows]
-    if "decisions_by_subject" in compared:
-        found = compared["decisions_by_subject"]
-        lines.append(f"  only the first right: {found['only_first']} people, only the second: {found['only_second']}; "
-                     f"McNemar p = {found['p']:.3g}, Cohen's g = {found['g']:.2f}")  # fmt: skip
-    if "impaired_by_subject" in compared and compared["impaired_by_subject"]["p"] is not None:
-        lines.append(f"  DeLong, impaired or not: p = {compared['impaired_by_subject']['p']:.3g}")
-    if compared["left_out"]:
-        lines.append(f"  {compared['left_out']:,} scans were tested by one of them only, and are left out")
-    return "\n".join(lines)
-
-
-def leakage_text(values: dict[str, Any]) -> str:
-    """Say what a leak comes to."""
-    lines = [f"{values['recipe']}: {values['slices']:,} slices of {values['people']:,} people"]
-    for found in values.values():
-        if isinstance(found, dict) and "interval" in found:
-            low, high = found["interval"]
-            lines.append(f"  {found['title']:<46}{found['accuracy']:>7.1%}  (95 % {low:.1%} to {high:.1%})")
-    always = values["always"]
-    lines.append(f"  {'Always ' + always['class']:<46}{always['accuracy']:>7.1%}")
-    lot, honest = (values[name]["accuracy"] for name in ("permuted_labels", "by_subject"))
-    lines.append(
-        f"With classes drawn by lot there is nothing to learn but who is who; splitting slices still gives {lot:.1%}. "
-        f"On people never seen the same recipe is right in {honest:.1%}."
+def sets_text(found: PredictionSets) -> str:
+    """Say what prediction sets come to."""
+    by_class = ", ".join(f"{name} {value:.2f}" for name, value in found.by_class.items() if value == value)
+    alone = ", ".join(found.calibrated_alone) or "none"
+    return (
+        f"prediction sets by subject: they contain the true class for {percent(found.coverage)}; nominal coverage "
+        f"{found.nominal:.0%}\n"
+        f"  {found.size:.2f} classes a set, one class in {found.single:.0%}\n"
+        f"  by class: {by_class}; calibrated by themselves: {alone}"
     )
-    return "\n".join(lines)
 
 
-def folds_text(summary: dict[str, Any]) -> str:
-    """Say what a cross-validation has found so far."""
-    lines = [f"{summary['recipe']}: {len(summary['finished'])} of {len(summary['wanted'])} folds finished"]
-    for repeat in summary["repeats"]:
-        lines += [
-            f"repeat {repeat['repeat']}, everybody tested once by a network that never saw them",
-            metrics_text(repeat),
-        ]
-    for name, spread in summary["per_fold"].items():
-        sd = "" if spread["sd"] is None else f" ± {spread['sd']:.3f} (sd of folds)"
-        lines.append(f"  {name.replace('_', ' '):<18} {spread['mean']:.3f}{sd}")
-    for number, decided in enumerate(summary["impaired"] or [], start=1):
+def uncertainty_text(card: Card) -> str:
+    """Say how far a bundle's answers are to be believed: its calibration, its sets, and what it rejects."""
+    found = [] if card.calibration is None else [calibration_record_text(card.calibration)]
+    return "\n".join([*found, *([] if card.ood is None else [ood_record_text(card.ood)])])
+
+
+def calibration_record_text(found: CalibrationRecord) -> str:
+    """Say how a bundle is calibrated, and what that came to."""
+    lines = [f"fitted on {found.fitted_on.scans:,} scans of {found.fitted_on.people} validation people:"]
+    for unit in ("scan", "subject"):
+        scaling = found.of_unit(unit)
+        if scaling is not None:
+            lines.append(f"  temperature of a {unit:<14}{scaling.temperature:.2f}")
+    measured = found.measured
+    if measured is None:
+        return "\n".join(lines)
+    lines.append("measured on test people:")
+    for unit, errors in measured.errors.items():
+        before, after = errors["as_is"].error, errors["temperature"].error
         lines.append(
-            f"impaired or not, repeat {number}: accuracy {_number(decided['accuracy'])}, AUC {_number(decided['auc'])}, "
-            f"sensitivity {_number(decided['sensitivity'])}, specificity {_number(decided['specificity'])}; thresholds "
-            "chosen on validation people of the training folds"
+            f"  calibration error {unit.replace('_', ' '):<12}{before.value:.3f} uncalibrated, {after.value:.3f} "
+            f"calibrated (95 % {after.low:.3f} to {after.high:.3f})"
+        )
+    sets = [("by slice", measured.sets_by_slice.coverage, measured.sets_by_slice.size)]
+    if measured.sets_by_subject is not None:
+        sets.append(("by subject", measured.sets_by_subject.coverage, measured.sets_by_subject.size))
+    for unit, coverage, size in sets:
+        lines.append(
+            f"  true class in the set, {unit:<12}{percent(coverage)}; nominal {found.coverage:.0%}, {size:.1f} classes "
+            "a set"
         )
     return "\n".join(lines)
 
 
-def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.3f}"
+def ood_record_text(found: OodRecord) -> str:
+    """Say what a bundle rejects: of scans it should accept, and of images it should not."""
+    unseen = found.unseen
+    lines = [
+        f"rejected as out of distribution: {percent(unseen.rejected)} of {unseen.scans:,} scans of people not "
+        "trained on"
+    ]
+    lines += [f"  {kind:<24}{one.rejected:.0%} of {one.n}" for kind, one in (found.kinds or {}).items()]
+    return "\n".join(lines)
+
+
+def subgroup_text(evaluation: Evaluation) -> str:
+    """Say the accuracy of each part, by slice and by subject, and of slices from the lowest to the highest quarter."""
+    lines = []
+    for one in evaluation.by_part:
+        for metrics in (one.by_slice, one.by_subject):
+            if metrics is not None:
+                said = f"accuracy on the {one.part} part, by {metrics.unit}"
+                lines.append(f"{said:<42}{interval_line(metrics['accuracy'])}")
+    for band in evaluation.by_height:
+        said = f"accuracy at slices {band.lowest:g} to {band.highest:g}"
+        lines.append(f"{said:<42}{interval_line(band.by_slice['accuracy'])}")
+    return "\n".join(lines)
+
+
+def standing_text(rows: Sequence[Standing]) -> str:
+    """Say the AUC of networks beside each other and beside age, sex and site alone, a group of people at a time."""
+    lines = []
+    for group in dict.fromkeys(row.group for row in rows):
+        lines.append(f"AUC, impaired or not, by subject, {group}:")
+        own = [row for row in rows if row.group == group]
+        width = max(len(row.what) for row in own) + 2
+        lines += [
+            f"  {row.what:<{width}}{number(row.auc.value)}  (95 % {number(row.auc.low)} to {number(row.auc.high)}; "
+            f"{people(row.people)})"
+            for row in own
+        ]
+    return "\n".join(lines)
+
+
+def comparison_text(found: Comparison) -> str:
+    """Say how two networks compare."""
+    first, second = found.networks
+    whose = f" of {people(found.people)}" if found.people else ""
+    lines = [f"{first} minus {second}, on {found.scans:,} scans{whose}"]
+    lines += [
+        f"  {title:<32}{one.value:+.3f}  (95 % {one.low:+.3f} to {one.high:+.3f})"
+        for title, one in found.differences.items()
+    ]
+    if found.decisions is not None:
+        decisions = found.decisions
+        lines.append(
+            f"  only the first right: {people(decisions.only_first)}, only the second: {decisions.only_second}; "
+            f"McNemar p = {decisions.p:.3g}, Cohen's g = {decisions.g:.2f}"
+        )
+    if found.impaired is not None and found.impaired.p == found.impaired.p:
+        lines.append(f"  DeLong, impaired or not: p = {found.impaired.p:.3g}")
+    if found.left_out:
+        lines.append(f"  {found.left_out:,} scans were tested by one of them only, and are left out")
+    return "\n".join(lines)
+
+
+def leakage_text(found: Leakage) -> str:
+    """Say what leakage comes to."""
+    lines = [f"{found.recipe}: {found.slices:,} slices of {people(found.people)}"]
+    lines += [f"  {scheme.title:<54}{percent(scheme.accuracy)}" for scheme in found.schemes]
+    lines.append(f"  {'Always ' + found.largest_class:<54}{100 * found.always_largest:.1f} %")
+    random, honest = (found.accuracy(name).value for name in ("permuted_labels", "by_subject"))
+    lines.append(
+        "With random labels there is nothing to learn but who is who; splitting slices still gives "
+        f"{100 * random:.1f} %. On people never seen the same recipe is right in {100 * honest:.1f} %."
+    )
+    return "\n".join(lines)
+
+
+def folds_text(summary: FoldsSummary) -> str:
+    """Say what a cross-validation has found so far."""
+    lines = [f"{summary.recipe}: {len(summary.finished)} of {len(summary.wanted)} folds finished"]
+    for repeat in summary.repeats:
+        lines.append(f"repeat {repeat.repeat}, everybody tested once by a network that never saw them")
+        lines.append(metrics_text(repeat))
+    for name, spread in summary.per_fold.items():
+        sd = "" if spread.sd is None else f" ± {spread.sd:.3f} (standard deviation over folds)"
+        lines.append(f"  {name.replace('_', ' '):<18} {spread.mean:.3f}{sd}")
+    for repeat_number, one in enumerate(summary.impaired, start=1):
+        decided = one.decided
+        lines.append(
+            f"impaired or not, repeat {repeat_number}: accuracy {number(decided.accuracy)}, AUC {number(decided.auc)}, "
+            f"sensitivity {number(decided.sensitivity)}, specificity {number(decided.specificity)}; thresholds chosen "
+            "on validation people of the training folds"
+        )
+    return "\n".join(lines)

@@ -17,4 +17,5 @@ def devices_text(reports: list[dict[str, Any]]) -> str:
             precision = "bfloat16" if report["bfloat16"] else "float32 only"
             found = ", ".join(report["devices"])
             lines.append(f"{mark} {report['name']:<11} uses {report['used']}; found {found}; {precision}")
-    return "\n".join([*lines, "→ is used; KERAS_BACKEND=torch or jax chooses another."])
+    why = next((report["why"] for report in reports if report["why"]), "none of these")
+    return "\n".join([*lines, f"→ is used: {why}. KERAS_BACKEND=torch, jax or tensorflow chooses another."])

@@ -1,7 +1,8 @@
 """Predictions as text."""
 
-from collections.abc import Sequence
 from typing import Any
+
+from core.reporting.text.numbers import either
 
 BAR = 24
 
@@ -32,45 +33,35 @@ def _probabilities_text(answer: dict[str, Any]) -> list[str]:
     for name, probability in probabilities.items():
         bar = "█" * round(probability * BAR)
         lines.append(f"  {name:<{width}}  {probability:6.1%}  {bar}")
-    return [*lines, f"  {belief_text(answer)}"]
+    return [*lines, f"  {set_text(answer)}"]
 
 
-def belief_text(answer: dict[str, Any]) -> str:
-    """Say what the probabilities of an answer are worth, and what it does not rule out."""
+def set_text(answer: dict[str, Any]) -> str:
+    """Say which classes an answer is compatible with, and how often such a list was right in testing."""
     if not answer["calibrated"]:
         return "The probabilities are not calibrated."
-    kept = answer["prediction_set"]
-    promise = f"a promise kept for {kept['coverage']:.0%} of people it has not seen"
-    return f"Not ruled out: {either(kept['classes'])} ({promise}). The probabilities are calibrated."
+    found = answer["prediction_set"]
+    said = f"Compatible with: {either(found['classes'])}. "
+    if found["tested"]:
+        said += f"In testing, this list contained the true class for {found['tested']}. "
+    return said + "The probabilities are calibrated."
 
 
 def ood_text(ood: dict[str, Any]) -> str:
-    """Say that a scan is not of the kind a network knows, and what comes nearest to it."""
+    """Say that a scan is not of the kind a network was trained on."""
     if ood["upside_down"] and ood["turned"] <= ood["limit"]:
-        return "This lies upside down for the network: turned over, it looks more like what it was trained on."
-    nearest = ", ".join(f"{count} {name}" for name, count in ood["similar"].items())
+        return "This image is flipped: the front of the head is at the top. Turned over, it looks like a training scan."
     return (
-        "This does not look like what the network was trained on: it lies "
-        f"{ood['score']:.1f} away from what those scans have in common, where {ood['limit']:.1f} is the limit. "
-        f"The training scans nearest to it: {nearest}."
+        f"Too different from the training scans (distance {ood['score']:.1f}; accepted up to {ood['limit']:.1f}): it "
+        "does not look like what the network was trained on."
     )
-
-
-def either(names: Sequence[str]) -> str:
-    """Join names with commas and a last "or".
-
-    >>> either(["Very Mild", "Mild"])
-    'Very Mild or Mild'
-    """
-    *others, last = names
-    return f"{', '.join(others)} or {last}" if others else last
 
 
 def space_text(space: dict[str, Any], slices: list[dict[str, Any]]) -> str:
     """Say how a volume came into standard space and which slices were read."""
-    how = "registered to the ICBM template" if space["registered"] else "found to lie in standard space already"
-    seen = "read whole"
+    how = "Aligned to the standard brain" if space["registered"] else "Lies in standard space already"
+    seen = "It was read whole."
     if slices:
         low, high = slices[0]["height_mm"], slices[-1]["height_mm"]
-        seen = f"{len(slices)} slices read, {low:+.0f} to {high:+.0f} mm".replace("-", "−")
-    return f"{how} ({space['verdict']}; correlation {space['similarity']:.2f}); {seen}"
+        seen = f"The network read {len(slices)} axial slices, {low:+.0f} to {high:+.0f} mm.".replace("-", "−")
+    return f"{how}: {space['verdict']} ({space['similarity']:.2f}). {seen}"

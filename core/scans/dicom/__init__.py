@@ -1,1 +1,1 @@
-"""DICOM: one object, its pixels, and series of many."""
+"""DICOM: single objects, their pixels, and series of many objects."""

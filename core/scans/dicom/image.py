@@ -1,7 +1,7 @@
-"""One DICOM object: its pixels, where they lie in the patient, and nothing about who the patient is.
+"""One DICOM object: its pixels and their position in the patient, but nothing about who the patient is.
 
 PS3.3 (attributes), PS3.5 (encoding), PS3.10 (files). Only the tags listed here are parsed. The patient's identity is
-hashed on the spot, to notice that two people were mixed, and leaves this module in no other form.
+hashed at once, to notice when two people's files were mixed, and leaves this module in no other form.
 """
 
 import hashlib
@@ -31,24 +31,40 @@ MAX_INFLATED = 128 * 1024 * 1024
 MAX_FRAMES = 4096
 GREY = {"MONOCHROME1", "MONOCHROME2"}
 DIRECTORY = "1.2.840.10008.1.3.10"
-TAGS = ["SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "PatientID", "PatientName", "Modality", "ImageType",
-        "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated",
-        "BitsStored", "PixelRepresentation", "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient",
-        "RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth", "InstanceNumber",
-        "TemporalPositionIdentifier", "EchoNumbers", "BurnedInAnnotation", "SharedFunctionalGroupsSequence",
-        "PerFrameFunctionalGroupsSequence", "PixelData"]  # fmt: skip
 SERIES_KEYS = ("SeriesInstanceUID", "PatientID", "PatientName", "TemporalPositionIdentifier", "EchoNumbers", "Modality")
-PARSING_ERRORS = (AttributeError, KeyError, IndexError, TypeError, ValueError, OSError, EOFError, RuntimeError,
-                  RecursionError, NotImplementedError, MemoryError, OverflowError, AssertionError, struct.error,
-                  zlib.error, pydicom.errors.InvalidDicomError, pydicom.errors.BytesLengthException)  # fmt: skip
+TAGS = [
+    *("SOPClassUID", "SOPInstanceUID", *SERIES_KEYS, "ImageType", "InstanceNumber", "BurnedInAnnotation"),
+    *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
+    *("BitsAllocated", "BitsStored", "PixelRepresentation", "PixelData"),
+    *("PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient"),
+    *("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+]
+PARSING_ERRORS = (
+    AssertionError,
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+    pydicom.errors.InvalidDicomError,
+    pydicom.errors.BytesLengthException,
+)
 NOTES = {
-    "CT": "A CT scan: the networks here know T1-weighted MRI only.",
+    "CT": "A CT scan: the networks here read T1-weighted MRI only.",
     "burnt": "The file says that text is burnt into its picture, which may name the patient.",
-    "preamble": "The DICOM file lacks its preamble; it was read all the same.",
-    "slope": "The file's rescale slope is 0 or no number; the stored values are taken as they are.",
+    "preamble": "The DICOM file lacks its preamble; it was read anyway.",
+    "slope": "The file's rescale slope is 0 or not a number; the stored values are used unscaled.",
 }
 
-config.settings.reading_validation_mode = config.IGNORE  # a wrong character set or length is no reason to refuse a scan
+config.settings.reading_validation_mode = config.IGNORE  # a wrong character set or length is no reason to reject a scan
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its messages quote values, and values may be names
 
 
@@ -57,11 +73,11 @@ class Frame:
     """One slice as stored.
 
     Attributes:
-        position: mm in LPS+ of the first pixel's centre (Image Position); None when the file does not tell.
-        orientation: 2 × 3, unit vectors in LPS+ along a row and along a column (Image Orientation); None likewise.
-        spacing: mm between rows and between columns; None likewise.
-        slope: Of stored values (rescale).
-        intercept: Likewise.
+        position: The first pixel's centre, in mm, LPS+ (Image Position); None if the file does not give it.
+        orientation: 2 × 3, unit vectors in LPS+ along a row and along a column (Image Orientation), or None.
+        spacing: mm between rows and between columns, or None.
+        slope: Rescale slope for the stored values.
+        intercept: Rescale intercept for the stored values.
     """
 
     position: NDArray[np.float64] | None
@@ -76,18 +92,18 @@ class DicomObject:
     """What is kept of one file.
 
     Attributes:
-        pixels: Integers, frames × rows × columns, as stored; MONOCHROME1 turned around within its bits.
-        frames: One a frame.
-        window: Black and white in rescaled values, where the file tells.
-        modality: "MR", "CT" or so.
+        pixels: Integers, frames × rows × columns, as stored; MONOCHROME1 is inverted within its bits.
+        frames: What is known of each frame.
+        window: Black and white in rescaled values, if the file gives them.
+        modality: "MR", "CT" or similar.
         series: Digest of the series, the person and what else separates images; equal for images that belong together.
-        person: Digest of the patient.
+        person: Digest of the patient's identity.
         instance: Digest of the object's own identifier.
-        number: Instance Number; 0 when absent.
+        number: Instance Number; 0 if absent.
         localizer: Whether the file calls itself a localizer.
         source: Format in words.
         digest: XXH3 of the file.
-        notes: Sentences for the person who looks at it.
+        notes: Sentences for the person who views it.
     """
 
     pixels: NDArray[np.generic]
@@ -105,7 +121,7 @@ class DicomObject:
 
 
 def is_dicom(data: bytes) -> bool:
-    """Tell whether these bytes are a DICOM file, with its preamble or without."""
+    """Tell whether these bytes are a DICOM file, with or without its preamble."""
     return data[PREAMBLE : PREAMBLE + 4] == b"DICM" or _lacks_preamble(data)
 
 
@@ -113,7 +129,8 @@ def read_object(data: bytes) -> DicomObject:
     """Read one DICOM object.
 
     Raises:
-        ScanError: It is damaged, holds no grey image, claims what no scan has, or is compressed in a way not read.
+        ScanError: It is damaged, holds no greyscale image, claims a size that no scan has, or uses a compression that
+            is not supported.
     """
     notes = [NOTES["preamble"]] if _lacks_preamble(data) else []
     inflated = _inflated(data)
@@ -123,11 +140,11 @@ def read_object(data: bytes) -> DicomObject:
             dataset = dcmread(io.BytesIO(inflated), force=True, specific_tags=TAGS)
             return _object(dataset, data, notes)
     except PARSING_ERRORS as error:
-        raise ScanError("the DICOM data is damaged or cut short.") from error
+        raise ScanError("the DICOM data is damaged or incomplete: please export or copy the file again.") from error
 
 
 def _lacks_preamble(data: bytes) -> bool:
-    """Tell a data set that begins at once, by its first element: group 0002 or 0008, then a length or a type."""
+    """Recognise a data set without a preamble by its first element: group 0002 or 0008, then a length or a type."""
     if len(data) < PREAMBLE or data[PREAMBLE : PREAMBLE + 4] == b"DICM":
         return False
     group, element = struct.unpack_from("<HH", data)
@@ -144,7 +161,7 @@ def _inflated(data: bytes) -> bytes:
         return data
     start = PREAMBLE + 4
     if data[start : start + 8] != b"\x02\0\0\0UL\x04\0":
-        raise ScanError("the deflated DICOM data is damaged: its header does not say how long it is.")
+        raise ScanError("the deflated DICOM data is damaged: its header does not state its length.")
     (length,) = struct.unpack_from("<I", data, start + 8)
     begin = start + 12 + length
     if offset >= begin:
@@ -174,7 +191,7 @@ def _object(dataset: pydicom.Dataset, data: bytes, notes: list[str]) -> DicomObj
     if modality == "CT":
         notes.append(NOTES["CT"])
     elif modality not in {"MR", None}:
-        notes.append(f"The file calls itself {_plain(modality)}, not MR; the networks here know T1-weighted MRI only.")
+        notes.append(f"The file's modality is {_plain(modality)}, not MR; the networks here read T1-weighted MRI only.")
     if str(dataset.get("BurnedInAnnotation", "")).upper() == "YES":
         notes.append(NOTES["burnt"])
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence", None) or []
@@ -198,27 +215,28 @@ def _object(dataset: pydicom.Dataset, data: bytes, notes: list[str]) -> DicomObj
 
 
 def _checked_shape(dataset: pydicom.Dataset) -> tuple[tuple[int, int, int], tuple[int, int]]:
-    """Return frames, rows and columns, bits allocated and stored, of an image that can be a scan."""
+    """Return frames, rows and columns, and bits allocated and stored, of an image that can be a scan."""
     if "PixelData" not in dataset:
         if str(dataset.get("SOPClassUID", "")) == DIRECTORY or _is_directory(dataset):
-            raise ScanError("a DICOMDIR, a disc's table of contents; give the image files themselves.")
-        kind = _plain(str(dataset.get("Modality", "") or "object"))
-        raise ScanError(f"a DICOM {kind} without pixels, no image.")
+            raise ScanError("this is a DICOMDIR, a disc's table of contents; give the image files themselves.")
+        modality = str(dataset.get("Modality", ""))
+        kind = f"its modality is {_plain(modality)}" if modality else "it may be a report"
+        raise ScanError(f"this DICOM file contains no image ({kind}); give the image files.")
     frames = int(dataset.get("NumberOfFrames", None) or 1)
     rows, columns = int(dataset.get("Rows", 0) or 0), int(dataset.get("Columns", 0) or 0)
     if not 1 <= frames <= MAX_FRAMES:
-        raise ScanError(f"the DICOM image claims {frames} frames.")
+        raise ScanError(f"the DICOM image claims to have {frames} frames; 1 to {MAX_FRAMES:,} are read.")
     if rows > 0 and columns > 0:
         check_volume((frames, rows, columns))
     if min(rows, columns) < 16:
         raise ScanError(f"the DICOM image has {rows} × {columns} pixels; each side must have at least 16.")
     kind = str(dataset.get("PhotometricInterpretation", ""))
     if int(dataset.get("SamplesPerPixel", 1) or 1) != 1 or kind not in GREY:
-        raise ScanError(f"the DICOM image is stored as {_plain(kind or 'nothing')}; grey images are read.")
+        raise ScanError(f"the DICOM image is stored as {_plain(kind or 'unknown')}; only greyscale images are read.")
     allocated = int(dataset.get("BitsAllocated", 0) or 0)
     stored = int(dataset.get("BitsStored", allocated) or allocated)
     if allocated not in {8, 16, 32} or not 1 <= stored <= allocated:
-        raise ScanError(f"the DICOM image stores {stored} of {allocated} bits; 8, 16 or 32 are read.")
+        raise ScanError(f"the DICOM image stores {stored} of {allocated} bits; only 8, 16 or 32 are read.")
     return (frames, rows, columns), (allocated, stored)
 
 
@@ -228,7 +246,7 @@ def _is_directory(dataset: pydicom.Dataset) -> bool:
 
 
 def _frame(groups: Sequence[pydicom.Dataset], dataset: pydicom.Dataset, notes: list[str]) -> Frame:
-    """Gather what is known of one frame from its functional groups, its own and the shared ones, and the object."""
+    """Gather what is known of one frame: from its own functional groups, from the shared ones, then from the object."""
     given = _of_frame(groups, dataset, "RescaleSlope")
     slope, intercept = _number(given), _number(_of_frame(groups, dataset, "RescaleIntercept"))
     if slope == 0 or (slope is None and given not in {None, ""}):
@@ -245,7 +263,7 @@ def _frame(groups: Sequence[pydicom.Dataset], dataset: pydicom.Dataset, notes: l
     )
 
 
-# Where enhanced objects keep what plain ones have at the top (PS3.3, C.7.6.16).
+# Where enhanced objects keep what plain ones have at the top level (PS3.3, C.7.6.16).
 GROUPS = {
     "ImagePositionPatient": "PlanePositionSequence",
     "ImageOrientationPatient": "PlaneOrientationSequence",
@@ -284,7 +302,7 @@ def _vector(value: Any, length: int) -> NDArray[np.float64] | None:
 
 
 def _unit(cosines: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
-    """Return row and column direction, if they are two unit vectors at right angles."""
+    """Return the row and column direction if they are two unit vectors at right angles."""
     if cosines is None:
         return None
     pair = cosines.reshape(2, 3)
@@ -307,7 +325,7 @@ def _whole(value: Any) -> int:
 
 
 def _raw(dataset: pydicom.Dataset, keyword: str) -> bytes:
-    """Return a value as it is stored: enough to compare, and never turned into words."""
+    """Return a value as it is stored: enough for comparing, and never decoded into text."""
     element = dataset.get_item(keyword)
     value = None if element is None else element.value
     return value.strip(b"\0 ") if isinstance(value, bytes) else str(value or "").encode("utf-8", "replace")
@@ -318,5 +336,5 @@ def _digest(*values: bytes) -> bytes:
 
 
 def _plain(text: str) -> str:
-    """Keep a code such as "MR" or "RTSTRUCT"; anything longer or stranger could be anything."""
+    """Keep a code such as "MR" or "RTSTRUCT"; anything longer or with other characters could be a name."""
     return text if text.isascii() and text.replace("_", "").replace(" ", "").isalnum() and len(text) <= 16 else "other"

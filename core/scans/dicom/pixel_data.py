@@ -1,7 +1,7 @@
-"""DICOM pixel data to arrays: native, run-length and the JPEG family, each frame checked against what was announced.
+"""DICOM pixel data to arrays: native, run-length and the JPEG family, each frame checked against the header.
 
-PS3.5, sections 8 and A.4. pydicom splits the encapsulated stream into frames; imagecodecs, which reads pictures too,
-decodes each into an array of the announced size, so that no codestream can ask for more memory than the header did.
+PS3.5, sections 8 and A.4. pydicom splits the encapsulated stream into frames; imagecodecs, which also reads pictures,
+decodes each into an array of the size in the header, so that no codestream can ask for more memory than that.
 """
 
 from collections.abc import Callable
@@ -52,25 +52,19 @@ COMPRESSED: dict[str, Decode] = {
     "1.2.840.10008.1.2.4.203": _jpeg_2000,
     "1.2.840.10008.1.2.5": _run_length,
 }
-CODEC_ERRORS = (
-    ValueError,
-    RuntimeError,
-    TypeError,
-    IndexError,
-    OverflowError,
-    MemoryError,
-)  # imagecodecs' own among them
+# imagecodecs' own errors are subclasses of these.
+CODEC_ERRORS = (ValueError, RuntimeError, TypeError, IndexError, OverflowError, MemoryError)
 
 
 def check_transfer_syntax(uid: str) -> None:
-    """Refuse a compression that is not read, by its name.
+    """Reject a compression that is not supported, naming it.
 
     Raises:
         ScanError: The transfer syntax is unknown, or is video.
     """
     if uid not in NATIVE and uid not in COMPRESSED:
         name = UID(uid).name if uid and UID(uid).is_transfer_syntax else "an unknown transfer syntax"
-        raise ScanError(f"the DICOM image is stored as {name}, which is not read; export it uncompressed.")
+        raise ScanError(f"the DICOM image is stored as {name}, which is not supported; export it uncompressed.")
 
 
 def decode_frames(data: bytes, uid: str, shape: tuple[int, int, int], *, bits: tuple[int, int], signed: bool) -> Pixels:
@@ -78,16 +72,16 @@ def decode_frames(data: bytes, uid: str, shape: tuple[int, int, int], *, bits: t
 
     Args:
         data: The value of Pixel Data.
-        uid: The transfer syntax, one that `check_transfer_syntax` lets pass.
-        shape: Frames, rows and columns, as announced and already found sensible.
+        uid: The transfer syntax, one that `check_transfer_syntax` accepts.
+        shape: Frames, rows and columns as the header states them, already checked.
         bits: Bits allocated (8, 16 or 32) and bits stored.
-        signed: Whether the stored bits are a two's complement.
+        signed: Whether the stored bits are in two's complement.
 
     Returns:
         Integers, frames × rows × columns.
 
     Raises:
-        ScanError: There are fewer bytes or frames than announced, or a frame is damaged.
+        ScanError: There are fewer bytes or frames than the header states, or a frame is damaged.
     """
     allocated, stored = bits
     dtype = np.dtype(f"u{allocated // 8}")
@@ -101,7 +95,10 @@ def decode_frames(data: bytes, uid: str, shape: tuple[int, int, int], *, bits: t
 def _native(data: bytes, shape: tuple[int, int, int], dtype: np.dtype) -> Pixels:
     count = shape[0] * shape[1] * shape[2]
     if len(data) < count * dtype.itemsize:
-        raise ScanError(f"the pixel data is cut short: {len(data):,} of {count * dtype.itemsize:,} bytes are there.")
+        needed = count * dtype.itemsize
+        raise ScanError(
+            f"the pixel data is incomplete ({len(data):,} of {needed:,} bytes): please export or copy the file again."
+        )
     return np.frombuffer(data, dtype, count).reshape(shape)
 
 
@@ -118,12 +115,12 @@ def _compressed(data: bytes, uid: str, shape: tuple[int, int, int], dtype: np.dt
     except CODEC_ERRORS as error:
         raise ScanError(f"frame {done + 1} is damaged: it cannot be decoded as {codec}.") from error
     if done < shape[0]:
-        raise ScanError(f"the pixel data holds {done} of {shape[0]} frames.")
+        raise ScanError(f"the pixel data is incomplete ({done} of {shape[0]} frames): please export the file again.")
     return frames
 
 
 def _true_values(frames: Pixels, stored: int, *, signed: bool) -> Pixels:
-    """Drop the bits beyond those stored, and carry the sign into them (PS3.5, 8.1.1)."""
+    """Clear the bits beyond those stored, or extend the sign into them (PS3.5, 8.1.1)."""
     spare = frames.dtype.itemsize * 8 - stored
     native = frames.astype(frames.dtype.newbyteorder("="), copy=False)
     if not signed:

@@ -1,4 +1,4 @@
-"""From DICOM objects to one volume: which images belong together, in which order, and what is wrong with them.
+"""From DICOM objects to one volume: which images belong together, their order, and any problems with them.
 
 Images are sorted by their position along the normal of their plane (PS3.3, C.7.6.2.1.1), never by name or number.
 """
@@ -19,10 +19,10 @@ from core.scans.scan import Scan
 from core.scans.volume import check_volume, scan_from_volume, window_of
 
 LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
-EVEN = 0.1  # steps may differ by this share of the step between slices
+EVEN = 0.1  # distances between slices may differ by this fraction of the median
 SAME_POSITION_MM = 1e-3
-NAMED = 3  # unreadable files are named up to here, and counted beyond
-MOST_MISSING = 0.25  # of a series; with more gaps it is not the head that was scanned
+NAMED = 3  # up to this many unreadable files are named; more are counted
+MOST_MISSING = 0.25  # of a series; with more gaps the volume would be mostly interpolated
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +43,11 @@ def read_series(files: Mapping[str, bytes], choice: int | None) -> Scan:
         choice: Which series, counted from 1, where there are several.
 
     Returns:
-        A volume; an image where the series is a single one.
+        A volume, or an image if the series has only one.
 
     Raises:
-        ChoiceNeeded: There are several series (or people, or frames without a place), and none was chosen.
-        ScanError: No file can be read, or the images make no volume.
+        ChoiceNeeded: There are several series (or people, or frames without a position), and none was chosen.
+        ScanError: No file can be read, or the images do not make a volume.
     """
     objects, unreadable = _read_all(files)
     notes = list(unreadable)
@@ -55,37 +55,38 @@ def read_series(files: Mapping[str, bytes], choice: int | None) -> Scan:
     series = _grouped(objects)
     kept = [group for group in series if not group[0].localizer] or series
     if len(kept) < len(series):
-        left_out = sum(len(group) for group in series) - sum(len(group) for group in kept)
-        notes.append(f"{left_out} localizer images were left out.")
+        skipped = sum(len(group) for group in series) - sum(len(group) for group in kept)
+        notes.append(f"{_images(skipped, 'localizer')} {'was' if skipped == 1 else 'were'} skipped.")
     chosen = _chosen(kept, choice)
     notes += dict.fromkeys(note for item in chosen for note in item.notes)
     return _assembled(chosen, notes, choice if len(kept) == 1 else None)
 
 
 def _read_all(files: Mapping[str, bytes]) -> tuple[list[DicomObject], list[str]]:
-    objects, complaints = [], []
+    objects, failures = [], []
     for name, data in files.items():
         try:
             objects.append(read_object(data))
         except ScanError as error:
-            complaints.append((name, str(error)))
+            failures.append((name, str(error)))
     if not objects:
-        raise ScanError(complaints[0][1])
-    named = [f"{display_name(name)} was left out: {reason}" for name, reason in complaints[:NAMED]]
-    if len(complaints) > NAMED:
-        named.append(f"{len(complaints) - NAMED} more files were left out.")
-    return objects, named
+        raise ScanError(failures[0][1])
+    notes = [f"{display_name(name)} was skipped: {reason}" for name, reason in failures[:NAMED]]
+    if len(failures) > NAMED:
+        notes.append(f"{len(failures) - NAMED} more files were skipped.")
+    return objects, notes
 
 
 def _without_repeats(objects: Sequence[DicomObject], notes: list[str]) -> list[DicomObject]:
     kept = list({item.instance: item for item in reversed(objects)}.values())[::-1]
-    if len(kept) < len(objects):
-        notes.append(f"{len(objects) - len(kept)} images came twice; each was taken once.")
+    repeats = len(objects) - len(kept)
+    if repeats:
+        notes.append(f"{_images(repeats)} came twice; each was used once.")
     return kept
 
 
 def _grouped(objects: Sequence[DicomObject]) -> list[list[DicomObject]]:
-    """Gather images of one series, size and plane; largest group first, so that the choice is the same every time."""
+    """Group images by series, size and plane; largest group first, so that the numbering is the same every time."""
     groups: dict[tuple[object, ...], list[DicomObject]] = defaultdict(list)
     for item in objects:
         plane = item.frames[0].orientation
@@ -105,22 +106,23 @@ def _chosen(series: list[list[DicomObject]], choice: int | None) -> list[DicomOb
     if choice is None:
         what = f"{len(series)} series" + (f" of {people} people" if people > 1 else "")
         raise ChoiceNeeded(
-            f"the files hold {what}; choose one of 1 to {len(series)}.", tuple(_described(group) for group in series)
+            f"the files hold {what}; choose one from 1 to {len(series)}.", tuple(_described(group) for group in series)
         )
     if choice > len(series):
-        raise ScanError(f"the files hold {len(series)} series; there is no series {choice}.")
+        raise ScanError(f"the files hold {len(series)} series, so there is no series {choice}.")
     return series[choice - 1]
 
 
 def _described(group: list[DicomObject]) -> str:
     first = group[0]
-    count = sum(len(item.frames) for item in group)
     rows, columns = first.pixels.shape[1:]
-    plane = _plane(first.frames[0])
-    images = "image" if count == 1 else "images"
-    return (
-        f"{count} {plane + ' ' if plane else ''}{images} of {rows} × {columns}, {first.modality or 'unknown modality'}"
-    )
+    images = _images(_count(group), _plane(first.frames[0]))
+    return f"{images} of {rows} × {columns}, {first.modality or 'unknown modality'}"
+
+
+def _images(count: int, kind: str = "") -> str:
+    noun = f"{kind} image".lstrip() + ("" if count == 1 else "s")
+    return f"{count} {noun}"
 
 
 def _plane(frame: Frame) -> str:
@@ -145,9 +147,14 @@ def _assembled(objects: list[DicomObject], notes: list[str], choice: int | None)
     volume, affine = _evenly_spaced(ordered, notes)
     first = objects[0]
     return scan_from_volume(
-        volume, affine, name=name, source=first.source, modality=first.modality, window=first.window,
+        volume,
+        affine,
+        name=name,
+        source=first.source,
+        modality=first.modality,
+        window=first.window,
         warnings=tuple(notes),
-    )  # fmt: skip
+    )
 
 
 def _name(objects: Sequence[DicomObject]) -> str:
@@ -162,7 +169,7 @@ def _slice(item: DicomObject, number: int) -> _Slice:
 
 
 def _rescaled(item: _Slice, out: NDArray[np.float32]) -> None:
-    """Write a slice's values, slope and intercept applied, into an array."""
+    """Write a slice's values into an array, applying slope and intercept."""
     out[...] = item.stored
     if (item.frame.slope, item.frame.intercept) != (1.0, 0.0):
         out *= np.float32(item.frame.slope)
@@ -170,15 +177,15 @@ def _rescaled(item: _Slice, out: NDArray[np.float32]) -> None:
 
 
 def _chosen_frame(slices: list[_Slice], choice: int | None) -> int:
-    """Let somebody choose one of several images that do not say where they lie."""
+    """Ask for one of several images that do not state their position."""
     count = len(slices)
     if choice is None:
         raise ChoiceNeeded(
-            f"the DICOM data holds {count} images that do not say where they lie; choose one of 1 to {count}.",
+            f"the DICOM data holds {count} images that do not state their position; choose one from 1 to {count}.",
             tuple(f"image {number}" for number in range(1, count + 1)),
         )
     if choice > count:
-        raise ScanError(f"the DICOM data holds {count} images; there is no image {choice}.")
+        raise ScanError(f"the DICOM data holds {count} images, so there is no image {choice}.")
     return choice
 
 
@@ -188,15 +195,23 @@ def _image(item: _Slice, source: DicomObject, name: str, notes: Sequence[str]) -
     check_size(rows, columns)
     values = np.empty((rows, columns), np.float32)
     _rescaled(item, values)
-    said = list(notes)
+    warnings = list(notes)
     if values.min() == values.max():
-        said.append("Every pixel has the same value: there is nothing to see in this picture.")
+        warnings.append("Every pixel has the same value: there is nothing to see in this picture.")
     codes = None
     if frame.orientation is not None:
         down, right = frame.orientation[1] * LPS_TO_RAS, frame.orientation[0] * LPS_TO_RAS
         codes = _letter(down) + _letter(right)
-    window = source.window or window_of(values)
-    return Scan(values, window, name, source.source, frame.spacing, codes, source.modality, None, tuple(said))
+    return Scan(
+        voxels=values,
+        window=source.window or window_of(values),
+        name=name,
+        source=source.source,
+        spacing_mm=frame.spacing,
+        orientation=codes,
+        modality=source.modality,
+        warnings=tuple(warnings),
+    )
 
 
 def _letter(direction: NDArray[np.float64]) -> str:
@@ -209,28 +224,33 @@ def _one_a_position(slices: list[_Slice], notes: list[str]) -> list[_Slice]:
     for item in slices[1:]:
         if item.position - kept[-1].position > SAME_POSITION_MM:
             kept.append(item)
-    if len(kept) < len(slices):
-        notes.append(f"{len(slices) - len(kept)} images lie where another one lies; the first of each was taken.")
+    doubles = len(slices) - len(kept)
+    if doubles:
+        have = "has" if doubles == 1 else "have"
+        notes.append(f"{_images(doubles)} {have} the same position as another; the first was used.")
     return kept
 
 
 def _evenly_spaced(slices: list[_Slice], notes: list[str]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Stack slices, bridging gaps: I × J × K with i along a row, and the affine in RAS+."""
+    """Stack slices, interpolating over gaps: I × J × K with i along a row, and the affine in RAS+."""
     positions = np.array([item.position for item in slices])
     steps = np.diff(positions)
     step = float(np.median(steps))
     if len({item.frame.spacing for item in slices}) > 1:
-        notes.append("Pixel spacing changes within the series; that of the first slice is taken.")
+        notes.append("Pixel spacing changes within the series; that of the first slice is used.")
     uneven = np.abs(steps - step) > EVEN * step
     if uneven.any():
         whole = np.round(steps / step)
         missing = int((whole - 1)[uneven].clip(0).sum())
         if missing and np.abs(steps[uneven] - whole[uneven] * step).max() <= 2 * EVEN * step:
-            notes.append(f"{missing} slices are missing; they were filled in between their neighbours.")
+            gaps = "1 slice is" if missing == 1 else f"{missing} slices are"
+            notes.append(f"{gaps} missing; the gaps were filled by interpolating between neighbours.")
         else:
-            notes.append("The distance between slices changes; the volume was brought to an even one.")
+            notes.append("The distance between slices changes; the volume was resampled to even distances.")
         if missing > MOST_MISSING * len(slices):
-            raise ScanError(f"{missing} slices are missing of {missing + len(slices)}; that is no complete volume.")
+            raise ScanError(
+                f"{missing} of {missing + len(slices)} slices are missing, which is too many; give the whole series."
+            )
     count = round((positions[-1] - positions[0]) / step) + 1
     check_volume((count, *slices[0].stored.shape))
     stack = np.empty((len(slices), *slices[0].stored.shape), np.float32)
@@ -245,20 +265,19 @@ def _interpolated(
     stack: NDArray[np.float32], positions: NDArray[np.float64], wanted: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     below = np.clip(np.searchsorted(positions, wanted, side="right") - 1, 0, len(positions) - 2)
-    fraction = ((wanted - positions[below]) / (positions[below + 1] - positions[below])).astype(np.float32)[
-        :, None, None
-    ]
-    return stack[below] * (1 - fraction) + stack[below + 1] * fraction
+    weights = (wanted - positions[below]) / (positions[below + 1] - positions[below])
+    weight = weights.astype(np.float32)[:, None, None]
+    return stack[below] * (1 - weight) + stack[below + 1] * weight
 
 
 def _affine(slices: list[_Slice], count: int, notes: list[str]) -> NDArray[np.float64]:
     """Return index to mm in RAS+ (nibabel's DICOM orientation page; PS3.3, equation C.7.6.2.1-1)."""
     first, last = slices[0].frame, slices[-1].frame
-    assert first.position is not None  # noqa: S101 - whoever lacks a position never comes here
+    assert first.position is not None  # noqa: S101 - slices without a position are handled before
     assert first.orientation is not None  # noqa: S101
     assert last.position is not None  # noqa: S101
     if first.spacing is None:
-        notes.append("The series does not say how large its pixels are; 1 mm is taken.")
+        notes.append("The series does not say how large its pixels are; 1 mm is assumed.")
     between_rows, between_columns = first.spacing or (1.0, 1.0)
     affine = np.eye(4)
     affine[:3, 0] = first.orientation[0] * between_columns

@@ -1,1 +1,1 @@
-"""One file a format; each exports READER."""
+"""One module per format; each exports READER."""

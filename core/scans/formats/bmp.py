@@ -1,4 +1,4 @@
-"""Windows bitmap (BMP), 1 to 32 bits a pixel."""
+"""Windows bitmap (BMP), 1 to 32 bits per pixel."""
 
 from core.scans.pillow import read_with_pillow
 from core.scans.reader import Reader
@@ -6,7 +6,7 @@ from core.scans.scan import Scan
 
 
 def read_bmp(data: bytes, page: int | None) -> Scan:
-    """Read a bitmap; it has one page, so `page` changes nothing. Raises ScanError."""
+    """Read a bitmap; it has one page, so `page` is ignored. Raises ScanError."""
     del page
     return read_with_pillow(data, "BMP")
 

@@ -1,4 +1,4 @@
-"""JPEG (ITU-T T.81), 8 bits a sample, grey, YCbCr or CMYK."""
+"""JPEG (ITU-T T.81), 8 bits per sample, grey, YCbCr or CMYK."""
 
 from core.scans.pillow import read_with_pillow
 from core.scans.reader import Reader
@@ -6,7 +6,7 @@ from core.scans.scan import Scan
 
 
 def read_jpeg(data: bytes, page: int | None) -> Scan:
-    """Read a JPEG picture; it has one page, so `page` changes nothing. Raises ScanError."""
+    """Read a JPEG picture; it has one page, so `page` is ignored. Raises ScanError."""
     del page
     return read_with_pillow(data, "JPEG")
 

@@ -18,12 +18,12 @@ GREY_ALPHA, COLOUR, COLOUR_ALPHA = 4, 2, 6
 
 
 def read_png(data: bytes, page: int | None) -> Scan:
-    """Read a PNG picture; it has one page, so `page` changes nothing.
+    """Read a PNG picture; it has one page, so `page` is ignored.
 
     Every chunk's checksum is verified first, since decoders differ in what damage they notice.
 
     Raises:
-        ScanError: A checksum is wrong, the file is cut short, or its size is refused.
+        ScanError: A checksum is wrong, the file is incomplete, or its size is not accepted.
     """
     del page
     stripped = _checked_pixel_chunks(data)
@@ -41,14 +41,16 @@ def _checked_pixel_chunks(data: bytes) -> bytes:
     while kind != b"IEND":
         header = data[position : position + 8]
         if len(header) < 8:
-            raise ScanError("the PNG data is cut short.")
+            raise ScanError("the PNG file is incomplete: please export or copy it again.")
         length, kind = struct.unpack(">I4s", header)
         end = position + 12 + length
         body, checksum = data[position + 4 : end - 4], data[end - 4 : end]
         if end > len(data):
-            raise ScanError("the PNG data is cut short.")
+            raise ScanError("the PNG file is incomplete: please export or copy it again.")
         if zlib.crc32(body) != int.from_bytes(checksum, "big"):
-            raise ScanError("the PNG data is damaged: a checksum does not match.")
+            raise ScanError(
+                "the PNG data is damaged (a checksum does not match): please export or copy the file again."
+            )
         if kind in PIXEL_CHUNKS:
             kept.append(data[position:end])
         position = end

@@ -1,4 +1,4 @@
-"""TIFF 6.0 and BigTIFF: any bit depth, integer or float, one page of them."""
+"""TIFF 6.0 and BigTIFF: any bit depth, integer or float, one page at a time."""
 
 import io
 import logging
@@ -17,49 +17,62 @@ from core.scans.scan import Scan
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MAX_PAGES = 5_000
-DECODING_ERRORS = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, MemoryError,
-                   OverflowError, ZeroDivisionError, RuntimeError, struct.error, zlib.error)  # fmt: skip
+DECODING_ERRORS = (
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    ZeroDivisionError,
+    struct.error,
+    zlib.error,
+)
 # How to turn the stored rows upright for each value of tag 274 (TIFF 6.0, page 36).
 UPRIGHT = {1: "", 2: "h", 3: "hv", 4: "v", 5: "t", 6: "th", 7: "thv", 8: "tv"}
 
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # its findings become one ScanError
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it finds is raised as one ScanError
 
 
 def read_tiff(data: bytes, page: int | None) -> Scan:
-    """Read one page of a TIFF file, turned upright as its orientation tag says.
+    """Read one page of a TIFF file, turned upright according to its orientation tag.
 
     Args:
         data: The file.
-        page: Which page, counted from 1; needed only where there are several.
+        page: Which page, counted from 1; needed only if there are several.
 
     Raises:
         ChoiceNeeded: There are several pages and none was chosen.
-        ScanError: The file is damaged, cut short, of a refused size, or has no such page.
+        ScanError: The file is damaged, incomplete, of a size that is not accepted, or has no such page.
     """
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as tiff:
             return _read_page(_chosen(tiff, page), data)
     except DECODING_ERRORS as error:
-        raise ScanError("the TIFF data is damaged, cut short or compressed in a way that is not read.") from error
+        raise ScanError("the TIFF file is damaged, incomplete or uses a compression that is not supported.") from error
 
 
 def _chosen(tiff: tifffile.TiffFile, page: int | None) -> tifffile.TiffPage:
     offsets = _directory_offsets(tiff)
     if page is None and len(offsets) > 1:
         raise ChoiceNeeded(
-            f"the TIFF file holds {len(offsets)} pages; choose one of 1 to {len(offsets)}.",
+            f"the TIFF file holds {len(offsets)} pages; choose one from 1 to {len(offsets)}.",
             tuple(f"page {number}" for number in range(1, len(offsets) + 1)),
         )
     chosen = 1 if page is None else page
     if not 1 <= chosen <= len(offsets):
-        raise ScanError(f"the TIFF file holds {len(offsets)} pages; there is no page {chosen}.")
+        raise ScanError(f"the TIFF file holds {len(offsets)} pages, so there is no page {chosen}.")
     found = tiff.pages[chosen - 1]
-    assert isinstance(found, tifffile.TiffPage)  # noqa: S101 - tifffile hands out frames only when asked to
+    assert isinstance(found, tifffile.TiffPage)  # noqa: S101 - tifffile returns frames only on request
     return found
 
 
 def _directory_offsets(tiff: tifffile.TiffFile) -> list[int]:
-    """Follow the chain of image directories; a chain that bites its tail or never ends is refused."""
+    """Follow the chain of image directories; one that loops or never ends is rejected."""
     layout, stream = tiff.tiff, tiff.filehandle
     stream.seek(8 if layout.is_bigtiff else 4)
     offsets: list[int] = []
@@ -71,14 +84,14 @@ def _directory_offsets(tiff: tifffile.TiffFile) -> list[int]:
         (n_tags,) = struct.unpack(layout.tagnoformat, stream.read(layout.tagnosize))
         stream.seek(offset + layout.tagnosize + n_tags * layout.tagsize)
     if not offsets:
-        raise ScanError("the TIFF file holds no page.")
+        raise ScanError("the TIFF file contains no pages.")
     return offsets
 
 
 def _read_page(page: tifffile.TiffPage, data: bytes) -> Scan:
     check_size(page.imagelength, page.imagewidth)
     if page.imagedepth != 1 or page.samplesperpixel > 5:
-        raise ScanError(f"the TIFF page has {page.samplesperpixel} values a pixel; grey or colour is read.")
+        raise ScanError(f"the TIFF page has {page.samplesperpixel} values per pixel; only grey or colour is read.")
     stored = page.asarray()
     if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and stored.ndim == 3:
         stored = np.moveaxis(stored, 0, -1)
@@ -119,7 +132,7 @@ def _scan(pixels: NDArray[np.generic], page: tifffile.TiffPage, data: bytes, sou
 
 
 def _full_depth(pixels: NDArray[np.generic], bits: int) -> NDArray[np.generic]:
-    """Spread 2-, 4- and 6-bit greys, stored in bytes, over 0 to 255."""
+    """Spread 2-, 4- and 6-bit grey levels, stored in bytes, over 0 to 255."""
     if pixels.dtype == np.uint8 and bits < 8:
         spread = pixels.astype(np.float64) * (255.0 / (2**bits - 1))
         return np.asarray(spread.round(), np.uint8)

@@ -1,1 +1,1 @@
-"""From a scan to standard space: template, affine registration, and how well it went."""
+"""From a scan to standard space: the template, affine registration, and checks of its quality."""

@@ -1,7 +1,7 @@
 """Affine registration of a head scan to the template: many coarse starts, then mutual information, coarse to fine.
 
-Mattes et al., IEEE Transactions on Medical Imaging 22:120, 2003, as SimpleITK computes it. Only the template's brain
-and a narrow rim are compared, so that skull, scalp and neck of the scan play no part once the brain is found.
+Mattes et al., IEEE Transactions on Medical Imaging 22:120, 2003, as implemented in SimpleITK. Only the template's brain
+and a narrow rim are compared, so the scan's skull, scalp and neck play no part once the brain is found.
 """
 
 import functools
@@ -21,9 +21,9 @@ RIM_MM = 4
 BINS = 48
 SEED = 1
 START_DEGREES = 20.0
-TRIED_FURTHER = 3  # of the coarse starts
+KEPT_STARTS = 3  # of the coarse starts, refined further
 RELAXATION = 0.6
-HEAD_MM = 150.0  # below the crown begins the neck
+HEAD_MM = 150.0  # so far below the crown the neck begins
 CROWN_TO_CENTRE_MM = 75.0
 
 
@@ -32,7 +32,7 @@ class Registration:
     """Where the template lies in a scan.
 
     Attributes:
-        to_scan: float64, 4 × 4, a point of the template (mm, RAS+) to the same anatomy in the scan (mm, RAS+).
+        to_scan: float64, 4 × 4, maps a point of the template (mm, RAS+) to the same anatomy in the scan (mm, RAS+).
         similarity: Mutual information in nats; larger is more alike.
     """
 
@@ -41,33 +41,32 @@ class Registration:
 
 
 def register_to_template(voxels: NDArray[np.float32], affine: Affine) -> Registration:
-    """Find the affine that lays the template over a head scan.
+    """Find the affine transform that aligns the template with a head scan.
 
     Args:
-        voxels: float32, X × Y × Z, a T1 scan of a head or of its brain alone.
+        voxels: float32, X × Y × Z, a T1 scan of a head, or of a brain alone.
         affine: float64, 4 × 4, voxel index to mm, RAS+; its axes at right angles.
 
     Returns:
-        The registration; how far to believe it is judged elsewhere.
+        The registration; its quality is judged in `core.scans.registration.quality`.
     """
-    fixed, mask = _template_images()
     moving = _image(_clipped(voxels), affine)
     small, smaller = _shrunk(moving, 2.0), _shrunk(moving, 4.0)
-    starts = [_climb(fixed, mask, smaller, start, COARSE) for start in _starts(voxels, affine)]
-    best = sorted(starts, key=lambda found: found[1], reverse=True)[:TRIED_FURTHER]
-    middling = [_climb(fixed, mask, small, start, MIDDLING) for start, _ in best]
-    winner, _ = max(middling, key=lambda found: found[1])
+    coarse = [_optimised(smaller, start, COARSE) for start in _starts(voxels, affine)]
+    best = sorted(coarse, key=lambda found: found[1], reverse=True)[:KEPT_STARTS]
+    medium = [_optimised(small, start, MEDIUM) for start, _ in best]
+    winner, _ = max(medium, key=lambda found: found[1])
     full = sitk.AffineTransform(3)
     full.SetCenter(winner.GetCenter())
     full.SetMatrix(winner.GetMatrix())
     full.SetTranslation(winner.GetTranslation())
-    full, similarity = _climb(fixed, mask, moving, full, FINE)
+    full, similarity = _optimised(moving, full, FINE)
     return Registration(_matrix(full), similarity)
 
 
 @dataclass(frozen=True)
 class _Stage:
-    """How one climb is done: shrinking and smoothing (voxels, mm) a level, iterations, share of voxels looked at."""
+    """Settings of one optimisation: shrinking and smoothing per level, fraction of voxels sampled, steps."""
 
     shrink: tuple[int, ...]
     smooth_mm: tuple[float, ...]
@@ -77,14 +76,14 @@ class _Stage:
     finest_step_mm: float
 
 
-COARSE = _Stage((8,), (6.0,), 40, 1.0, 8.0, 0.2)
-MIDDLING = _Stage((4,), (3.0,), 60, 1.0, 2.0, 0.05)
-FINE = _Stage((4, 2), (2.0, 1.0), 120, 0.5, 1.0, 0.005)
+COARSE = _Stage(shrink=(8,), smooth_mm=(6.0,), iterations=40, fraction=1.0, step_mm=8.0, finest_step_mm=0.2)
+MEDIUM = _Stage(shrink=(4,), smooth_mm=(3.0,), iterations=60, fraction=1.0, step_mm=2.0, finest_step_mm=0.05)
+FINE = _Stage(shrink=(4, 2), smooth_mm=(2.0, 1.0), iterations=120, fraction=0.5, step_mm=1.0, finest_step_mm=0.005)
 
 
-def _climb(
-    fixed: sitk.Image, mask: sitk.Image, moving: sitk.Image, start: sitk.Transform, stage: _Stage
-) -> tuple[sitk.Transform, float]:
+def _optimised(moving: sitk.Image, start: sitk.Transform, stage: _Stage) -> tuple[sitk.Transform, float]:
+    """Improve a transform from the template to an image; also return the mutual information it reaches."""
+    fixed, mask = _template_images()
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(BINS)
     method.SetMetricFixedMask(mask)
@@ -103,7 +102,7 @@ def _climb(
     method.SetInitialTransform(transform, inPlace=True)
     try:
         method.Execute(fixed, moving)
-    except RuntimeError:  # the two images do not overlap enough from here
+    except RuntimeError:  # from this start the two images do not overlap enough
         return start, -np.inf
     return transform, -float(method.GetMetricValue())
 
@@ -116,7 +115,7 @@ def _template_images() -> tuple[sitk.Image, sitk.Image]:
 
 
 def _image(voxels: NDArray[np.generic], affine: Affine) -> sitk.Image:
-    """Hand a volume to SimpleITK with RAS+ taken for its world; both images are, so the result is in RAS+ too."""
+    """Hand a volume to SimpleITK with RAS+ as its world space; both images are, so the result is in RAS+ too."""
     image = sitk.GetImageFromArray(np.ascontiguousarray(voxels.transpose(2, 1, 0)))
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     image.SetSpacing(spacing.tolist())
@@ -126,13 +125,13 @@ def _image(voxels: NDArray[np.generic], affine: Affine) -> sitk.Image:
 
 
 def _shrunk(image: sitk.Image, millimetres: float) -> sitk.Image:
-    """Average voxels to about this size; what a coarse stage cannot see need not be smoothed at every climb."""
+    """Average voxels to about this size, so that a coarse stage does not smooth the full image for every start."""
     factors = [max(1, round(millimetres / spacing)) for spacing in image.GetSpacing()]
     return sitk.BinShrink(image, factors)
 
 
 def _starts(voxels: NDArray[np.float32], affine: Affine) -> list[sitk.Transform]:
-    """Place the template at the scan's centre of mass and below its crown, each in several rotations."""
+    """Put the template at the scan's centre of mass and below its crown, each in several rotations."""
     step = [max(1, side // 64) for side in voxels.shape]
     small = voxels[:: step[0], :: step[1], :: step[2]]
     head = np.argwhere(small > threshold_otsu(small)) * step
@@ -166,7 +165,7 @@ def _centre_of_brain() -> NDArray[np.float64]:
 
 
 def _clipped(voxels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cut off the few brightest voxels (vessels, fat), which would take most of the histogram's bins."""
+    """Clip the few brightest voxels (vessels, fat), which would take up most of the histogram's bins."""
     return np.minimum(voxels, np.percentile(voxels[::3, ::3, ::3], 99.5)).astype(np.float32)
 
 

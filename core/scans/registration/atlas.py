@@ -1,7 +1,7 @@
 """The average brain and its regions on the standard grid, from the tissue maps that come with nilearn.
 
-The regions are cut by tissue and by planes through the commissures, so their names say where they lie, not which gyrus
-they are; the medial temporal box holds the hippocampus and what surrounds it.
+The regions are divided by tissue and by planes at fixed distances from the anterior commissure (AC), so their names say
+where they lie, not which gyrus they are; the medial temporal box contains the hippocampus and its surroundings.
 """
 
 import functools
@@ -15,18 +15,19 @@ from core.scans.registration.standard_space import AFFINE, ORIGIN_MM, SHAPE, mat
 from core.scans.registration.template import ICBM_TO_TALAIRACH, packaged, template
 
 TISSUE_FILES = {name: f"mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz" for name in ("gm", "wm")}
-# mm along right, front, up from the anterior commissure, both sides of the midline.
+# mm to the right, to the front and up from the anterior commissure; boxes on both sides of the midline.
 VENTRICLE_BOX = ((-26, 26), (-48, 38), (-4, 36))
 MEDIAL_TEMPORAL_BOX = ((14, 36), (-42, -4), (-26, -2))  # |x|
 DEEP_BOX = ((0, 34), (-34, 24), (-12, 22))  # |x|
 FRONT_MM, BACK_MM = 0.0, -35.0
 OUTSIDE = "outside the brain"
+SIDES, PARTS = ("left", "right"), ("front", "middle", "back")
 REGIONS = (
-    OUTSIDE, "ventricles", "other fluid",
-    *(f"{tissue}, {side} {part}" for tissue in ("grey matter", "white matter") for side in ("left", "right")
-      for part in ("front", "middle", "back")),
-    "deep grey matter, left", "deep grey matter, right", "medial temporal, left", "medial temporal, right",
-)  # fmt: skip
+    *(OUTSIDE, "ventricles", "other fluid"),
+    *(f"grey matter, {side} {part}" for side in SIDES for part in PARTS),
+    *(f"white matter, {side} {part}" for side in SIDES for part in PARTS),
+    *(f"{name}, {side}" for name in ("deep grey matter", "medial temporal") for side in SIDES),
+)
 
 
 @functools.cache
@@ -38,13 +39,13 @@ def average_brain() -> NDArray[np.float32]:
 
 @functools.cache
 def average_intensities() -> NDArray[np.float32]:
-    """Return the average brain with the greys of the training slices, in [0, 255]."""
+    """Return the average brain with the intensities of the training slices, in [0, 255]."""
     return matched_intensities(average_brain())
 
 
 @functools.cache
 def regions() -> NDArray[np.uint8]:
-    """Return the region of each voxel of the standard grid, as a place in `REGIONS`: uint8, 176 × 208 × 176."""
+    """Return the region of each voxel of the standard grid, as an index into `REGIONS`: uint8, 176 × 208 × 176."""
     brain = average_brain() > 0
     grey, white = (_tissue(name) for name in ("gm", "wm"))
     x, y, _ = _millimetres()
@@ -65,24 +66,26 @@ def regions() -> NDArray[np.uint8]:
 
 
 def network_slice(grid: NDArray[np.generic], height_mm: float) -> NDArray[np.generic]:
-    """Cut an axial slice of the standard grid the way round the networks know: 208 × 176, the back of the head at
-    the top.
+    """Cut an axial slice of the standard grid, the way round the networks expect it (the back of the head at the top).
 
     Args:
         grid: 176 × 208 × 176 along RAS+.
-        height_mm: Height above the commissures; the nearest whole slice is taken.
+        height_mm: Height above the AC–PC line; the nearest whole slice is used.
+
+    Returns:
+        208 × 176.
     """
     index = int(np.clip(round(height_mm - ORIGIN_MM[2]), 0, SHAPE[2] - 1))
     return np.ascontiguousarray(grid[::-1, :, index].T)
 
 
 def average_slice(height_mm: float) -> NDArray[np.float32]:
-    """Return the average brain at a height as a network's slice: float32, 208 × 176, grey in [0, 255]."""
+    """Return the average brain at a height as a network's slice: float32, 208 × 176, grey levels in [0, 255]."""
     return np.asarray(network_slice(average_intensities(), height_mm), np.float32)
 
 
 def region_slice(height_mm: float) -> NDArray[np.uint8]:
-    """Return the regions at a height as a network's slice: uint8, 208 × 176, places in `REGIONS`."""
+    """Return the regions at a height as a network's slice: uint8, 208 × 176, indices into `REGIONS`."""
     return np.asarray(network_slice(regions(), height_mm), np.uint8)
 
 
@@ -100,8 +103,8 @@ def within_box(box: Sequence[tuple[float, float]], *, mirrored: bool = False) ->
     """Return which voxels of the standard grid lie in a box: bool, 176 × 208 × 176.
 
     Args:
-        box: Least and greatest mm to the right, to the front and up.
-        mirrored: Whether the distance from the midline counts instead of the way to the right.
+        box: Smallest and largest distance to the right, to the front and up, in mm.
+        mirrored: Whether the distance from the midline counts instead of the distance to the right.
     """
     inside = np.ones((1, 1, 1), bool)
     for index, (along, (low, high)) in enumerate(zip(_millimetres(), box, strict=True)):

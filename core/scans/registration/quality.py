@@ -1,4 +1,4 @@
-"""How well a scan came to lie over the template: likeness, overlap, and whether the stretching is humanly possible."""
+"""How well a scan is aligned to the template: similarity, overlap, and whether the stretch is plausible."""
 
 import functools
 from dataclasses import dataclass
@@ -10,33 +10,33 @@ from scipy.ndimage import affine_transform, binary_erosion, gaussian_filter
 
 from core.scans.registration.template import template
 
-STEP = 3  # mm; coarse enough for one person's folds not to matter
+STEP = 3  # mm; coarse enough that one person's cortical folds do not matter
 SMOOTH = 1.0  # voxels of STEP
 Affine = NDArray[np.float64]
 Verdict = Literal["good", "doubtful", "failed"]
 VERDICTS: tuple[Verdict, ...] = ("good", "doubtful", "failed")
-# Each pair: beyond the first it is doubtful, beyond the second it has failed. ALIKE is the correlation with the
-# template deep in its brain; 200 real heads that were only laid over it have 0.34 to 0.70.
+# Beyond the first limit of each pair the verdict is "doubtful", beyond the second "failed". ALIKE is the correlation
+# with the template deep inside its brain; 200 real brains, overlaid without registration, have 0.34 to 0.70.
 ALIKE = (0.4, 0.25)
-COVERED = (0.85, 0.6)  # share of the template's brain that is tissue in the scan
+COVERED = (0.85, 0.6)  # fraction of the template's brain that is tissue in the scan
 SIZE = ((0.78, 1.28), (0.65, 1.5))  # stretch in any direction; adult heads differ by some 15 %
-SHEAR = (-0.15, -0.3)  # cosine between axes, negative so that less is worse
+SHEAR = (-0.15, -0.3)  # cosine between axes, negative so that a lower value is worse
 TISSUE = 0.15  # of the brain's bright values; air and noise stay below
 DEEP = 2  # voxels of the coarse grid
-FEWEST = 500  # voxels of the coarse grid on which a correlation says something
+FEWEST = 500  # voxels of the coarse grid for a correlation to be meaningful
 
 
 @dataclass(frozen=True)
 class Quality:
-    """What was measured after placing a scan in standard space.
+    """What was measured after aligning a scan to standard space.
 
     Attributes:
         verdict: "good", "doubtful" or "failed".
         similarity: Correlation with the template inside the brain, smoothed to 3 mm; -1 to 1.
-        overlap: Share of the template's brain that is tissue in the scan.
+        overlap: Fraction of the template's brain that is tissue in the scan.
         scales: Smallest and largest stretch of the template.
         shear: Largest deviation from right angles, as a cosine.
-        sentences: What to tell a person; empty when good.
+        sentences: What to tell the user; empty if the verdict is "good".
     """
 
     verdict: Verdict
@@ -48,15 +48,15 @@ class Quality:
 
 
 def judge(voxels: NDArray[np.float32], affine: Affine, to_scan: Affine, *, registered: bool) -> Quality:
-    """Measure how well a scan lies over the template.
+    """Measure how well a scan is aligned to the template.
 
     Args:
         voxels: float32, X × Y × Z.
-        affine: Of the voxels, index to mm.
+        affine: Voxel index to mm.
         to_scan: Template mm to scan mm.
-        registered: Whether registration did this; a scan that came in this space may be a part of a head.
+        registered: Whether it was registered here; a scan that came in this space may cover only a part of the head.
     """
-    seen, inside = _seen(voxels, affine, to_scan)
+    seen, inside = _sampled(voxels, affine, to_scan)
     similarity = _correlation(seen, inside)
     overlap = _overlap(seen, inside) if registered else 1.0
     scales = np.linalg.svd(to_scan[:3, :3], compute_uv=False)
@@ -65,32 +65,39 @@ def judge(voxels: NDArray[np.float32], affine: Affine, to_scan: Affine, *, regis
     stretched = f"The head would have to be {stretch[0]:.2f} to {stretch[1]:.2f} times the template's size."
     findings = (
         (_below(similarity, ALIKE), _unlike(similarity)),
-        (_below(overlap, COVERED), f"Only {overlap:.0%} of the brain's place is filled by the scan."),
+        (_below(overlap, COVERED), f"The scan covers only {overlap:.0%} of the brain."),
         (_beyond(stretch, SIZE), stretched),
         (_below(-shear, SHEAR), f"The head would have to be sheared by {shear:.2f}."),
     )
-    worst = max(badness for badness, _ in findings)
-    problems = tuple(sentence for badness, sentence in findings if badness > 0)
-    return Quality(VERDICTS[worst], similarity, overlap, stretch, shear, _sentences(worst, problems))
+    worst = max(severity for severity, _ in findings)
+    problems = tuple(sentence for severity, sentence in findings if severity > 0)
+    return Quality(
+        verdict=VERDICTS[worst],
+        similarity=similarity,
+        overlap=overlap,
+        scales=stretch,
+        shear=shear,
+        sentences=_sentences(worst, problems),
+    )
 
 
 def similarity_to_template(voxels: NDArray[np.float32], affine: Affine, to_scan: Affine) -> float:
-    """Return the correlation of a scan with the template inside its brain, where the scan reaches; -1 to 1."""
-    return _correlation(*_seen(voxels, affine, to_scan))
+    """Return the correlation of a scan with the template inside its brain, as far as the scan covers it; -1 to 1."""
+    return _correlation(*_sampled(voxels, affine, to_scan))
 
 
-def _seen(
+def _sampled(
     voxels: NDArray[np.float32], affine: Affine, to_scan: Affine
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Sample the scan on the coarse template grid; also say where the grid lies inside the scan's field of view."""
+    """Sample the scan on the coarse template grid; also return where the grid lies inside the scan's field of view."""
     grid, shape = _grid()
     index = np.linalg.inv(affine) @ to_scan @ grid
     step = np.linalg.norm(index[:3, :3], axis=0).mean()
     fine = voxels if step < 2 else gaussian_filter(voxels, step / 4)
     seen = affine_transform(fine, index[:3, :3], index[:3, 3], output_shape=shape, order=1)
-    corner = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1)
-    indices = corner @ index[:3, :3].T + index[:3, 3]
-    inside = ((indices >= -0.5) & (indices <= np.array(voxels.shape) - 0.5)).all(axis=-1)
+    points = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1)
+    coordinates = points @ index[:3, :3].T + index[:3, 3]
+    inside = ((coordinates >= -0.5) & (coordinates <= np.array(voxels.shape) - 0.5)).all(axis=-1)
     return seen.astype(np.float64), np.asarray(inside, np.bool_)
 
 
@@ -112,7 +119,7 @@ def _template_on_grid() -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
 
 
 def _correlation(seen: NDArray[np.float64], inside: NDArray[np.bool_]) -> float:
-    """Correlate deep inside the brain only: the dark rim of the template would make any bright blob look alike."""
+    """Correlate deep inside the brain only: with the template's dark rim, any bright blob would look similar."""
     brain, mask = _template_on_grid()
     where = inside & binary_erosion(mask, iterations=DEEP)
     if where.sum() < FEWEST:
@@ -148,12 +155,13 @@ def _beyond(values: tuple[float, float], limits: tuple[tuple[float, float], tupl
 
 def _unlike(similarity: float) -> str:
     if similarity < 0:
-        return f"Bright and dark are the other way round than in a T1 scan (correlation {similarity:.2f})."
-    return f"The scan is little like a T1 brain where the brain should be (correlation {similarity:.2f})."
+        return f"Bright and dark are reversed compared with a T1 scan (correlation {similarity:.2f})."
+    return f"Where the brain should be, the scan hardly resembles a T1 brain (correlation {similarity:.2f})."
 
 
 def _sentences(worst: int, problems: tuple[str, ...]) -> tuple[str, ...]:
     if worst == 0:
         return ()
-    start = "Standard space is doubtful:" if worst == 1 else "This does not look like a T1 scan of a head:"
+    uncertain = "The alignment to the standard brain is uncertain:"
+    start = uncertain if worst == 1 else "This does not look like a T1 scan of a head:"
     return (f"{start} {' '.join(problems)}",)

@@ -1,14 +1,14 @@
 """From a T1 head scan to the space in which the networks were trained, with a verdict on how well that went.
 
-The way: affine registration to the ICBM template → the published ICBM-to-Talairach matrix → a grid of 176 × 208 × 176
-voxels of 1 mm → the template's brain mask → N4 bias correction → the greys of the training slices.
+The steps: affine registration to the ICBM template → the published ICBM-to-Talairach matrix → a grid of 176 × 208 × 176
+voxels of 1 mm → the template's brain mask → N4 bias correction → the intensities of the training slices.
 
-N4: Tustison et al., IEEE Transactions on Medical Imaging 29:1310, 2010. Greys: piecewise linear matching of percentiles
-(Nyúl and Udupa, Magnetic Resonance in Medicine 42:1072, 1999).
+N4: Tustison et al., IEEE Transactions on Medical Imaging 29:1310, 2010. Intensities: piecewise linear matching of
+percentiles (Nyúl and Udupa, Magnetic Resonance in Medicine 42:1072, 1999).
 """
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
@@ -23,16 +23,16 @@ from core.scans.scan import Scan
 
 SHAPE = (176, 208, 176)
 # The anterior commissure in the training slices, found by registering 40 healthy people's slices to the template in
-# Talairach space: 86 columns from the patient's right, 120 rows from the back; they lie 3 mm below to 28 mm above it.
+# Talairach space: 86 columns from the patient's right, 120 rows from the back; slices lie 3 mm below to 28 mm above it.
 ORIGIN_MM = (-89.0, -120.0, -74.0)
 AFFINE = np.array([[1.0, 0, 0, ORIGIN_MM[0]], [0, 1.0, 0, ORIGIN_MM[1]], [0, 0, 1.0, ORIGIN_MM[2]], [0, 0, 0, 1.0]])
-MASK_RIM = 2  # voxels; the training slices' mask is that much wider than the template's (overlap 0.94)
-TRAINED_HEIGHTS_MM = (-3.0, 28.0)  # where the training slices lie, and so where greys are compared
+MASK_RIM = 2  # voxels by which the training slices' mask is wider than the template's (overlap 0.94)
+TRAINED_HEIGHTS_MM = (-3.0, 28.0)  # where the training slices lie, and so where intensities are compared
 PERCENTILES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
 # Mean and standard deviation over the 200 people of the Alzheimer set (benchmarks/standard_space.py prints them).
 TRAINING_INTENSITIES = (21.5, 37.6, 52.2, 81.5, 107.1, 128.7, 148.1, 168.1, 188.6, 206.4, 220.4, 227.6, 238.0)
 INTENSITY_SPREAD = (2.4, 8.2, 14.9, 18.3, 15.9, 12.8, 12.0, 13.0, 13.6, 12.1, 8.9, 7.2, 5.3)
-SAME_INTENSITIES = 3.0  # standard deviations within which greys already are those of the training slices
+SAME_INTENSITIES = 3.0  # standard deviations within which intensities already match the training slices
 BIAS_SHRINK, BIAS_ITERATIONS = 4, (30, 20, 10)
 GRID_TOLERANCE_MM = 1.0
 ALREADY_ALIKE = 0.25  # correlation with the template; the 200 people's slices have 0.34 to 0.70
@@ -45,12 +45,13 @@ class StandardHead:
     """A head in standard space.
 
     Attributes:
-        scan: The brain, 176 × 208 × 176 along RAS+ in Talairach mm, greys in [0, 255] as the training slices have them.
-        before: The scan laid over the same grid by its own position alone: the picture before registration.
-        unmasked: The registered scan with everything around the brain: the picture after it.
-        to_scan: float64, 4 × 4, Talairach mm to the mm of the scan as it came.
-        registered: Whether it had to be registered; False when it was in this space already.
-        quality: How well it lies there.
+        scan: The brain, 176 × 208 × 176 along RAS+ in Talairach mm; intensities in [0, 255], matched to the training
+            slices.
+        before: The scan on the same grid, shifted only so that the centres agree: the picture before registration.
+        unmasked: The registered scan with everything around the brain: the picture after registration.
+        to_scan: float64, 4 × 4, Talairach mm to mm in the original scan.
+        registered: Whether it had to be registered; False if it was already in this space.
+        quality: How well it is aligned.
     """
 
     scan: Scan
@@ -66,29 +67,28 @@ def to_standard_space(scan: Scan, *, bias_correction: bool = True) -> StandardHe
 
     Args:
         scan: A volume of a head, or of a brain alone, in any position.
-        bias_correction: Whether a smooth change of brightness is taken out; never of a scan already in this space.
+        bias_correction: Whether to remove a smooth change of brightness; never done to a scan already in this space.
 
     Returns:
-        The head, its verdict among its qualities: look at `quality.verdict` before believing anything.
+        The head; check `quality.verdict` before using it.
 
     Raises:
-        ScanError: The scan is no volume.
+        ScanError: The scan is not a volume.
     """
     if not scan.is_volume or scan.affine is None:
-        raise ScanError("one slice cannot be brought into standard space; give the whole volume.")
-    aligned = _already_there(scan)
+        raise ScanError("a single slice cannot be aligned to the standard brain; give the whole volume.")
+    aligned = _already_aligned(scan)
     registered = aligned is None
     if aligned is None:
         found = register_to_template(*_right_angled(scan.voxels, scan.affine))
-        aligned = replace(_unflipped(scan), to_scan=found.to_scan @ np.linalg.inv(ICBM_TO_TALAIRACH))
+        aligned = _Aligned(scan.voxels, scan.affine, found.to_scan @ np.linalg.inv(ICBM_TO_TALAIRACH))
     moved = resampled(aligned.voxels, np.linalg.inv(aligned.affine) @ aligned.to_scan @ AFFINE)
     quality = judge(aligned.voxels, aligned.affine, aligned.to_scan @ ICBM_TO_TALAIRACH, registered=registered)
     brain = np.where(brain_mask(), moved, np.float32(0)) if registered else moved
     if bias_correction and registered and quality.verdict != "failed":
         brain = _without_bias(brain)
-    grey = matched_intensities(brain)
     head = Scan(
-        voxels=grey,
+        voxels=matched_intensities(brain),
         window=(0.0, 255.0),
         name=scan.name,
         source=scan.source,
@@ -99,21 +99,28 @@ def to_standard_space(scan: Scan, *, bias_correction: bool = True) -> StandardHe
         warnings=(*scan.warnings, *aligned.notes, *quality.sentences),
     )
     before = resampled(scan.voxels, np.linalg.inv(scan.affine) @ _centred_on(scan) @ AFFINE)
-    return StandardHead(head, before, moved, aligned.to_scan, registered, quality)
+    return StandardHead(
+        scan=head,
+        before=before,
+        unmasked=moved,
+        to_scan=aligned.to_scan,
+        registered=registered,
+        quality=quality,
+    )
 
 
 def axial_slices(head: StandardHead, heights_mm: NDArray[np.float64]) -> list[Scan]:
-    """Cut the axial slices that a network knows: back of the head at the top, the patient's right at the left.
+    """Cut the axial slices that a network expects: back of the head at the top, the patient's right on the left.
 
     Args:
         head: A head in standard space.
-        heights_mm: Heights above the commissures, in Talairach mm; the nearest whole slice is taken.
+        heights_mm: Heights above the AC–PC line, in Talairach mm; the nearest whole slice is used.
 
     Returns:
-        One scan a height, 208 × 176 pixels of 1 mm, greys in [0, 255].
+        One scan per height, 208 × 176 pixels of 1 mm, intensities in [0, 255].
 
     Raises:
-        NoHead: The head did not come to lie in this space.
+        NoHead: The head could not be aligned to this space.
     """
     if head.quality.verdict == "failed":
         raise NoHead(head.quality.sentences[0])
@@ -154,7 +161,7 @@ def resampled(voxels: NDArray[np.float32], index: Affine, shape: tuple[int, int,
 
 
 def intensities_of(brain: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the percentiles of a brain on the standard grid by which greys are matched; NaN without a brain."""
+    """Return the percentiles of a brain on the standard grid by which intensities are matched; NaN without a brain."""
     low, high = (round(height - ORIGIN_MM[2]) for height in TRAINED_HEIGHTS_MM)
     part = brain[..., low : high + 1]
     inside = part[brain_mask()[..., low : high + 1] & (part > 0)]
@@ -164,7 +171,7 @@ def intensities_of(brain: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def matched_intensities(brain: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a brain with the greys of the training slices; unchanged where it has them already."""
+    """Return a brain with the intensities of the training slices; unchanged if it already has them."""
     landmarks = intensities_of(brain)
     wanted = np.array(TRAINING_INTENSITIES)
     if np.isnan(landmarks).any():
@@ -179,8 +186,8 @@ def matched_intensities(brain: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Placed:
-    """A scan's voxels with their affine, where they lie in standard space, and what was noticed on the way."""
+class _Aligned:
+    """A scan's voxels with their affine, their transform from standard space, and notes for the user."""
 
     voxels: NDArray[np.float32]
     affine: Affine
@@ -188,24 +195,19 @@ class _Placed:
     notes: tuple[str, ...] = ()
 
 
-def _unflipped(scan: Scan) -> _Placed:
-    assert scan.affine is not None  # noqa: S101 - asked for at the door
-    return _Placed(scan.voxels, scan.affine, np.eye(4))
-
-
-def _already_there(scan: Scan) -> _Placed | None:
-    """Recognise a brain that lies on the standard grid, at any resolution and with however few slices."""
-    assert scan.affine is not None  # noqa: S101 - asked for at the door
+def _already_aligned(scan: Scan) -> _Aligned | None:
+    """Recognise a brain that already lies on the standard grid, at any resolution and with any number of slices."""
+    assert scan.affine is not None  # noqa: S101 - checked by to_standard_space
     if not _is_brain_only(scan.voxels):
         return None
     candidates = []
     if _spans_grid(scan.voxels.shape, scan.affine):
-        candidates.append(_Placed(scan.voxels, scan.affine, np.eye(4)))
+        candidates.append(_Aligned(scan.voxels, scan.affine, np.eye(4)))
     elif scan.voxels.shape == SHAPE and np.allclose(scan.spacing_mm or (), 1.0, atol=0.01):
         for name, flip in FLIPS.items():
-            note = (f"The file has {name} of the head the wrong way round; it was turned.",) if name else ()
-            turned = np.ascontiguousarray(scan.voxels[tuple(slice(None, None, step) for step in flip)])
-            candidates.append(_Placed(turned, AFFINE, np.eye(4), note))
+            note = (f"The file had the head the wrong way round ({name}); it was flipped.",) if name else ()
+            flipped = np.ascontiguousarray(scan.voxels[tuple(slice(None, None, step) for step in flip)])
+            candidates.append(_Aligned(flipped, AFFINE, np.eye(4), note))
     similarities = [similarity_to_template(item.voxels, item.affine, ICBM_TO_TALAIRACH) for item in candidates]
     if not candidates or max(similarities) < ALREADY_ALIKE:
         return None
@@ -213,7 +215,7 @@ def _already_there(scan: Scan) -> _Placed | None:
 
 
 def _spans_grid(shape: tuple[int, ...], affine: Affine) -> bool:
-    """Tell whether a volume's edges are those of the standard grid from left to right and from back to front."""
+    """Tell whether a volume has the edges of the standard grid from left to right and from back to front."""
     if not np.allclose(affine[:3, :3], np.diag(np.diag(affine[:3, :3])), atol=1e-3):
         return False
     steps = np.diag(affine)[:3]
@@ -224,13 +226,13 @@ def _spans_grid(shape: tuple[int, ...], affine: Affine) -> bool:
 
 
 def _is_brain_only(voxels: NDArray[np.float32]) -> bool:
-    """Tell a skull-stripped scan: what surrounds the brain has one value, not the noise of air."""
+    """Recognise a skull-stripped scan: around the brain it has one constant value, not the noise of air."""
     sample = voxels[::2, ::2, ::2]
     return bool((sample == sample.flat[0]).mean() > 0.3)
 
 
 def _right_angled(voxels: NDArray[np.float32], affine: Affine) -> tuple[NDArray[np.float32], Affine]:
-    """Return a volume whose axes are at right angles, resampling it where a tilted gantry has sheared it."""
+    """Return a volume whose axes are at right angles, resampling one that was sheared by a tilted gantry."""
     spacing: NDArray[np.float64] = np.linalg.norm(affine[:3, :3], axis=0).astype(np.float64)
     directions = affine[:3, :3] / spacing
     if np.abs(directions.T @ directions - np.eye(3)).max() < 1e-3:
@@ -246,8 +248,8 @@ def _right_angled(voxels: NDArray[np.float32], affine: Affine) -> tuple[NDArray[
 
 
 def _centred_on(scan: Scan) -> Affine:
-    """Return the shift that lays a scan's middle over the grid's: all that the picture before registration gets."""
-    assert scan.affine is not None  # noqa: S101 - asked for at the door
+    """Return the shift that brings a scan's centre to the grid's, for the picture before registration."""
+    assert scan.affine is not None  # noqa: S101 - checked by to_standard_space
     middle = scan.affine[:3, :3] @ ((np.array(scan.voxels.shape) - 1) / 2) + scan.affine[:3, 3]
     shift = np.eye(4)
     shift[:3, 3] = middle - (np.array(ORIGIN_MM) + (np.array(SHAPE) - 1) / 2)
@@ -255,7 +257,7 @@ def _centred_on(scan: Scan) -> Affine:
 
 
 def _without_bias(brain: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Divide by the smooth field that N4 finds on a coarse copy of the brain."""
+    """Divide by the smooth bias field that N4 estimates on a coarse copy of the brain."""
     mask = brain_mask() & (brain > 0)
     if not mask.any():
         return brain

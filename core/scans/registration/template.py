@@ -1,4 +1,4 @@
-"""The ICBM 2009a T1 template that comes with nilearn, and the published way from its space to Talairach's.
+"""The ICBM 2009a T1 template that comes with nilearn, and the published matrix from its space to Talairach space.
 
 Fonov et al., NeuroImage 54:313, 2011 (the symmetric template, brain only, 1 mm). Lancaster et al., Human Brain Mapping
 28:1194, 2007 (icbm2tal; the matrix for templates other than those of SPM and FSL).

@@ -7,7 +7,12 @@ import pytest
 from core.explain import explain_arrays
 from core.explain.attribution import ask
 from core.explain.checks.faithfulness import agreement, faithfulness
-from core.explain.checks.randomisation import cascading_randomisation, checked, compare_networks, structure_alike
+from core.explain.checks.randomisation import (
+    cascading_randomisation,
+    compare_networks,
+    structural_similarity,
+    summarised,
+)
 from core.networks.inference.predictor import Predictor
 from core.scans import Scan, read_scan_file
 
@@ -76,8 +81,8 @@ def test_random_weights_change_gradient_maps_and_leave_a_planted_edge_detector_a
         assert found.similarities[-1].mean() < 0.3, method
     inputs = predictor.inputs([scans[0].grey()])[0, ..., 0]
     edges = np.abs(np.diff(inputs, axis=0, append=0)).astype(np.float32)
-    assert structure_alike(edges, edges * 0.01, inputs) == pytest.approx(1)  # it never asks the network
-    assert not checked([structure_alike(edges, edges, inputs)] * 4).passed
+    assert structural_similarity(edges, edges * 0.01, inputs) == pytest.approx(1)  # it does not use the network
+    assert not summarised([structural_similarity(edges, edges, inputs)] * 4).passed
 
 
 def test_two_networks_of_the_same_weights_agree_and_others_do_not(scans: list[Scan]) -> None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
-from core.explain.checks.similarity import alike, null_of, pearson, ranks, ssim, ssim_within, top_overlap
+from core.explain.checks.similarity import null_of, pearson, ranks, similarity, ssim, ssim_within, top_overlap
 
 
 @pytest.mark.parametrize("shape", [(11, 11), (40, 57), (224, 224)])
@@ -12,42 +12,42 @@ from core.explain.checks.similarity import alike, null_of, pearson, ranks, ssim,
 def test_ssim_is_scikit_images(shape: tuple[int, int], data_range: float) -> None:
     one, other = np.random.default_rng(0).random((2, *shape)) * data_range
     other = 0.6 * one + 0.4 * other
-    expected = structural_similarity(one, other, data_range=data_range, gaussian_weights=True, sigma=1.5,
-                                     use_sample_covariance=False)  # fmt: skip
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    expected = structural_similarity(one, other, data_range=data_range, **options)
     assert ssim(one, other, data_range=data_range) == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_data_range_is_the_maps_not_that_of_bytes() -> None:
-    """With a range of 255 on maps in [0, 1] everything looks alike."""
+    """With a range of 255, all maps in [0, 1] look similar."""
     one, other = np.random.default_rng(1).random((2, 64, 64))
     assert ssim(one, other, data_range=255) > 0.99
     assert ssim(one, other, data_range=1) < 0.1
 
 
-def test_a_map_a_thousand_times_weaker_is_not_alike() -> None:
+def test_a_map_a_thousand_times_weaker_is_not_similar() -> None:
     one = np.random.default_rng(2).random((7, 7)).astype(np.float32)
-    weak = alike(one, one / 1000, (224, 224))
+    weak = similarity(one, one / 1000, (224, 224))
     assert weak.ssim < 0.1
     assert weak.pearson == pytest.approx(1, abs=1e-5)
 
 
 def test_constant_maps_have_no_similarity() -> None:
     empty = np.zeros((7, 7), np.float32)
-    assert all(np.isnan(value) for value in vars(alike(empty, empty, (64, 64))).values())
+    assert all(np.isnan(value) for value in vars(similarity(empty, empty, (64, 64))).values())
     assert np.isnan(pearson(empty, empty))
 
 
-def test_random_coarse_maps_are_alike_when_drawn_and_that_is_the_null() -> None:
+def test_random_coarse_maps_are_similar_when_drawn_and_that_is_the_null() -> None:
     coarse = null_of(np.random.default_rng(3).random((7, 7)), (224, 224))
     assert 0.4 < coarse["ssim"][0] < 0.6
     assert abs(coarse["pearson"][0]) < 0.05
     assert coarse["ssim"][1] < coarse["ssim"][0] < coarse["ssim"][2]
     fine = null_of(np.random.default_rng(3).standard_cauchy((64, 64)), (64, 64))
-    assert fine["ssim"][0] > 0.5  # a few extreme values make all else alike
+    assert fine["ssim"][0] > 0.5  # a few extreme values make everything else similar
     assert abs(fine["pearson"][0]) < 0.05
 
 
-def test_ranks_forget_scale_and_outliers_and_windows_keep_to_the_mask() -> None:
+def test_ranks_ignore_scale_and_outliers_and_windows_stay_inside_the_mask() -> None:
     one = np.random.default_rng(4).standard_cauchy((40, 40))
     np.testing.assert_allclose(ranks(one), ranks(np.arctan(one) * 7))
     inside = np.zeros((40, 40), bool)

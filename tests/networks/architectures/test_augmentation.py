@@ -12,8 +12,8 @@ def view(augmentation: Augmentation, scans: np.ndarray = SCANS, *, seed: int = 1
 
 
 def test_nothing_changes_outside_training_and_without_any_setting() -> None:
-    all_of_it = Augmentation(15, 0.1, 0.2, 10, True, True)
-    np.testing.assert_array_equal(np.asarray(RandomView(all_of_it, 1)(SCANS, training=False)), SCANS)
+    everything = Augmentation(15, 0.1, 0.2, 10, flip_horizontal=True, flip_vertical=True)
+    np.testing.assert_array_equal(np.asarray(RandomView(everything, 1)(SCANS, training=False)), SCANS)
     np.testing.assert_allclose(view(Augmentation()), SCANS, atol=1e-3)
 
 
@@ -61,9 +61,9 @@ def test_zoom_and_shear_change_as_far_as_asked() -> None:
 
 
 @pytest.mark.parametrize(("fill", "rim"), [("nearest", 100), ("constant", 0)])
-def test_the_rim_is_filled_as_asked(fill: str, rim: float) -> None:
+def test_uncovered_borders_are_filled(fill: str, rim: float) -> None:
     flat = np.full((8, 24, 20, 1), 100, np.float32)
-    seen = view(Augmentation(shift=0.3, fill=fill), flat)  # type: ignore[arg-type]
+    seen = view(Augmentation(shift=0.3, fill=fill), flat)
     assert seen.min() == pytest.approx(rim, abs=1e-3)
 
 
@@ -77,6 +77,6 @@ def test_the_slices_of_a_volume_move_alike() -> None:
 
 
 def test_the_same_seed_gives_the_same_views() -> None:
-    augmentation = Augmentation(15, 0.1, 0.1, 5, True, True)
+    augmentation = Augmentation(15, 0.1, 0.1, 5, flip_horizontal=True, flip_vertical=True)
     np.testing.assert_array_equal(view(augmentation, seed=3), view(augmentation, seed=3))
     assert np.abs(view(augmentation, seed=3) - view(augmentation, seed=4)).max() > 10

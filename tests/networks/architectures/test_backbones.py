@@ -141,7 +141,7 @@ def test_resnet18_starts_from_a_file_laid_out_as_torch_does(tmp_path: Path) -> N
     network = build_network(small("resnet18", seed=6, start="imagenet"))
     set_start_weights(network, tmp_path / "resnet18.safetensors", NO_SCANS)
     assert weights_hash(network) == weights_hash(source)
-    with pytest.raises(WeightsError, match=r"Keras has no ImageNet weights of ResNet18\. Fetch resnet18"):
+    with pytest.raises(WeightsError, match=r"Keras has no ImageNet weights of ResNet18\. Download resnet18"):
         set_start_weights(network, None, NO_SCANS)
 
 
@@ -189,7 +189,8 @@ def test_a_made_up_backbone_and_recipe_take_one_registration_and_one_toml(
     def build(x: object) -> object:
         return keras.layers.Conv2D(4, 3, strides=8, activation="relu", name="only")(x)
 
-    register(Backbone("made_up", "Made up", build, UNIT_RANGE, "only", "only", 0.001))
+    layers = {"target_layer": "only", "last_block": "only"}
+    register(Backbone("made_up", "Made up", build, UNIT_RANGE, **layers, parameters=0.001))
     try:
         (tmp_path / "mine.toml").write_text(
             'name = "mine"\ntitle = "Mine"\ntask = "tumour"\nbackbone = "made_up"\nheight = 40\nwidth = 32\n'
@@ -203,10 +204,10 @@ def test_a_made_up_backbone_and_recipe_take_one_registration_and_one_toml(
         BACKBONES.pop("made_up")
 
 
-def test_sides_a_backbone_cannot_take_are_refused() -> None:
+def test_sides_a_backbone_cannot_take_are_rejected() -> None:
     for settings, said in (
-        (["height=70"], "inceptionv3 needs 75 pixels a side or more"),
-        (["depth=32"], "inceptionv3 knows no depth"),
+        (["height=70"], "inceptionv3 needs at least 75 pixels per side"),
+        (["depth=32"], "inceptionv3 takes no depth"),
         (['backbone="resnet3d"'], "resnet3d needs a depth"),
     ):
         with pytest.raises(RecipeError, match=said):
@@ -216,7 +217,7 @@ def test_sides_a_backbone_cannot_take_are_refused() -> None:
 def test_a_volume_of_any_size_is_stretched_to_the_networks() -> None:
     recipe = small("simple3dcnn")
     ramp = np.broadcast_to(np.linspace(0, 200, 64, dtype=np.float32)[:, None, None], (64, 50, 40))
-    fitted = fit_size(recipe, [ramp])
-    assert fitted.shape == (1, 32, 32, 32, 1)
-    assert np.all(np.diff(fitted[0, :, 16, 16, 0]) > 0)
-    np.testing.assert_array_equal(fit_size(recipe, [fitted[0, ..., 0]]), fitted)
+    inputs = fit_size(recipe, [ramp])
+    assert inputs.shape == (1, 32, 32, 32, 1)
+    assert np.all(np.diff(inputs[0, :, 16, 16, 0]) > 0)
+    np.testing.assert_array_equal(fit_size(recipe, [inputs[0, ..., 0]]), inputs)

@@ -85,7 +85,7 @@ def test_weights_that_do_not_fit_change_nothing(tmp_path: Path) -> None:
     for wrong, said in (
         ({name: value for name, value in tensors.items() if name != last}, "no tensor"),
         ({**tensors, last: tensors[last][:1]}, "has shape"),
-        ({**tensors, last: tensors[last] * np.nan}, "no numbers"),
+        ({**tensors, last: tensors[last] * np.nan}, "not numbers"),
     ):
         with pytest.raises(WeightsError, match=said):
             assign(network.whole.weights, wrong, "w")
@@ -100,14 +100,14 @@ def test_a_bundle_gives_its_backbone_to_another_task(tmp_path: Path) -> None:
     tumour = build_network(tiny_recipe(task="tumour", seed=8))
     save_tensors(tmp_path / "w.safetensors", tensors_of(tumour.whole.weights))
     network = build_network(tiny_recipe(start="file"))
-    said = set_start_weights(network, tmp_path / "w.safetensors", NO_SCANS)
-    assert said.startswith("w.safetensors (SHA-256 ")
+    start = set_start_weights(network, tmp_path / "w.safetensors", NO_SCANS)
+    assert start.startswith("w.safetensors (SHA-256 ")
     for one, other in zip(tumour.features.weights, network.features.weights, strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
 
 
 def test_a_keras_weights_file_as_imagenet_has_it_is_read(tmp_path: Path) -> None:
-    """The file is laid out as Keras' own ImageNet files are: one group a layer, by h5py."""
+    """The file is laid out as Keras' own ImageNet files are: one group per layer, by h5py."""
     recipe = tiny_recipe(backbone="resnet50", height=48, width=48, start="imagenet")
     source = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(48, 48, 3))
     path = tmp_path / BACKBONES["resnet50"].weights_file
@@ -126,7 +126,7 @@ def test_a_keras_weights_file_as_imagenet_has_it_is_read(tmp_path: Path) -> None
     np.testing.assert_array_equal(np.asarray(network.features.get_layer("conv3_block2_2_conv").kernel), kernel)
 
 
-def test_start_weights_that_cannot_be_had_say_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_start_weights_that_cannot_be_obtained_say_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="--weights FILE"):
         set_start_weights(build_network(tiny_recipe(start="file")), None, NO_SCANS)
     with pytest.raises(WeightsError, match="models as objects are not opened"):
@@ -141,5 +141,5 @@ def test_start_weights_that_cannot_be_had_say_what_to_do(monkeypatch: pytest.Mon
     monkeypatch.setitem(BACKBONES, "offline", of_keras)
     network = build_network(tiny_recipe(backbone="offline", start="imagenet"))
     monkeypatch.setattr(keras.applications, "MobileNetV2", offline)
-    with pytest.raises(WeightsError, match=r"cannot be downloaded. Fetch x.h5 .* set start = \"scratch\""):
+    with pytest.raises(WeightsError, match=r"cannot be downloaded. Download x.h5 .* set start = \"scratch\""):
         set_start_weights(network, None, NO_SCANS)

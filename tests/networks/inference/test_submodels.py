@@ -1,4 +1,4 @@
-"""Networks cut in two, engines that run them, and gradients of the pieces."""
+"""Networks cut in two, engines that run them, and gradients of the two parts."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from core.errors import StageLensError
 from core.networks.architectures.backbones import BACKBONES
 from core.networks.architectures.network import Network, build_network
 from core.networks.backend import compile_forward, compile_gradient
-from core.networks.card import Bundle
+from core.networks.bundle import Bundle
 from core.networks.inference.engine import compile_body
 from core.networks.inference.folding import folded
 from core.networks.inference.predictor import load_predictor, randomised
@@ -50,7 +50,7 @@ def test_both_halves_of_a_network_are_the_network_wherever_it_is_cut(name: str) 
 
 
 def test_a_network_cannot_be_cut_inside_a_block() -> None:
-    with pytest.raises(StageLensError, match="no layer 'layer1_0_conv1' to look at; this network has relu, "):
+    with pytest.raises(StageLensError, match="no layer 'layer1_0_conv1' for heatmaps; this network has relu, "):
         split_at(lively(), "layer1_0_conv1")
 
 
@@ -74,8 +74,8 @@ def test_input_gradients_agree_with_finite_differences() -> None:
     _, gradient = compile_gradient(answering(network))(scans, np.array([1]))
     direction = np.random.default_rng(0).normal(size=scans.shape).astype(np.float32)
     step = 0.02
-    ahead, behind = (np.asarray(answering(network)(scans + sign * step * direction, training=False))[0, 1]
-                     for sign in (1, -1))  # fmt: skip
+    moved = (scans + sign * step * direction for sign in (1, -1))
+    ahead, behind = (np.asarray(answering(network)(scan, training=False))[0, 1] for scan in moved)
     assert (ahead - behind) / (2 * step) == pytest.approx(float((gradient * direction).sum()), rel=0.05)
 
 

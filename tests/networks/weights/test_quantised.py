@@ -65,5 +65,5 @@ def test_no_other_file_is_opened_and_no_other_network_filled(tmp_path: Path, pic
     with pytest.raises(WeightsError, match="there is no weights file"):
         set_start_weights(network, tmp_path / "none.tflite", NO_SCANS)
     if FILE.is_file():
-        with pytest.raises(WeightsError, match="holds a MobileNetV2, which this network is not"):
+        with pytest.raises(WeightsError, match="holds weights of MobileNetV2, but this network is not"):
             set_start_weights(build_network(tiny_recipe(backbone="resnet50")), FILE, pictures)

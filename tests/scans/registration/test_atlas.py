@@ -25,11 +25,11 @@ def test_ventricles_are_dark_and_white_matter_is_bright() -> None:
     assert mean["ventricles"] < mean["grey matter, left front"] < mean["white matter, left front"]
 
 
-def test_a_slice_lies_as_the_networks_know_it() -> None:
+def test_a_slice_lies_as_the_networks_expect_it() -> None:
     grey, labels = average_slice(12), region_slice(12)
     assert grey.shape == labels.shape == (208, 176)
     front = np.isin(labels, [index for index, name in enumerate(REGIONS) if name.endswith("front")])
     right = np.isin(labels, [index for index, name in enumerate(REGIONS) if ", right" in name])
     assert np.nonzero(front)[0].mean() > 120  # the back of the head is at the top
-    assert np.nonzero(right)[1].mean() < 88  # the patient's right is at the left
+    assert np.nonzero(right)[1].mean() < 88  # the patient's right is on the left
     assert 0 < grey[labels > 0].mean() < 255

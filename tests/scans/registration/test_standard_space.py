@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -25,7 +27,16 @@ from .. import heads
 
 def scan_of(voxels: np.ndarray, affine: np.ndarray) -> Scan:
     spacing = tuple(float(step) for step in np.linalg.norm(affine[:3, :3], axis=0))
-    return Scan(voxels.astype(np.float32), (0.0, 1000.0), "scan-0", "made", spacing, "RAS", "MR", affine)
+    return Scan(
+        voxels=voxels.astype(np.float32),
+        window=(0.0, 1000.0),
+        name="scan-0",
+        source="synthetic",
+        spacing_mm=spacing,
+        orientation="RAS",
+        modality="MR",
+        affine=affine,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +64,9 @@ def test_a_moved_brain_lands_where_it_should_and_is_called_good(standard: Standa
     assert standard.scan.warnings == ()
 
 
-def test_standard_space_has_its_grid_its_mask_and_the_greys_of_the_training_slices(standard: StandardHead) -> None:
+def test_standard_space_has_its_grid_its_mask_and_the_intensities_of_the_training_slices(
+    standard: StandardHead,
+) -> None:
     assert standard.scan.voxels.shape == SHAPE == (176, 208, 176)
     np.testing.assert_array_equal(standard.scan.affine, AFFINE)
     assert not standard.scan.voxels[~brain_mask()].any()
@@ -79,18 +92,18 @@ def test_a_slab_of_standard_space_is_recognised(standard: StandardHead) -> None:
 
 
 @pytest.mark.parametrize(("flip", "said"), [((1, 1, -1), "top and bottom"), ((1, -1, -1), "both")])
-def test_a_brain_on_the_grid_but_the_wrong_way_round_is_turned_and_that_is_said(
+def test_a_brain_on_the_grid_but_the_wrong_way_round_is_flipped_with_a_warning(
     standard: StandardHead, flip: tuple[int, ...], said: str
 ) -> None:
     turned = standard.scan.voxels[tuple(slice(None, None, step) for step in flip)]
     centred = np.eye(4)
-    centred[:3, 3] = -(np.array(SHAPE) - 1) / 2  # all that an Analyze file knows
+    centred[:3, 3] = -(np.array(SHAPE) - 1) / 2  # all that an Analyze file says
     again = to_standard_space(scan_of(np.ascontiguousarray(turned), centred))
     np.testing.assert_allclose(again.scan.voxels, standard.scan.voxels, atol=1e-3)
     assert any(said in warning for warning in again.scan.warnings)
 
 
-def test_slices_lie_as_the_networks_know_them(standard: StandardHead) -> None:
+def test_slices_lie_as_the_networks_expect_them(standard: StandardHead) -> None:
     low, high = axial_slices(standard, np.array([-3.0, 28.0]))
     assert low.voxels.shape == (208, 176)
     assert low.orientation == "AL"
@@ -120,7 +133,7 @@ def t2_head() -> np.ndarray:
 
 
 @pytest.mark.parametrize("make", [*(pytest.param(one, marks=pytest.mark.slow) for one in (noise, knee)), t2_head])
-def test_what_is_no_t1_head_is_said_to_have_failed_and_gives_no_slices(make) -> None:  # type: ignore[no-untyped-def]
+def test_anything_but_a_t1_head_is_rejected_and_gives_no_slices(make: Callable[[], np.ndarray]) -> None:
     head = to_standard_space(scan_of(make(), np.eye(4)))
     assert head.quality.verdict == "failed"
     assert "does not look like a T1 scan of a head" in head.quality.sentences[0]
@@ -128,7 +141,7 @@ def test_what_is_no_t1_head_is_said_to_have_failed_and_gives_no_slices(make) -> 
         axial_slices(head, np.array([0.0]))
 
 
-def test_one_slice_cannot_be_brought_into_standard_space() -> None:
+def test_a_single_slice_cannot_be_brought_into_standard_space() -> None:
     with pytest.raises(ScanError, match="whole volume"):
         to_standard_space(Scan(np.zeros((20, 20), np.float32), (0, 1), "scan-0", "made"))
 
@@ -142,8 +155,8 @@ def test_a_sheared_volume_is_straightened_before_it_is_registered() -> None:
     straight, affine = _right_angled(ready.brain, sheared)
     index = np.array([100, 120, 90])
     point = sheared[:3, :3] @ index + sheared[:3, 3]
-    index = np.round(np.linalg.inv(affine)[:3, :3] @ (point - affine[:3, 3])).astype(int)
-    around = tuple(slice(side - 1, side + 2) for side in index)
+    found = np.round(np.linalg.inv(affine)[:3, :3] @ (point - affine[:3, 3])).astype(int)
+    around = tuple(slice(side - 1, side + 2) for side in found)
     assert straight[around].min() - 0.05 <= ready.brain[tuple(index)] <= straight[around].max() + 0.05
 
 
@@ -154,13 +167,13 @@ def test_left_is_on_the_same_side_in_every_view() -> None:
     coronal = plane_picture(marked, "coronal", 32)
     sagittal = plane_picture(marked, "sagittal", 6)
     rows, columns = np.nonzero(axial)
-    assert columns.min() > 20  # the patient's left is at the right of the picture
+    assert columns.min() > 20  # the patient's left is on the right of the picture
     assert rows.max() < 25  # and the front at its top
     rows, columns = np.nonzero(coronal)
     assert columns.min() > 20
     assert rows.max() < 15
     rows, columns = np.nonzero(sagittal)
-    assert columns.max() < 25  # the front is at the left
+    assert columns.max() < 25  # the front is on the left
     assert rows.max() < 15
 
 
@@ -172,7 +185,7 @@ def test_an_axial_image_of_any_orientation_is_turned_for_the_network_and_upright
     anterior = where["A"] if "A" in where else 39 - where["P"]
     left = where["L"] if "L" in where else 39 - where["R"]
     picture[(anterior > 30) & (left > 30)] = 200  # front left
-    scan = Scan(picture, (0, 255), "scan-0", "made", (1.0, 1.0), axes)
+    scan = Scan(picture, (0, 255), "scan-0", "synthetic", spacing_mm=(1.0, 1.0), orientation=axes)
     turned = as_network_slice(scan)
     assert turned.orientation == "AL"
     assert turned.voxels[35, 35] == 200

@@ -1,0 +1,1 @@
+"""What `make` runs before StageLens is installed; nothing but Python's own library."""
