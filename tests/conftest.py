@@ -53,6 +53,15 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.update({name: os.environ.get(name, value) for name, value in FOR_WORKERS.items()})
 
 
+# These start servers and trainings beside them; the sooner they run, the less their worker has loaded itself.
+FIRST = ("tests/pages/test_in_browser.py", "tests/runs/test_jobs.py", "tests/training/test_every_recipe.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run first what needs most memory beside the worker's own."""
+    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
+
+
 @pytest.fixture(scope="session")
 def alzheimer_data() -> Path:
     """The Kaggle Alzheimer set and its table of people, where they are."""
