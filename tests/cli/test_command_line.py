@@ -178,7 +178,7 @@ def test_leak_lays_bare_what_a_split_by_slice_is_worth(shell: Shell, slice_cohor
     assert status == 0
     assert found["by_slice"]["accuracy"] > found["by_subject"]["accuracy"] + 0.3
     assert set(found["permuted_labels"]) == {"accuracy", "interval", "split", "permuted_labels", "title"}
-    assert "Classes drawn by lot" in (tmp_path / "leak.html").read_text(encoding="utf-8")
+    assert "Random labels (control)" in (tmp_path / "leak.html").read_text(encoding="utf-8")
     words = shell("leak", slice_cohort)[1]
     assert "On people never seen the same recipe is right in" in words
     status, _, error = shell("leak", slice_cohort, "--recipe", "s1_resnet50")
