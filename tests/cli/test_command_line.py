@@ -119,7 +119,11 @@ def test_explain_leaves_pictures_named_by_content(shell: Shell, models: Path, tm
     status, out, _ = shell("explain", SCAN, "--out", tmp_path / "o", "--class", "mild demented", "--json")
     answer = json.loads(out)
     assert status == 0
-    assert (answer["method"], answer["class"], answer["settings"]["layer"]) == ("grad-cam", "Mild Demented", "layer2_0_out")
+    assert (answer["method"], answer["class"], answer["settings"]["layer"]) == (
+        "grad-cam",
+        "Mild Demented",
+        "layer2_0_out",
+    )
     heatmap = np.load(answer["files"]["heatmap"])
     assert heatmap.shape == tuple(answer["cells"])
     assert heatmap.max() == pytest.approx(answer["peak"])
@@ -142,7 +146,8 @@ def test_explain_leaves_pictures_named_by_content(shell: Shell, models: Path, tm
 def test_work_that_fails_is_one_line_and_status_1(
     shell: Shell, models: Path, tmp_path: Path, line: str, said: str
 ) -> None:
-    status, out, err = shell(*line.replace("SCAN", SCAN).replace("OUT", str(tmp_path / "o")).split())
+    meant = {"SCAN": SCAN, "OUT": str(tmp_path / "o")}
+    status, out, err = shell(*(meant.get(word, word) for word in line.split()))
     assert (status, out) == (1, "")
     assert err.startswith("stagelens: ")
     assert err.count("\n") == 1
@@ -153,7 +158,7 @@ def test_work_that_fails_is_one_line_and_status_1(
     "line", ["predict", "explain SCAN", "nonsense", "split X --by chance", "predict SCAN --page 0"]
 )
 def test_bad_usage_is_status_2(shell: Shell, line: str) -> None:
-    status, out, err = shell(*line.replace("SCAN", SCAN).split())
+    status, out, err = shell(*(SCAN if word == "SCAN" else word for word in line.split()))
     assert (status, out) == (2, "")
     assert "Usage" in err
 

@@ -2,9 +2,12 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from core.service.machine import BackendReport
+from core.service.words import devices_words
 
 from core import backend_choice
 from core.backend_choice import Choice, choose
@@ -179,3 +182,11 @@ def test_keras_that_was_imported_before_keeps_its_backend(tmp_path: Path) -> Non
         "print(json.dumps([chosen_backend(), 'KERAS_BACKEND' in os.environ]))"
     )
     assert in_a_process(code, tmp_path) == ["jax", False]
+
+
+def test_devices_says_why_one_is_chosen() -> None:
+    reports = [
+        BackendReport("torch", True, True, ("cpu",), "cpu", why="the first installed"),
+        BackendReport("jax", False, False),
+    ]
+    assert "→ is used: the first installed." in devices_words([asdict(report) for report in reports])
