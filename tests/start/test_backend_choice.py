@@ -6,11 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from core.runs.backends import BackendReport
-from core.reporting.text.machine import devices_text
 
 from core import backend_choice
 from core.backend_choice import Choice, choose
+from core.reporting.text.machine import devices_text
+from core.runs.backends import BackendReport
 
 from ..conftest import ROOT
 
