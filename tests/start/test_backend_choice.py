@@ -178,8 +178,8 @@ def test_keras_that_was_imported_before_keeps_its_backend(tmp_path: Path) -> Non
     code = (
         "import json, sys, types; keras = types.ModuleType('keras'); keras.config = types.SimpleNamespace("
         "backend=lambda: 'jax'); sys.modules['keras'] = keras; import os, core;"
-        "from core.runs.backends import chosen_backend;"
-        "print(json.dumps([chosen_backend(), 'KERAS_BACKEND' in os.environ]))"
+        "from core.backend_choice import settled_backend;"
+        "print(json.dumps([settled_backend().backend, 'KERAS_BACKEND' in os.environ]))"
     )
     assert in_a_process(code, tmp_path) == ["jax", False]
 
