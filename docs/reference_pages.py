@@ -12,7 +12,6 @@ from typing import Any
 
 import typer
 
-import core
 from core.__main__ import app
 from core.cli.shared import GROUPS
 from core.networks.architectures.backbones import BACKBONES
@@ -21,8 +20,16 @@ from core.networks.recipe import read_recipe, recipe_names
 PROJECT = Path(__file__).resolve().parents[1]
 FOLDER = PROJECT / "docs" / "reference"
 ROOMS = ("scans", "cohorts", "networks", "training", "explain", "evaluation", "runs", "reporting", "workflows", "cli")
-THEMES = {"core.errors": "Errors", "core.scans": "Scans", "core.cohorts": "Cohorts", "core.networks": "Networks",
-          "core.evaluation": "Evaluation", "core.workflows": "Workflows"}  # fmt: skip
+THEMES = {
+    "core.errors": "Errors",
+    "core.scans": "Scans",
+    "core.cohorts": "Cohorts",
+    "core.networks": "Networks",
+    "core.training": "Training",
+    "core.workflows": "Workflows",
+    "core.evaluation": "Evaluation",
+    "core.results": "Results",
+}
 
 
 def command_line() -> Iterator[str]:
@@ -80,13 +87,19 @@ def python() -> Iterator[str]:
         "The public names of `core`. Each is imported when it is first used, so that reading and auditing scans load "
         "no network library. [As a library](../how-to/use-as-a-library.md) shows them at work.\n"
     )
+    homes = _public_names()
     for prefix, title in THEMES.items():
-        names = [name for name in core.__all__ if core._HOMES[name].startswith(prefix)]
-        if not names:
-            continue
+        names = [name for name, home in homes.items() if home.startswith(prefix)]
         yield f"## {title}\n"
         for name in sorted(names, key=str.lower):
-            yield f"::: {_defined_in(core._HOMES[name], name)}.{name}\n"
+            yield f"::: {_defined_in(homes[name], name)}.{name}\n"
+
+
+def _public_names() -> dict[str, str]:
+    """Return every public name with the module it comes from, as the stub of the package lists them."""
+    stub = ast.parse((PROJECT / "core" / "__init__.pyi").read_text(encoding="utf-8"))
+    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    return {one.name: f"core.{node.module}" for node in imports for one in node.names}
 
 
 def _defined_in(home: str, name: str) -> str:
@@ -154,21 +167,28 @@ def _anchor(name: str) -> str:
 def _method(path: Path) -> dict[str, Any]:
     """Read a method's record from its file."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    constants = {node.targets[0].id: node.value.value for node in tree.body
-                 if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-                 and isinstance(node.value, ast.Constant)}  # fmt: skip
+    set_to = {
+        node.targets[0].id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    constants = {name: value.value for name, value in set_to.items() if isinstance(value, ast.Constant)}
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    (call,) = (node.value for node in tree.body if isinstance(node, ast.Assign)
-               and getattr(node.targets[0], "id", "") == "EXPLAINER" and isinstance(node.value, ast.Call))  # fmt: skip
-    name, priority, title, source, function = call.args[:5]
-    options = functions[function.id].args if isinstance(function, ast.Name) else None
-    settings = [f"{argument.arg}={constants.get(getattr(default, 'id', '')) or ast.unparse(default)}"
-                for argument, default in zip(options.kwonlyargs, options.kw_defaults, strict=True)
-                if default is not None] if options else []  # fmt: skip
-    words = {one.arg: _text(one.value, constants) for one in call.keywords if one.arg}
-    values = {"name": name, "priority": priority, "title": title, "source": source}
-    return {key: ast.literal_eval(value) for key, value in values.items()} | words | {
-        "settings": settings, "about": _about(ast.get_docstring(tree) or "")}  # fmt: skip
+    call: Any = set_to["EXPLAINER"]
+    given = {one.arg: one.value for one in call.keywords if one.arg}
+    compute = given["compute"]
+    options = functions[compute.id].args if isinstance(compute, ast.Name) and compute.id in functions else None
+    settings = []
+    if options is not None:
+        for argument, default in zip(options.kwonlyargs, options.kw_defaults, strict=True):
+            if default is not None:
+                settings.append(f"{argument.arg}={_text(default, constants) or ast.unparse(default)}")
+    words = {name: _text(value, constants) for name, value in given.items()}
+    return words | {
+        "priority": int(words["priority"]),
+        "settings": settings,
+        "about": _about(ast.get_docstring(tree) or ""),
+    }
 
 
 def _text(node: ast.expr, constants: dict[str, Any]) -> str:

@@ -100,8 +100,9 @@ def _write_slices(folder: Path, subjects: tuple[Subject, ...], seed: int) -> pd.
     """Write the slices under names that say nothing of whose they are."""
     numbers = iter(np.random.default_rng([seed, 0]).permutation(len(subjects) * len(HEIGHTS_MM)) + 1)
     rows = []
+    drawn = [tuple(subject_slices(subjects[0]))]  # before the others: it works out what all of them need
     with ThreadPoolExecutor() as pool:
-        drawn = list(pool.map(lambda one: tuple(subject_slices(one)), subjects))
+        drawn += pool.map(lambda one: tuple(subject_slices(one)), subjects[1:])
     for one, slices in zip(subjects, drawn, strict=True):
         (folder / _spelled(one.label)).mkdir(parents=True, exist_ok=True)
         for height, grey in zip(HEIGHTS_MM, slices, strict=True):

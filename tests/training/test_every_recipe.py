@@ -27,13 +27,11 @@ PARTS = {"DenseNets": DENSE, "others": [name for name in SYSTEMS if name not in 
 
 
 def trained(backend: str, cohort: Path, out: Path, systems: list[str]) -> list[dict[str, Any]]:
-    """Train systems for a step or two in a process of its own; returns its line about each."""
+    """Train systems for a step or two in a separate process; return its line about each."""
     needs(backend)
     environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), str(cohort), str(out), *systems], cwd=ROOT, env=environment,
-        capture_output=True, text=True, check=False, timeout=WAIT,
-    )  # fmt: skip
+    command = [sys.executable, str(SCRIPT), str(cohort), str(out), *systems]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=WAIT)
     assert done.returncode == 0, done.stderr[-2000:]
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 

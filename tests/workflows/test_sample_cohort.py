@@ -71,4 +71,4 @@ def test_the_small_recipe_learns_a_little_of_it(sample: SampleCohort, tmp_path: 
     split_by_subject(audit_folder(sample.folder / "slices").table, seed=1).to_csv(tmp_path / "split.csv", index=False)
     request = Request(read_recipe("sample_small"), tmp_path / "split.csv", tmp_path / "run")
     bundle = train_bundle(request, step=lambda *_: None, say=lambda _: None)
-    assert bundle.card["by_slice"]["auc"] > 0.6
+    assert bundle.card.by_slice["auc"].value > 0.6
