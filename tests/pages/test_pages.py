@@ -158,7 +158,7 @@ def test_two_series_in_one_archive_ask_which_one_without_a_name() -> None:
     assert says(app, "several scans came together")
     question = labelled(app.selectbox, "Scan 1 holds 2")
     assert question.options == ["28 axial images of 24 × 20, MR", "12 axial images of 24 × 20, MR"]
-    assert question.value == 0
+    assert question.index == 0
     everything = "\n".join([*texts(app), str(app.main)])
     assert not any(secret in everything for secret in volumes.SECRETS)
 
