@@ -54,7 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 # These start servers and trainings beside them; the sooner they run, the less their worker has loaded itself.
-FIRST = ("tests/pages/test_in_browser.py", "tests/runs/test_jobs.py", "tests/training/test_every_recipe.py")
+FIRST = tuple(f"tests/{one}.py" for one in ("pages/test_in_browser", "runs/test_jobs", "training/test_every_recipe",
+                                            "training/test_backends", "explain/test_other_libraries"))  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -5,11 +6,18 @@ import pytest
 from scipy.ndimage import distance_transform_cdt
 
 from core.cohorts import audit_folder
-from core.cohorts.synthetic.cohort import CHANGES, synthetic_slices, write_synthetic_cohort
+from core.cohorts.synthetic.cohort import CHANGES, _distance_of, synthetic_slices, write_synthetic_cohort
 from core.cohorts.tasks import SYNTHETIC
 from core.errors import CohortError
 from core.scans.registration.atlas import BACK_MM, REGIONS, network_slice, regions
 from core.scans.registration.standard_space import ORIGIN_MM
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forgotten() -> Iterator[None]:
+    """Let go of the distances, 100 MB a kind."""
+    yield
+    _distance_of.cache_clear()
 
 
 @pytest.mark.parametrize("kind", CHANGES)

@@ -134,6 +134,7 @@ def test_a_volume_is_registered_read_slice_by_slice_and_shown_in_three_planes() 
         assert says(app, f"^{plane}$")
     assert says(app, "Grad-CAM for|No positive evidence|Explanation unreliable")
     assert says(app, r"Verdict: good\.")
+    assert [tab.label for tab in app.tabs][-2:] == ["Head in three planes", "Registration check"]
     before = pictures_of(app)
     slider = labelled(app.select_slider, "Slice the network used")
     assert re.match(r"^[+-]\d+ mm$", slider.options[0])
@@ -155,10 +156,9 @@ def test_two_series_in_one_archive_ask_which_one_without_a_name() -> None:
     two = [*volumes.series(), *volumes.series(volumes.BLOCK[:, :, :12], SeriesInstanceUID="1.2.3.5")]
     app = uploaded(("disc.zip", volumes.zipped(volumes.files(two))))
     assert says(app, "several scans came together")
-    assert labelled(app.selectbox, "Scan 1 holds 2").options == [
-        "28 axial images of 24 × 20, MR",
-        "12 axial images of 24 × 20, MR",
-    ]
+    question = labelled(app.selectbox, "Scan 1 holds 2")
+    assert question.options == ["28 axial images of 24 × 20, MR", "12 axial images of 24 × 20, MR"]
+    assert question.index == 0
     everything = "\n".join([*texts(app), str(app.main)])
     assert not any(secret in everything for secret in volumes.SECRETS)
 
