@@ -122,7 +122,7 @@ def _explanations(
             method=record.name,
             class_name=class_name,
             settings=settings | attribution.settings,
-            prediction=batch.predictor.said(name, batch.feature_maps[[index]], batch.logits[index]),
+            prediction=batch.predictor.prediction_of(name, batch.feature_maps[[index]], batch.logits[index]),
             shows=record.shows.format(**wording | {"class_name": class_name, "cells": cells}),
             checks=checks,
         )

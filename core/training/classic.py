@@ -17,7 +17,7 @@ LEAST = 1e-6  # lower bound on a probability before taking its logarithm
 
 
 def fit_classic(
-    how: Classic, imbalance: Imbalance, features: NDArray, labels: NDArray[np.int64], seed: int
+    how: Classic, imbalance: Imbalance, features: NDArray, labels: NDArray[np.int64], *, seed: int
 ) -> Pipeline:
     """Fit a classic classifier.
 

@@ -31,7 +31,7 @@ class Calibration:
 
     @classmethod
     def of_card(cls, card: Card, unit: str) -> "Calibration | None":
-        """Return what a bundle's card says of a "scan" or a "subject"; None where nothing was fitted."""
+        """Return the calibration in a bundle's card for a "scan" or a "subject"; None if it has none."""
         scaling = card.calibration.of_unit(unit) if card.calibration is not None else None
         if card.calibration is None or scaling is None:
             return None

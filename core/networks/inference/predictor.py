@@ -142,7 +142,9 @@ class Predictor:
         if self.network.recipe.depth is not None:
             raise StageLensError(f"{self.bundle.name} reads whole volumes, not single pictures; give a volume.")
         feature_maps, logits = self.features_and_logits(self.inputs([scan.grey() for scan in scans]))
-        predictions = [self.said(scan.name, feature_maps[[index]], logits[index]) for index, scan in enumerate(scans)]
+        predictions = [
+            self.prediction_of(scan.name, feature_maps[[index]], logits[index]) for index, scan in enumerate(scans)
+        ]
         return self.held_upright(predictions, scans)
 
     def held_upright(self, predictions: Sequence[Prediction], scans: Sequence[Scan]) -> list[Prediction]:
@@ -187,7 +189,7 @@ class Predictor:
         recipe = self.network.recipe
         assert recipe.slices is not None  # noqa: S101 - only such a recipe's slices are cut
         feature_maps, logits = self.features_and_logits(self.inputs([scan.grey() for scan in slices]))
-        whole = self.said(name, feature_maps, combined_logits(logits, recipe.slices.combine))
+        whole = self.prediction_of(name, feature_maps, combined_logits(logits, recipe.slices.combine))
         return replace(
             whole, slice_logits=logits, heights_mm=tuple(heights_mm), calibration=self._calibrations["subject"]
         )
@@ -200,9 +202,9 @@ class Predictor:
             volume: Grey levels in [0, 255], D × H × W, oriented as by `core.networks.subset.volume_as_seen`.
         """
         feature_maps, logits = self.features_and_logits(self.inputs([volume]))
-        return self.said(name, feature_maps, logits[0])
+        return self.prediction_of(name, feature_maps, logits[0])
 
-    def said(self, name: str, feature_maps: NDArray[np.float32], logits: NDArray[np.float32]) -> Prediction:
+    def prediction_of(self, name: str, feature_maps: NDArray[np.float32], logits: NDArray[np.float32]) -> Prediction:
         """Make a Prediction from a scan's logits and feature maps, with calibration and OOD score.
 
         Args:
