@@ -1,10 +1,10 @@
-"""How long an evaluation takes once the predictions are there, and against what: scikit-learn's metrics in a loop.
+"""How long an evaluation of given predictions takes, compared with scikit-learn's metrics in a loop.
 
     python benchmarks/evaluation.py
 
 6,400 slices of 200 people, four classes; everything that `stagelens evaluate RUN --people TABLE` measures, by slice and
-by person, each with 2,000 resamples of the people. The floor is reading every label and score once a resample. The peer
-is the same set of figures by scikit-learn for a few resamples, and its time for 2,000 by proportion. Medians of
+by subject, each with 2,000 resamples of the people. The floor is reading every label and score once per resample. The
+peer is the same set of metrics by scikit-learn for a few resamples, with its time extrapolated to 2,000. Medians of
 interleaved rounds.
 """
 
@@ -30,14 +30,20 @@ PEOPLE, SLICES, ROUNDS, PEER_REPLICATES = 200, 32, 3, 5
 
 
 def an_evaluation() -> tuple[Predictions, SubjectFacts]:
-    """Invent what a network said of the Alzheimer set's people, all tested, with as many for validation."""
+    """Make synthetic predictions for the Alzheimer set's people, all tested, with as many again for validation."""
     rng, tables = np.random.default_rng(0), []
     for part in ("val", "test"):
         stage = np.repeat(rng.choice(4, PEOPLE, p=[0.5, 0.35, 0.14, 0.01]), SLICES)
         subjects = np.repeat([f"{part}{person}" for person in range(PEOPLE)], SLICES)
-        table = pd.DataFrame({"path": [f"/{part}/{row}.png" for row in range(len(stage))],
-                              "label": np.array(ALZHEIMER.classes)[stage], "subject": subjects, "part": part,
-                              "slice": np.tile(np.arange(SLICES), PEOPLE)})  # fmt: skip
+        table = pd.DataFrame(
+            {
+                "path": [f"/{part}/{row}.png" for row in range(len(stage))],
+                "label": np.array(ALZHEIMER.classes)[stage],
+                "subject": subjects,
+                "part": part,
+                "slice": np.tile(np.arange(SLICES), PEOPLE),
+            }
+        )
         logits = np.eye(4)[stage] + rng.normal(size=(len(stage), 4))
         for index, name in enumerate(ALZHEIMER.classes):
             table[f"logit {name}"] = logits[:, index]
@@ -45,7 +51,7 @@ def an_evaluation() -> tuple[Predictions, SubjectFacts]:
     together = pd.concat(tables, ignore_index=True)
     ages = together.drop_duplicates("subject")[["subject"]].assign(age=lambda rows: rng.uniform(40, 95, len(rows)))
     people = SubjectFacts(ages.rename(columns={"subject": "person"}).reset_index(drop=True))
-    return Predictions("benchmark", "benchmark", read_recipe("s1_resnet50"), "test", [together]), people
+    return Predictions("benchmark", "benchmark", read_recipe("s1_resnet50"), "test", folds=[together]), people
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -61,12 +67,12 @@ def by_scikit_learn(labels: np.ndarray, scores: np.ndarray, people: np.ndarray, 
     for _ in range(replicates):
         drawn = np.concatenate([rows[person] for person in rng.integers(0, PEOPLE, PEOPLE)])
         truth, probabilities = labels[drawn], scores[drawn]
-        said = probabilities.argmax(axis=1)
-        metrics.accuracy_score(truth, said)
-        metrics.balanced_accuracy_score(truth, said)
-        metrics.precision_recall_fscore_support(truth, said, zero_division=0)
-        metrics.multilabel_confusion_matrix(truth, said)
-        metrics.cohen_kappa_score(truth, said, weights="quadratic")
+        predicted = probabilities.argmax(axis=1)
+        metrics.accuracy_score(truth, predicted)
+        metrics.balanced_accuracy_score(truth, predicted)
+        metrics.precision_recall_fscore_support(truth, predicted, zero_division=0)
+        metrics.multilabel_confusion_matrix(truth, predicted)
+        metrics.cohen_kappa_score(truth, predicted, weights="quadratic")
         metrics.log_loss(truth, probabilities, labels=range(4))
         for index in range(4):
             if len(set(truth == index)) == 2:
@@ -91,7 +97,7 @@ def main() -> None:
         "everything, as `stagelens evaluate --people`": lambda: evaluate(predictions, people),
         "metrics by slice": lambda: slice_metrics(scored),
         "metrics by subject": lambda: subject_metrics(scored),
-        "floor: every label and score read once a resample": floor,
+        "floor: every label and score read once per resample": floor,
         f"scikit-learn, metrics by slice, {PEER_REPLICATES} resamples": lambda: by_scikit_learn(
             labels, scores, numbers, PEER_REPLICATES
         ),
@@ -105,7 +111,7 @@ def main() -> None:
         print(f"  {name:<56}{statistics.median(seconds):8.2f} s")
     ours = statistics.median(taken["metrics by slice"])
     peer = statistics.median(next(reversed(taken.values()))) * REPLICATES / PEER_REPLICATES
-    print(f"  scikit-learn for {REPLICATES:,} resamples, by proportion: {peer:.0f} s, {peer / ours:.0f} times as long")
+    print(f"  scikit-learn for {REPLICATES:,} resamples, extrapolated: {peer:.0f} s, {peer / ours:.0f} times as long")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""The other libraries, each in a process of its own, for `benchmarks/explain.py`.
+"""The other libraries, each in a separate process, for `benchmarks/explain.py`.
 
     python benchmarks/explain_peers.py LIBRARY WEIGHTS.npz
 
-Reads one line a turn, "WORK BATCH", does the work once, and writes the seconds it took. All run the same ResNet50 with
-the same weights (Keras' layout), pooling and one dense layer, at 224 × 224 × 3, float32, from an image in memory to a
-heatmap.
+Reads one line at a time, "WORK BATCH", runs this task once, and writes the seconds it took. All run the same ResNet50
+with the same weights (Keras' layout), pooling and one dense layer, at 224 × 224 × 3, float32, from an image in memory
+to a heatmap.
 """
 
 import os
@@ -12,6 +12,7 @@ import sys
 import time
 import types
 from collections.abc import Callable
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -21,8 +22,8 @@ SIDE, CLASS, POINTS = 224, 2, 50
 STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))
 
 
-def torch_network(weights: dict[str, np.ndarray]):  # type: ignore[no-untyped-def]
-    """Build Keras' ResNet50 in plain PyTorch (strides in the first 1 × 1 convolution, as there) with these weights."""
+def torch_network(weights: dict[str, np.ndarray]) -> Any:
+    """Build Keras' ResNet50 in plain PyTorch (with its strides in the first 1 × 1 convolution) with these weights."""
     import torch
     from torch import nn
 
@@ -54,7 +55,7 @@ def torch_network(weights: dict[str, np.ndarray]):  # type: ignore[no-untyped-de
             )
             self.out = nn.ReLU()
 
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x: "torch.Tensor") -> "torch.Tensor":
             return self.out(self.three(self.two(self.one(x))) + self.short(x))
 
     blocks: list[nn.Module] = [
@@ -73,7 +74,7 @@ def torch_network(weights: dict[str, np.ndarray]):  # type: ignore[no-untyped-de
 
 
 def in_torch(library: str, weights: dict[str, np.ndarray]) -> Callable[[str, int], object]:
-    """Return how Captum or pytorch-grad-cam do a piece of work."""
+    """Return a function that runs a task with Captum or pytorch-grad-cam."""
     import torch
 
     torch.set_num_threads(os.cpu_count() or 1)
@@ -89,7 +90,7 @@ def in_torch(library: str, weights: dict[str, np.ndarray]) -> Callable[[str, int
     from captum.attr import InputXGradient, IntegratedGradients, LayerGradCam, Occlusion
 
     for parameter in network.parameters():
-        parameter.requires_grad_(False)  # its best setting: no gradients of the weights
+        parameter.requires_grad_(False)  # the fastest setting: no gradients for the weights
     cam, gradients, times = LayerGradCam(network, last), IntegratedGradients(network), InputXGradient(network)
     cover = Occlusion(network)
 
@@ -113,26 +114,30 @@ def in_torch(library: str, weights: dict[str, np.ndarray]) -> Callable[[str, int
     return run
 
 
-def grad_cams(network, last, scans):  # type: ignore[no-untyped-def]
-    """Return how pytorch-grad-cam does its maps. It imports names of torchvision that it does not use here."""
-    for name, missing in (("", ()), (".transforms", ("Compose", "Normalize", "ToTensor")),
-                          (".transforms.functional", ("resize",))):  # fmt: skip
+def grad_cams(network: Any, last: Any, scans: Callable[[int], Any]) -> Callable[[str, int], object]:
+    """Return a function that runs pytorch-grad-cam, which imports names from torchvision that are not used here."""
+    transforms = {".transforms": ("Compose", "Normalize", "ToTensor"), ".transforms.functional": ("resize",)}
+    for name, missing in {"": (), **transforms}.items():
         sys.modules[f"torchvision{name}"] = module = types.ModuleType(f"torchvision{name}")
         for one in missing:
             setattr(module, one, None)
     from pytorch_grad_cam import EigenCAM, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-    kinds = {"grad-cam": GradCAM, "grad-cam++": GradCAMPlusPlus, "hires-cam": HiResCAM, "layer-cam": LayerCAM,
-             "eigen-cam": EigenCAM}  # fmt: skip
+    kinds = {
+        "grad-cam": GradCAM,
+        "grad-cam++": GradCAMPlusPlus,
+        "hires-cam": HiResCAM,
+        "layer-cam": LayerCAM,
+        "eigen-cam": EigenCAM,
+    }
     ready = {name: kind(model=network, target_layers=[last]) for name, kind in kinds.items()}
-    return lambda work, batch: ready[work](
-        input_tensor=scans(batch), targets=[ClassifierOutputTarget(CLASS)] * batch
-    )  # fmt: skip
+    target = ClassifierOutputTarget(CLASS)
+    return lambda work, batch: ready[work](input_tensor=scans(batch), targets=[target] * batch)
 
 
 def in_keras(weights: dict[str, np.ndarray]) -> Callable[[str, int], object]:
-    """Return how tf-keras-vis and the published notebooks' loop do a piece of work."""
+    """Return a function that runs a task with tf-keras-vis, or the published notebooks' loop."""
     import keras
     import tensorflow as tf
     from tf_keras_vis.gradcam import Gradcam
@@ -145,13 +150,13 @@ def in_keras(weights: dict[str, np.ndarray]) -> Callable[[str, int], object]:
     network = keras.Model(backbone.input, keras.layers.Dense(4, "softmax", name="logits")(pooled))
     for variable in network.weights:
         variable.assign(weights[variable.path])
-    ready = {"grad-cam": Gradcam(network, model_modifier=ReplaceToLinear(), clone=False),
-             "grad-cam++": GradcamPlusPlus(network, model_modifier=ReplaceToLinear(), clone=False)}  # fmt: skip
+    kinds = {"grad-cam": Gradcam, "grad-cam++": GradcamPlusPlus}
+    ready = {name: kind(network, model_modifier=ReplaceToLinear(), clone=False) for name, kind in kinds.items()}
     rng = np.random.default_rng(0)
 
     def run(work: str, batch: int) -> object:
         given = rng.uniform(-120, 135, (batch, SIDE, SIDE, 3)).astype(np.float32)
-        if work == "integrated-gradients loop":  # as on keras.io: eager, a point at a time
+        if work == "integrated-gradients loop":  # as on keras.io: eager, one point at a time
             total = np.zeros_like(given)
             for fraction in np.linspace(0, 1, POINTS):
                 with tf.GradientTape() as tape:
@@ -160,14 +165,14 @@ def in_keras(weights: dict[str, np.ndarray]) -> Callable[[str, int], object]:
                     score = network(at, training=False)[:, CLASS]
                 total += tape.gradient(score, at).numpy()
             return total
-        return ready[work](CategoricalScore([CLASS] * batch), given, penultimate_layer="conv5_block3_out",
-                           seek_penultimate_conv_layer=False)  # fmt: skip
+        layer = {"penultimate_layer": "conv5_block3_out", "seek_penultimate_conv_layer": False}
+        return ready[work](CategoricalScore([CLASS] * batch), given, **layer)
 
     return run
 
 
 def main() -> None:
-    """Answer turns until the input ends."""
+    """Run the tasks read from the input until it ends."""
     library, weights = sys.argv[1], dict(np.load(sys.argv[2]))
     run = in_keras(weights) if library == "tf-keras-vis" else in_torch(library, weights)
     print("ready", flush=True)

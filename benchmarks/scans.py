@@ -3,9 +3,10 @@
     python benchmarks/scans.py [--rounds 9]
 
 The head is the ICBM template on a scanner's grid of 190 × 256 × 256 voxels. The plain calls do what a user would write:
-load, turn to RAS+ (nibabel) or sort and stack (pydicom), float32, in memory. nibabel can also map an uncompressed file,
-and read nothing until a voxel is used; that is printed beside it, though an upload has no file to map. Ours also checks
-every claim, finds a window, and names the scan by its content. Rounds are interleaved; printed are medians and ratios.
+load, reorient to RAS+ (nibabel) or sort and stack (pydicom), float32, in memory. nibabel can also memory-map an
+uncompressed file and read only voxels that are used; that is printed as well, though an upload has no file to map. Ours
+also checks every claim, finds a window, and names the scan by its content. Rounds are interleaved; medians and ratios
+are printed.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import nibabel
 import numpy as np
 import pydicom
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the heads are those of the tests
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the head scans come from the tests
 
 from core.scans import read_scan_file
 from tests.scans import heads, volumes
@@ -48,17 +49,17 @@ def files_in(folder: Path) -> dict[str, Path]:
 
 
 def with_nibabel(path: Path) -> np.ndarray:
-    """Read as nibabel's documentation says."""
+    """Read as in nibabel's documentation."""
     return nibabel.as_closest_canonical(nibabel.load(path, mmap=False)).get_fdata(dtype=np.float32)
 
 
 def mapped(path: Path) -> np.ndarray:
-    """Let nibabel map the file."""
+    """Read with nibabel, memory-mapping the file."""
     return nibabel.as_closest_canonical(nibabel.load(path)).get_fdata(dtype=np.float32)
 
 
 def with_pydicom(folder: Path) -> np.ndarray:
-    """Read as pydicom's documentation says."""
+    """Read as in pydicom's documentation."""
     slices = sorted((pydicom.dcmread(path) for path in folder.iterdir()), key=lambda one: one.ImagePositionPatient[2])
     return np.stack([one.pixel_array for one in slices], axis=-1).astype(np.float32)
 
@@ -70,23 +71,23 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
         for name, path in files_in(Path(folder)).items():
-            schemes: dict[str, Callable[[Path], object]] = {
+            read_by: dict[str, Callable[[Path], object]] = {
                 "ours": lambda at: read_scan_file(at).voxels,
                 "plain": with_pydicom if path.is_dir() else with_nibabel,
             }
             if path.suffix in {".nii", ".hdr"}:
-                schemes["mapped"] = mapped
-            seconds: dict[str, list[float]] = {scheme: [] for scheme in schemes}
-            for read in schemes.values():
+                read_by["mapped"] = mapped
+            seconds: dict[str, list[float]] = {reader: [] for reader in read_by}
+            for read in read_by.values():
                 read(path)  # once, unmeasured
             for _ in range(rounds):
-                for scheme, read in schemes.items():
+                for reader, read in read_by.items():
                     start = time.perf_counter()
                     read(path)
-                    seconds[scheme].append(time.perf_counter() - start)
-            middle = {scheme: 1000 * statistics.median(taken) for scheme, taken in seconds.items()}
-            line = "   ".join(f"{scheme} {taken:5.0f} ms" for scheme, taken in middle.items())
-            print(f"{name:<20} ratio {middle['ours'] / middle['plain']:.2f}   {line}")
+                    seconds[reader].append(time.perf_counter() - start)
+            medians = {reader: 1000 * statistics.median(taken) for reader, taken in seconds.items()}
+            line = "   ".join(f"{reader} {taken:5.0f} ms" for reader, taken in medians.items())
+            print(f"{name:<20} ratio {medians['ours'] / medians['plain']:.2f}   {line}")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""How exactly moved heads are found again, how long it takes, and what the greys of the training slices are.
+"""How accurately moved heads are registered, how long it takes, and the intensities of the training slices.
 
-    python benchmarks/standard_space.py [--cases 20] [--greys FOLDER]
+    python benchmarks/standard_space.py [--cases 20] [--intensities FOLDER]
 
 Each case is the ICBM head rotated by up to 20 degrees about any axis, shifted by up to 30 mm, scaled by up to 15 %,
 with noise and a bias field, as the brain alone and with a simulated skull, scalp, face and neck. The error is the
-median over the brain of the distance between where a point was found and where it is. --greys prints the percentiles
-that `core.scans.registration.standard_space` matches, measured on volumes made by `stagelens volumes`.
+median over the brain of the distance between the estimated and the true position of a point. --intensities prints the
+percentiles that `core.scans.registration.standard_space` matches, measured on volumes made by `stagelens volumes`.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the heads are those of the tests
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the head scans come from the tests
 
 from core.scans import Scan, read_scan_file
 from core.scans.registration.standard_space import AFFINE, SHAPE, intensities_of, resampled, to_standard_space
@@ -27,13 +27,22 @@ SECONDS, SKULL_MM, BRAIN_MM = 60, 2.0, 0.5
 
 
 def cases(count: int) -> None:
-    """Move heads, find them again, print each and the summary."""
+    """Move heads, register them, print each and a summary."""
     for skull, limit in ((False, BRAIN_MM), (True, SKULL_MM)):
         kind = "with skull and neck" if skull else "brain alone"
         errors, seconds, good = [], [], 0
         for seed in range(count):
             seen = heads.moved(seed, skull=skull)
-            scan = Scan(seen.voxels, (0.0, 1000.0), "scan-0", "made", (1.0, 1.0, 1.0), "RAS", "MR", seen.affine)
+            scan = Scan(
+                voxels=seen.voxels,
+                window=(0.0, 1000.0),
+                name="scan-0",
+                source="synthetic",
+                spacing_mm=(1.0, 1.0, 1.0),
+                orientation="RAS",
+                modality="MR",
+                affine=seen.affine,
+            )
             start = time.perf_counter()
             head = to_standard_space(scan)
             seconds.append(time.perf_counter() - start)
@@ -42,13 +51,13 @@ def cases(count: int) -> None:
             print(f"{kind}, case {seed}: {errors[-1]:.3f} mm, {seconds[-1]:.1f} s, {head.quality.verdict}", flush=True)
         within = sum(error < limit for error in errors)
         print(
-            f"{kind}: {within} of {count} within {limit} mm, worst {max(errors):.3f} mm, {good} called good, "
-            f"{statistics.median(seconds):.1f} s in the median, {max(seconds):.1f} s at most (wanted: {SECONDS})"
+            f"{kind}: {within} of {count} within {limit} mm, worst {max(errors):.3f} mm, {good} with the verdict "
+            f"good, median {statistics.median(seconds):.1f} s, at most {max(seconds):.1f} s (target: {SECONDS})"
         )
 
 
 def intensities(folder: Path) -> None:
-    """Print mean and spread of the greys of people's volumes."""
+    """Print mean and standard deviation of the intensity percentiles of people's volumes."""
     found = []
     for path in sorted(folder.rglob("*.nii.gz")):
         scan = read_scan_file(path)
@@ -61,7 +70,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=20)
-    parser.add_argument("--greys", type=Path, help="folder written by `stagelens volumes` from the 176 x 208 copy")
+    parser.add_argument("--intensities", type=Path, help="folder written by `stagelens volumes` from the 176 x 208 set")
     options = parser.parse_args()
     if options.intensities:
         intensities(options.intensities)

@@ -1,15 +1,15 @@
-"""What training costs: embeddings against the frozen network, our loop against bare steps, Keras' generators, memory.
+"""The cost of training: embeddings against the frozen network, our loop against bare steps, Keras' generators, memory.
 
     python benchmarks/training.py [--side 96] [--rounds 3] [--only 1 2 3 4 5]
 
 1. Phase 1 on stored embeddings against ten epochs through the frozen ResNet50: time until the same validation accuracy.
 2. An epoch of our loop, from bytes in memory to logs, against bare `train_on_batch` on the same batches.
-3. An epoch as the notebooks have it, `ImageDataGenerator` and `fit`, against ours, at S1's augmentation: through
-   the frozen backbone (its phase 1) and with all layers (its phase 2).
+3. An epoch as in the published notebooks, with `ImageDataGenerator` and `fit`, against ours, with S1's augmentation:
+   through the frozen backbone (its phase 1) and with all layers (its phase 2).
 4. Peak memory of reading and training on 1,000 and on 10,000 images (Linux).
-5. Where a GPU is at hand: images a second of ResNet50 at 224 in bfloat16, beside a plain PyTorch loop.
+5. With a GPU: images per second of ResNet50 at 224 in bfloat16, compared with a plain PyTorch loop.
 
-Interleaved, medians, ratios. The scans are invented, with a class that shows; nothing here measures accuracy on people.
+Interleaved, medians, ratios. The scans are synthetic, with a visible class; accuracy on people is not measured here.
 """
 
 import argparse
@@ -48,13 +48,23 @@ LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def recipe_of(side: int, phase: Phase, augmentation: Augmentation) -> Recipe:
-    """Return S1's recipe at a size of its own."""
-    return Recipe("benchmark", "ResNet50", "alzheimer", "resnet50", side, side, (phase,), start="scratch",
-                  augmentation=augmentation, batch_size=BATCH)  # fmt: skip
+    """Return S1's recipe at another size."""
+    return Recipe(
+        "benchmark",
+        "ResNet50",
+        "alzheimer",
+        "resnet50",
+        height=side,
+        width=side,
+        phases=(phase,),
+        start="scratch",
+        augmentation=augmentation,
+        batch_size=BATCH,
+    )
 
 
 def part_of(count: int, side: int, seed: int) -> Subset:
-    """Invent scans whose brightness and texture tell their class."""
+    """Make synthetic scans whose brightness and texture depend on their class."""
     random = np.random.default_rng(seed)
     labels = np.arange(count) % 4
     coarse = random.normal(80, 25, (count, 8, 8)) + 22 * labels[:, None, None]
@@ -65,7 +75,7 @@ def part_of(count: int, side: int, seed: int) -> Subset:
 
 
 def lively(network: Network) -> None:
-    """Let BatchNorm see some scans, as random weights alone give features that are all but nought."""
+    """Update BatchNorm on some scans, as random weights alone give features that are almost zero."""
     network.features.trainable = True
     scans = part_of(BATCH, network.recipe.height, 9).scans.astype(np.float32)
     for _ in range(20):
@@ -73,7 +83,7 @@ def lively(network: Network) -> None:
 
 
 def embeddings(side: int) -> None:
-    """Measure 1."""
+    """Run measurement 1."""
     phase = Phase("head", 1e-3, 10, 10)
     train, val = part_of(640, side, 1), part_of(160, side, 2)
     with tempfile.TemporaryDirectory() as scratch:
@@ -82,9 +92,9 @@ def embeddings(side: int) -> None:
         head = [np.asarray(variable) for variable in through.head.weights]
         frozen, forward = Path(scratch) / "frozen", compile_forward(through)
         frozen.mkdir()
-        material = PhaseData(through.whole, forward, lambda _: (train.scans, train.labels), (val.scans, val.labels))
+        data = PhaseData(through.whole, forward, lambda _: (train.scans, train.labels), (val.scans, val.labels))
         began = time.perf_counter()
-        run_phase(Run(frozen, through, SILENT), phase, 1, material, None)
+        run_phase(Run(frozen, through, SILENT), phase, 1, data, state=None)
         slow = time.perf_counter() - began
         log = pd.read_csv(frozen / "phase1_log.csv")
         goal = float(log["val_accuracy"].max())
@@ -106,14 +116,13 @@ def embeddings(side: int) -> None:
         on_embeddings = PhaseData(
             classifier, compile_model(classifier), lambda _: (given, train.labels), (of_val, val.labels)
         )
-        run_phase(Run(stored, through, Watching()), phase, 1, on_embeddings, None)
-    words = f"{slow / reached[0]:.1f} x sooner (wanted: 8)" if reached else "not reached"
-    print(f"1. frozen, ten epochs: {slow:.1f} s, validation accuracy {goal:.3f}; on embeddings the same "
-          f"{f'after {reached[0]:.1f} s' if reached else ''}: {words}")  # fmt: skip
+        run_phase(Run(stored, through, Watching()), phase, 1, on_embeddings, state=None)
+    outcome = f"{reached[0]:.1f} s, {slow / reached[0]:.1f} x sooner (target: 8)" if reached else "not reached"
+    print(f"1. frozen, ten epochs: {slow:.1f} s, validation accuracy {goal:.3f}; the same on embeddings: {outcome}")
 
 
 def without_validation(network: Network, train: Subset) -> PhaseData:
-    """Return the whole network with its training scans; validation is one scan that is not looked at."""
+    """Return the whole network with its training scans; the validation part is one scan that is not used."""
     return PhaseData(
         network.whole,
         lambda given: np.zeros((len(given), 4), np.float32),
@@ -123,7 +132,7 @@ def without_validation(network: Network, train: Subset) -> PhaseData:
 
 
 def interleaved(contestants: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return the median seconds of each, one after the other in every round; the first round only warms up."""
+    """Return the median seconds of each, run in turn in every round; the first round is a warm-up."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for number in range(rounds + 1):
         for name, run in contestants.items():
@@ -135,14 +144,13 @@ def interleaved(contestants: dict[str, Callable[[], object]], rounds: int) -> di
 
 
 def loop(side: int, rounds: int) -> None:
-    """Measure 2."""
+    """Run measurement 2."""
     train = part_of(6 * BATCH, side, 1)
     phase = Phase("all", 1e-5, 1, 1)
     network = build_network(recipe_of(side, phase, S1), for_training=True)
     freeze_for(network, phase)
     compile_for_training(network.whole, keras.optimizers.Adam(1e-5), LOSS)
-    material = without_validation(network, train)
-    run = Run(Path(), network, SILENT)
+    data, run = without_validation(network, train), Run(Path(), network, SILENT)
     batches = [
         (train.scans[start : start + BATCH].astype(np.float32), train.labels[start : start + BATCH])
         for start in range(0, len(train.labels), BATCH)
@@ -153,14 +161,16 @@ def loop(side: int, rounds: int) -> None:
         for scans, labels in batches:
             network.whole.train_on_batch(scans, labels, sample_weight=ones)
 
-    taken = interleaved({"bare": bare, "ours": lambda: _epoch(run, material, 1, 0)}, rounds)
+    taken = interleaved({"bare": bare, "ours": lambda: _epoch(run, data, 1, 0)}, rounds)
     pace = len(train.labels) / taken["ours"]
-    print(f"2. an epoch of {len(train.labels)}: bare steps {taken['bare']:.2f} s, ours {taken['ours']:.2f} s "
-          f"({pace:.1f} images/s): {taken['ours'] / taken['bare']:.3f} x (wanted: 1.1 at most)")  # fmt: skip
+    print(
+        f"2. an epoch of {len(train.labels)}: bare steps {taken['bare']:.2f} s, ours {taken['ours']:.2f} s "
+        f"({pace:.1f} images/s): {taken['ours'] / taken['bare']:.3f} x (target: at most 1.1)"
+    )
 
 
 def generators(side: int, rounds: int) -> None:
-    """Measure 3."""
+    """Run measurement 3."""
     from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
     train = part_of(6 * BATCH, side, 1)
@@ -170,9 +180,13 @@ def generators(side: int, rounds: int) -> None:
             path.parent.mkdir(exist_ok=True)
             cv2.imwrite(str(path), scan)
         generator = ImageDataGenerator(
-            preprocessing_function=keras.applications.resnet50.preprocess_input, rotation_range=15,
-            width_shift_range=0.1, height_shift_range=0.1, horizontal_flip=True, vertical_flip=True,
-        )  # fmt: skip
+            preprocessing_function=keras.applications.resnet50.preprocess_input,
+            rotation_range=15,
+            width_shift_range=0.1,
+            height_shift_range=0.1,
+            horizontal_flip=True,
+            vertical_flip=True,
+        )
         for title, phase in (("frozen", Phase("head", 1e-4, 1, 1)), ("all layers", Phase("all", 1e-5, 1, 1))):
             backbone = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(side, side, 3))
             backbone.trainable = phase.trains == "all"
@@ -182,20 +196,17 @@ def generators(side: int, rounds: int) -> None:
             flow = generator.flow_from_directory(scratch, (side, side), batch_size=BATCH, class_mode="categorical")
             network = build_network(recipe_of(side, phase, S1), for_training=True)
             freeze_for(network, phase)
-            compile_for_training(
-                network.whole,
-                keras.optimizers.Adam(phase.learning_rate),
-                LOSS,
-            )
-            material = without_validation(network, train)
-            run = Run(Path(), network, SILENT)
+            compile_for_training(network.whole, keras.optimizers.Adam(phase.learning_rate), LOSS)
+            own, run = without_validation(network, train), Run(Path(), network, SILENT)
             contestants = {
                 "notebook": lambda model=peer, data=flow: model.fit(data, epochs=1, verbose=0),
-                "ours": lambda of=run, on=material: _epoch(of, on, 1, 0),
+                "ours": lambda run=run, data=own: _epoch(run, data, 1, 0),
             }
             taken = interleaved(contestants, rounds)
-            print(f"3. {title}: ImageDataGenerator and fit {taken['notebook']:.2f} s, ours {taken['ours']:.2f} s: "
-                  f"{taken['notebook'] / taken['ours']:.2f} x faster (wanted: 1.3)")  # fmt: skip
+            print(
+                f"3. {title}: ImageDataGenerator and fit {taken['notebook']:.2f} s, ours {taken['ours']:.2f} s: "
+                f"{taken['notebook'] / taken['ours']:.2f} x faster (target: 1.3)"
+            )
 
 
 MEMORY = """
@@ -207,17 +218,18 @@ from core.networks.architectures.backbones import UNIT_RANGE, Backbone, register
 from core.networks.recipe import Phase, Recipe
 from core.training.train import TrainingConfig, train
 build = lambda x: keras.layers.Conv2D(4, 3, strides=8, activation="relu", name="only")(x)
-register(Backbone("thin", "Thin", build, UNIT_RANGE, "only", "only", 0.001))
-recipe = Recipe("thin", "Thin", "alzheimer", "thin", 128, 128, (Phase("all", 1e-3, 1, 1),), start="scratch")
+register(Backbone("thin", "Thin", build, UNIT_RANGE, target_layer="only", last_block="only", parameters=0.001))
+phases = (Phase("all", 1e-3, 1, 1),)
+recipe = Recipe("thin", "Thin", "alzheimer", "thin", height=128, width=128, phases=phases, start="scratch")
 trained = train(TrainingConfig(recipe, Path(sys.argv[1]), Path(sys.argv[2])))
 images = sum(part.scans.nbytes for part in trained.parts.values())
-peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())  # getrusage counts the parent's too
+peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())  # getrusage includes the parent's
 print(json.dumps([int(peak[1]) * 1024, images]))
 """
 
 
 def memory() -> None:
-    """Measure 4."""
+    """Run measurement 4."""
     peaks = {}
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
@@ -232,28 +244,27 @@ def memory() -> None:
             table = table.assign(subject="", slice=0, part="train", by="slice", seed=1)
             table.loc[table.index[-100:], "part"] = "val"
             table.to_csv(root / f"{count}.csv", index=False)
-            done = subprocess.run(
-                [sys.executable, "-c", MEMORY, str(root / f"{count}.csv"), str(root / f"run{count}")],
-                check=True, capture_output=True, text=True,
-            )  # fmt: skip
+            command = [sys.executable, "-c", MEMORY, str(root / f"{count}.csv"), str(root / f"run{count}")]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
             peaks[count] = json.loads(done.stdout.splitlines()[-1])
     (few, small), (many, large) = peaks[1_000], peaks[10_000]
-    print(f"4. peak memory: 1,000 images {few / 1e6:.0f} MB, 10,000 images {many / 1e6:.0f} MB; the images alone grew "
-          f"by {(large - small) / 1e6:.0f} MB, all of it by {(many - few) / 1e6:.0f} MB")  # fmt: skip
+    print(
+        f"4. peak memory: 1,000 images {few / 1e6:.0f} MB, 10,000 images {many / 1e6:.0f} MB; the images alone grew "
+        f"by {(large - small) / 1e6:.0f} MB, the total by {(many - few) / 1e6:.0f} MB"
+    )
 
 
 def gpu(rounds: int) -> None:
-    """Measure 5; the plain PyTorch loop runs torchvision's ResNet50 where that is installed."""
+    """Run measurement 5; the plain PyTorch loop runs torchvision's ResNet50 if it is installed."""
     if not accelerated():
-        print("5. no GPU at hand: not run")
+        print("5. no GPU available: not run")
         return
     train = part_of(16 * 64, 224, 1)
     recipe = replace(recipe_of(224, Phase("all", 1e-5, 1, 1), S1), batch_size=64)
     network = build_network(recipe, precision="mixed_bfloat16", for_training=True)
     compile_for_training(network.whole, keras.optimizers.Adam(1e-5), LOSS)
-    material = without_validation(network, train)
-    run = Run(Path(), network, SILENT)
-    contestants: dict[str, Callable[[], object]] = {"ours": lambda: _epoch(run, material, 1, 0)}
+    data, run = without_validation(network, train), Run(Path(), network, SILENT)
+    contestants: dict[str, Callable[[], object]] = {"ours": lambda: _epoch(run, data, 1, 0)}
     if backend_name() == "torch":
         contestants["plain PyTorch"] = plain_torch(train)
     for name, taken in interleaved(contestants, rounds).items():
@@ -261,7 +272,7 @@ def gpu(rounds: int) -> None:
 
 
 def plain_torch(train: Subset) -> Callable[[], None]:
-    """Return an epoch of torchvision's ResNet50 in bfloat16, data on the GPU already, no augmentation."""
+    """Return an epoch of torchvision's ResNet50 in bfloat16, with data already on the GPU and no augmentation."""
     import torch
     import torchvision
 
@@ -284,7 +295,7 @@ def plain_torch(train: Subset) -> Callable[[], None]:
 
 
 def main() -> None:
-    """Measure what is asked for, and print it."""
+    """Run the chosen measurements."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--side", type=int, default=96)
     parser.add_argument("--rounds", type=int, default=3)

@@ -99,8 +99,8 @@ def install(what: str, arguments: list[str]) -> int:
     ):
         said = line.follow(run.stdout or ())
     if run.returncode:
-        reasons = [given.lstrip() for given in said if "ERROR:" in given] or said[-SHOWN_OF_FAILURE:]
-        print("".join(reasons) + REMEDY, file=sys.stderr)
+        reasons = [given for given in said if "ERROR:" in given] or said[-SHOWN_OF_FAILURE:]
+        print(*(reason.strip()[:200] for reason in reasons), REMEDY, sep="\n", file=sys.stderr)
     else:
         print(f"Installed in {line.seconds():.0f} s.", flush=True)
     return run.returncode

@@ -6,9 +6,10 @@ from dataclasses import replace
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
+import gc
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -52,12 +53,28 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.update({name: os.environ.get(name, value) for name, value in FOR_WORKERS.items()})
 
 
+# These start servers and trainings beside them; the sooner they run, the less their worker has loaded itself.
+FIRST = ("tests/pages/test_in_browser.py", "tests/runs/test_jobs.py", "tests/training/test_every_recipe.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run first what needs most memory beside the worker's own."""
+    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
+
+
 @pytest.fixture(scope="session")
 def alzheimer_data() -> Path:
     """The Kaggle Alzheimer set and its table of people, where they are."""
     if not (DATA / "alzheimer_mri").is_dir():
         pytest.skip(f"the real data are not at {DATA.name}; set STAGELENS_DATA to try with them")
     return DATA
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _given_back() -> Iterator[None]:
+    """Let go of what a file's tests have built and compiled."""
+    yield
+    gc.collect()
 
 
 Once = Callable[[str, Callable[[Path], object]], Path]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.cohorts import audit_folder, split_by_subject
-from core.networks.card import bundle_names
+from core.networks.bundle import bundle_names
 
 from .conftest import ROOT
 

@@ -1,4 +1,4 @@
-"""What a card and a shell say of a split."""
+"""The summary of a split for model cards and the command line."""
 
 import pandas as pd
 

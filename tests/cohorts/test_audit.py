@@ -92,7 +92,7 @@ def test_near_copies_are_grouped_by_correlation() -> None:
     assert len(set(groups.tolist())) == 3
 
 
-@pytest.mark.parametrize("folder", ["alzheimer_mri", "alzheimer_mri_176x208"])
+@pytest.mark.parametrize("folder", ["alzheimer_mri", pytest.param("alzheimer_mri_176x208", marks=pytest.mark.slow)])
 def test_the_alzheimer_set_is_200_people_with_32_slices_each(alzheimer_data: Path, folder: str) -> None:
     found = audit_folder(alzheimer_data / folder)
     findings = found.as_dict()
@@ -107,6 +107,7 @@ def test_the_alzheimer_set_is_200_people_with_32_slices_each(alzheimer_data: Pat
     assert (merged["slice"] == 105 - merged["z"]).all()  # the table counts from above, the audit from below
 
 
+@pytest.mark.slow
 def test_the_tumour_set_has_426_copies_and_no_people(alzheimer_data: Path) -> None:
     findings = audit_folder(alzheimer_data / "brain_tumor_mri").as_dict()
     assert findings["identical_copies"] == 426

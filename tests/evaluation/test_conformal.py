@@ -97,6 +97,7 @@ def synthetic() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.array(small, np.float32), np.array(labels), np.array([one.person for one in slices])
 
 
+@pytest.mark.slow
 def test_on_the_synthetic_cohort_sets_keep_their_promise_over_twenty_splits(
     synthetic: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:

@@ -71,6 +71,6 @@ def cells_predictor(kernel: np.ndarray, bias: np.ndarray) -> Predictor:
 
 
 @cache
-def shared(backbone: str, **changes: object) -> Predictor:
-    """Build a network once for everybody who leaves it as it is; what it compiled for one test serves the next."""
-    return predictor_of(backbone, **changes)  # type: ignore[arg-type]
+def shared(backbone: str, **changes: Any) -> Predictor:
+    """Build a network once for all tests that do not change it; what it compiled for one test serves the next."""
+    return predictor_of(backbone, **changes)

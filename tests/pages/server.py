@@ -14,6 +14,7 @@ from playwright.sync_api import Page
 from ..conftest import ROOT
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+WAIT = 300  # seconds; a server comes and goes in a few, unless the machine has much else to do
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -49,26 +50,29 @@ class Server:
                  "--server.address=127.0.0.1", "--server.headless=true"],
                 cwd=ROOT, env=self._environment, stdout=log, stderr=log,
             )  # fmt: skip
-        for _ in range(120):
+        until = time.monotonic() + WAIT
+        while time.monotonic() < until:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_stcore/health", timeout=1):
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_stcore/health", timeout=WAIT):
                     return
             except OSError:
-                time.sleep(0.5)
+                assert self._process.poll() is None, (self.home / "log.txt").read_text()
+                time.sleep(0.1)
+        raise AssertionError(f"no answer within {WAIT} s: {(self.home / 'log.txt').read_text()}")
 
     def kill(self) -> None:
         """End it without a warning."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait(20)
+        self._process.wait(WAIT)
 
     def stop(self) -> None:
         assert self._process is not None
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait(WAIT)
 
 
-def settled(page: Page, *, within: float = 180_000) -> None:
+def settled(page: Page, *, within: float = 300_000) -> None:
     """Wait until a page has run and stands still: what is typed before is lost, what is measured before moves."""
     page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=within)
     page.wait_for_function(

@@ -2,12 +2,15 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from core import backend_choice
 from core.backend_choice import Choice, choose
+from core.reporting.text.machine import devices_text
+from core.runs.backends import BackendReport
 
 from ..conftest import ROOT
 
@@ -175,7 +178,15 @@ def test_keras_that_was_imported_before_keeps_its_backend(tmp_path: Path) -> Non
     code = (
         "import json, sys, types; keras = types.ModuleType('keras'); keras.config = types.SimpleNamespace("
         "backend=lambda: 'jax'); sys.modules['keras'] = keras; import os, core;"
-        "from core.service.machine import chosen_backend;"
+        "from core.runs.backends import chosen_backend;"
         "print(json.dumps([chosen_backend(), 'KERAS_BACKEND' in os.environ]))"
     )
     assert in_a_process(code, tmp_path) == ["jax", False]
+
+
+def test_devices_says_why_one_is_chosen() -> None:
+    reports = [
+        BackendReport("torch", True, True, ("cpu",), "cpu", why="the first installed"),
+        BackendReport("jax", False, False),
+    ]
+    assert "→ is used: the first installed." in devices_text([asdict(report) for report in reports])

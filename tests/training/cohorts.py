@@ -1,4 +1,4 @@
-"""Tiny split tables of invented slices and volumes, for both tasks."""
+"""Tiny split tables of synthetic slices and volumes, for every task."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ PARTS = (("train", 3), ("val", 1), ("test", 1))  # scans of each class
 
 
 def write_cohort(folder: Path, *, side: int = 40) -> None:
-    """Write slices (PNG) and volumes (NIfTI) of noise whose brightness tells the class, and a split table of each."""
+    """Write slices (PNG) and volumes (NIfTI) of noise whose brightness depends on the class, and split tables."""
     random = np.random.default_rng(0)
     for task in TASKS.values():
         for kind in ("slices", "volumes"):

@@ -1,8 +1,9 @@
-"""Train every shipped recipe for a step or two, in the backend that KERAS_BACKEND names; a line of JSON a recipe.
+"""Train every shipped recipe for a step or two, in the backend that KERAS_BACKEND names; one line of JSON per recipe.
 
     KERAS_BACKEND=jax python tests/training/every_recipe.py COHORT OUT [RECIPE ...]
 
-Run eagerly: compiling a network of 200 layers takes longer than its step.
+TensorFlow runs eagerly: compiling a network of 200 layers takes longer than its step. JAX would compile every operation
+of it alone, which takes longer still.
 """
 
 import json
@@ -27,19 +28,15 @@ from core.training.train import TrainingConfig, train
 
 
 def run_eagerly() -> None:
-    """Keep the backend from compiling; PyTorch does not anyway."""
+    """Keep TensorFlow from compiling; PyTorch does not anyway."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         tf.config.run_functions_eagerly(True)
-    elif keras.backend.backend() == "jax":
-        import jax
-
-        jax.config.update("jax_disable_jit", True)
 
 
 def small(recipe: Recipe) -> Recipe:
-    """Return a recipe with everything as it is but sizes and lengths."""
+    """Return a recipe with smaller sizes and lengths but otherwise unchanged."""
     side = BACKBONES[recipe.backbone].smallest if recipe.backbone in BACKBONES else 32
     phases = tuple(
         replace(
@@ -49,10 +46,9 @@ def small(recipe: Recipe) -> Recipe:
     )
     depth = recipe.depth and 32
     classic = recipe.classic and replace(recipe.classic, components=None)
-    return replace(
-        recipe, height=side, width=side, depth=depth, phases=phases, start="scratch", batch_size=4, classic=classic,
-        precision="float32",
-    )  # fmt: skip
+    size = {"height": side, "width": side, "depth": depth}
+    parts = {"phases": phases, "classic": classic, "start": "scratch"}
+    return replace(recipe, **size, **parts, batch_size=4, precision="float32")
 
 
 def main(cohort: Path, out: Path, names: list[str]) -> None:

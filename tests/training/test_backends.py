@@ -102,7 +102,7 @@ def ours(bundle: Bundle, scans: list[str], tmp_path_factory: pytest.TempPathFact
 
 
 def predicted(backend: str, bundle: Bundle, scans: list[str], folder: Path) -> dict[str, np.ndarray]:
-    """Explain in a process of its own, in a backend; returns heatmaps and probabilities."""
+    """Explain with a backend, in a separate process; return heatmaps and probabilities."""
     done = run(backend, "-c", PREDICT, str(bundle.folder), str(folder / "found.npz"), *scans)
     assert done.returncode == 0, done.stderr[-2000:]
     return dict(np.load(folder / "found.npz"))
@@ -121,17 +121,15 @@ def test_a_bundle_gives_the_same_probabilities_and_heatmaps_in_another_backend(
 
 @pytest.mark.parametrize("backend", OTHERS)
 def test_a_run_resumes_in_another_backend_too(backend: str, cohort: Path, tmp_path: Path) -> None:
-    """One epoch of two, then --resume: the log goes on, and the bundle is written."""
+    """One epoch of two, then --resume: the log continues, and the bundle is written."""
     needs(backend)
     from core.runs.folder import write_recipe
 
-    recipe = tiny_recipe(
-        height=32, width=32, phases=(Phase("all", 1e-3, 2, 2),),
-        augmentation=Augmentation(flip_horizontal=True),
-    )  # fmt: skip
+    phases, augmentation = (Phase("all", 1e-3, 2, 2),), Augmentation(flip_horizontal=True)
+    recipe = tiny_recipe(height=32, width=32, phases=phases, augmentation=augmentation)
     write_recipe(tmp_path / "recipe.toml", recipe)
-    command = ["train", str(tmp_path / "recipe.toml"), "--split", str(cohort / "alzheimer_slices.csv"),
-               "--out", str(tmp_path / "run"), "--json"]  # fmt: skip
+    split, out = str(cohort / "alzheimer_slices.csv"), str(tmp_path / "run")
+    command = ["train", str(tmp_path / "recipe.toml"), "--split", split, "--out", out, "--json"]
     stopped = run(backend, "-c", STOPPED + COMMAND, *command)
     assert stopped.returncode == 130, stopped.stderr[-2000:]
     assert not (tmp_path / "run" / "bundle").exists()
@@ -141,7 +139,7 @@ def test_a_run_resumes_in_another_backend_too(backend: str, cohort: Path, tmp_pa
     assert json.loads(resumed.stdout)["card"]["versions"]["backend"] == backend
 
 
-def test_jax_shares_a_batch_among_devices_and_learns_the_same(cohort: Path, tmp_path: Path) -> None:
+def test_jax_spreads_a_batch_over_devices_and_learns_the_same(cohort: Path, tmp_path: Path) -> None:
     """Two processors stand for two GPUs; Keras' own distribution does the sharing."""
     needs("jax")
     from core.runs.folder import write_recipe
@@ -152,8 +150,8 @@ def test_jax_shares_a_batch_among_devices_and_learns_the_same(cohort: Path, tmp_
     for count in (1, 2):
         out = tmp_path / f"run{count}"
         flags = f"--xla_force_host_platform_device_count={count}"
-        done = run("jax", "-c", SHARED, str(tmp_path / "recipe.toml"), str(cohort / "alzheimer_slices.csv"), str(out),
-                   XLA_FLAGS=flags)  # fmt: skip
+        arguments = [str(tmp_path / "recipe.toml"), str(cohort / "alzheimer_slices.csv"), str(out)]
+        done = run("jax", "-c", SHARED, *arguments, XLA_FLAGS=flags)
         assert done.returncode == 0, done.stderr[-2000:]
         assert json.loads(done.stdout.splitlines()[-1])["devices"] == count
         losses.append(float((out / "phase1_log.csv").read_text().splitlines()[1].split(",")[2]))

@@ -1,4 +1,4 @@
-"""Phases on stored embeddings, S3's four pieces, and classic classifiers."""
+"""Phases on stored embeddings, S3's four stages, and classic classifiers."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from core.networks.recipe import Augmentation, Classic, Head, Oversampling, Phas
 from core.networks.subset import load_subset
 from core.networks.weights.tensors import load_tensors
 from core.training.embeddings import EmbeddingStore
+from core.training.listeners import SILENT
 from core.training.phases import PhaseData, Run, run_phase
 from core.training.train import TrainingConfig, train
 from core.workflows.train import Request, run_training
@@ -41,14 +42,13 @@ def test_the_head_trained_on_embeddings_is_the_one_trained_through_the_frozen_ba
     train_part, val = (load_subset(split, name, recipe) for name in ("train", "val"))
     through = build_network(recipe, for_training=True)
     (tmp_path / "through").mkdir()
-    material = PhaseData(
+    data = PhaseData(
         through.whole,
         compile_forward(through),
         lambda _: (train_part.scans, train_part.labels),
         (val.scans, val.labels),
     )
-    run = Run(tmp_path / "through", through, lambda *_: None, lambda *_: None)
-    run_phase(run, HEAD, 1, material, None)
+    run_phase(Run(tmp_path / "through", through, SILENT), HEAD, 1, data, state=None)
     trained = train(TrainingConfig(recipe, cohort / "alzheimer_slices.csv", tmp_path / "stored"))
     assert trained.network is not None
     start = load_tensors(tmp_path / "stored" / "phase0.safetensors")
@@ -80,8 +80,9 @@ def test_augmented_views_differ_from_each_other_and_are_used_in_turn(cohort: Pat
         **LIVELY, phases=(replace(HEAD, views=2, epochs=3),), augmentation=Augmentation(rotation_degrees=20, shift=0.1)
     )
     trained = train(TrainingConfig(recipe, cohort / "alzheimer_slices.csv", tmp_path / "run"))
-    views = {path.name.split("_")[1]: np.load(path) for path in (tmp_path / "run" / "embeddings").glob("*/*_view?.npy")
-             if len(np.load(path)) == 12}  # fmt: skip
+    files = (tmp_path / "run" / "embeddings").glob("*/*_view?.npy")
+    stored = ((path.name.split("_")[1], np.load(path)) for path in files)
+    views = {name: embeddings for name, embeddings in stored if len(embeddings) == 12}
     assert views.keys() == {"view1.npy", "view2.npy"}
     assert np.abs(views["view1.npy"] - views["view2.npy"]).max() > 1e-3
     assert trained.network is not None
@@ -94,11 +95,11 @@ def s3_recipe() -> Recipe:
     return tiny_recipe(**LIVELY, phases=S3, head=Head((8,), 0.2))
 
 
-def test_s3_runs_in_four_pieces_as_it_runs_at_once(cohort: Path, tmp_path: Path, s3_recipe: Recipe) -> None:
+def test_s3_run_in_four_stages_gives_the_same_as_at_once(cohort: Path, tmp_path: Path, s3_recipe: Recipe) -> None:
     table = cohort / "alzheimer_slices.csv"
     train(TrainingConfig(s3_recipe, table, tmp_path / "once"))
     for stage in STAGES:
-        trained = train(TrainingConfig(s3_recipe, table, tmp_path / "stages", only=stage))  # type: ignore[arg-type]
+        trained = train(TrainingConfig(s3_recipe, table, tmp_path / "stages", only=stage))
         assert trained.finished == (stage == "classify")
     once, stages = (load_tensors(tmp_path / name / "phase2.safetensors") for name in ("once", "stages"))
     for name, value in once.items():
@@ -107,22 +108,22 @@ def test_s3_runs_in_four_pieces_as_it_runs_at_once(cohort: Path, tmp_path: Path,
         assert np.bincount(balanced["labels"]).tolist() == [6, 6, 6, 6]
 
 
-def test_a_piece_says_which_one_it_needs(cohort: Path, tmp_path: Path, s3_recipe: Recipe) -> None:
+def test_a_stage_says_which_one_it_needs(cohort: Path, tmp_path: Path, s3_recipe: Recipe) -> None:
     table = cohort / "alzheimer_slices.csv"
 
     def order(stage: str) -> TrainingConfig:
-        return TrainingConfig(s3_recipe, table, tmp_path / "run", only=stage)  # type: ignore[arg-type]
+        return TrainingConfig(s3_recipe, table, tmp_path / "run", only=stage)
 
-    with pytest.raises(TrainingError, match="the piece embed needs the piece base"):
+    with pytest.raises(TrainingError, match="the stage embed needs the stage base"):
         train(order("embed"))
     train(order("base"))
-    with pytest.raises(TrainingError, match="the piece balance needs the piece embed"):
+    with pytest.raises(TrainingError, match="the stage balance needs the stage embed"):
         train(order("balance"))
     train(order("embed"))
-    with pytest.raises(TrainingError, match="the piece classify needs the piece balance"):
+    with pytest.raises(TrainingError, match="the stage classify needs the stage balance"):
         train(order("classify"))
     plain = tiny_recipe(augmentation=Augmentation(flip_horizontal=True))
-    with pytest.raises(TrainingError, match="tiny has no pieces"):
+    with pytest.raises(TrainingError, match="tiny has no stages"):
         train(TrainingConfig(plain, table, tmp_path / "plain", only="base"))
 
 
@@ -131,7 +132,7 @@ def test_a_piece_says_which_one_it_needs(cohort: Path, tmp_path: Path, s3_recipe
 def test_a_classic_classifier_learns_pixels(kind: str, kernel: str, cohort: Path, tmp_path: Path) -> None:
     if kernel == "rbf" and kind != "svm":
         pytest.skip("only the support vector machine has a kernel")
-    recipe = tiny_recipe(phases=(), backbone="pixels", height=32, width=32, classic=Classic(kind, kernel=kernel))  # type: ignore[arg-type]
+    recipe = tiny_recipe(phases=(), backbone="pixels", height=32, width=32, classic=Classic(kind, kernel=kernel))
     outcome = run_training(Request(recipe, cohort / "alzheimer_slices.csv", tmp_path / "run"))
     assert outcome.bundle is None
     assert outcome.card is not None
@@ -149,10 +150,9 @@ def test_a_classic_classifier_takes_embeddings_components_and_voxels(cohort: Pat
 
 
 def test_a_3d_network_trains_and_leaves_a_bundle(cohort: Path, tmp_path: Path) -> None:
-    recipe = tiny_recipe(
-        backbone="simple3dcnn", depth=32, height=32, width=32, phases=(Phase("all", 1e-3, 1, 1),), batch_size=4,
-        augmentation=Augmentation(rotation_degrees=5),
-    )  # fmt: skip
+    size = {"depth": 32, "height": 32, "width": 32}
+    phases, augmentation = (Phase("all", 1e-3, 1, 1),), Augmentation(rotation_degrees=5)
+    recipe = tiny_recipe(backbone="simple3dcnn", **size, phases=phases, batch_size=4, augmentation=augmentation)
     request = Request(recipe, cohort / "alzheimer_volumes.csv", tmp_path / "run")
     bundle = run_training(request).bundle
     assert bundle is not None

@@ -14,7 +14,7 @@ def follow(phase: Phase, losses: list[float]) -> list[float]:
     return rates
 
 
-def test_cosine_falls_from_the_rate_towards_nothing() -> None:
+def test_cosine_falls_from_the_rate_towards_zero() -> None:
     rates = follow(Phase("all", 1.0, 4, 9, schedule="cosine"), [1, 1, 1, 1])
     np.testing.assert_allclose(rates, [1, (1 + np.sqrt(0.5)) / 2, 0.5, (1 - np.sqrt(0.5)) / 2])
 

@@ -232,7 +232,7 @@ def slice_coordinates(height_mm: float, field: NDArray[np.float32]) -> NDArray[n
 
 
 def moved(where: NDArray[np.float64], field: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return where in the average brain the places of a person's head lie.
+    """Return the positions in the average brain that correspond to positions in a person's head.
 
     Args:
         where: 3 × …, indices on the standard grid.

@@ -1,9 +1,9 @@
-"""Synthetic people of three stages, for trying the software on: no patient, and nothing learned from one.
+"""Synthetic people in three stages, for trying out the software: they are not patients, nor derived from any.
 
-Every person is the ICBM average brain under a smooth deformation, a contrast and noise of their own. The wall of the
-ventricles is moved outwards and the cortex at the back thinned from within, further at a later stage and at a greater
-age, and by an amount of each person's own, so that neighbouring stages overlap as they do in life. How far is chosen
-for teaching; it was not measured on anybody.
+Every person is the ICBM average brain with an individual smooth deformation, contrast and noise. The wall of the
+ventricles is moved outwards and the cortex at the back thinned from within, more so at a later stage and an older age,
+plus an individual amount, so that neighbouring stages overlap as they do in reality. The amounts were chosen for
+teaching; they were not measured in people.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,11 +20,11 @@ from core.scans.registration.standard_space import SHAPE
 
 # So that a volume's intensities pass for those of the training slices as they are, and are not changed once more.
 CONTRAST, DARKEST = 0.05, 16
-PERSON_MM = 4.0  # wider than between people of the ground-truth cohort: the audit has nothing but the images
-HEIGHTS_MM = tuple(float(height) for height in range(8, 16))  # neighbours of 1 mm, through the lateral ventricles
+PERSON_MM = 4.0  # larger than in the ground-truth cohort, as the audit must tell people apart by the images alone
+HEIGHTS_MM = tuple(float(height) for height in range(8, 16))  # 1 mm apart, through the lateral ventricles
 YOUNGEST, OLDEST = 55, 92
 MIDDLE_AGE, PER_YEAR_MM = 74.0, 0.03  # ventricles widen with age, whatever the stage
-PERSONAL_MM = 0.6  # standard deviation of what is a person's own
+PERSONAL_MM = 0.6  # standard deviation of the individual amount
 CORTEX_FRACTION = 0.4  # of the ventricles' displacement
 
 
@@ -34,8 +34,8 @@ class Stage:
 
     Attributes:
         label: One of `ALZHEIMER.classes`.
-        fraction: Of the people.
-        ventricle_mm: How far the ventricles' wall is moved at the middle age.
+        fraction: Fraction of the people.
+        ventricle_mm: How far the wall of the ventricles is moved at the middle age.
         age: Mean age in years.
     """
 
@@ -54,12 +54,12 @@ class Subject:
     """A synthetic person.
 
     Attributes:
-        number: From 1.
+        number: Number of the person, from 1.
         label: The stage.
-        age: In years.
-        sex: "F" or "M"; it changes nothing in the images.
-        ventricle_mm: How far the ventricles' wall is moved.
-        seed: Of everything that is the person's own.
+        age: Age in years.
+        sex: "F" or "M"; it does not affect the images.
+        ventricle_mm: How far the wall of the ventricles is moved.
+        seed: Seed for everything individual.
     """
 
     number: int
@@ -71,15 +71,15 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """What tables call the person: S001, S002 and so on."""
+        """The person's name in tables: S001, S002 and so on."""
         return f"S{self.number:03d}"
 
 
 def synthetic_subjects(people: int, *, seed: int = 1) -> tuple[Subject, ...]:
-    """Draw the people of a cohort, in the stages' order.
+    """Draw the people of a cohort, in the order of the stages.
 
     Args:
-        people: How many; half are not demented, three in ten very mildly and the rest mildly.
+        people: How many; half are not demented, three in ten very mildly, and the rest mildly.
         seed: The same seed gives the same people.
     """
     late = [round(people * stage.fraction) for stage in STAGES[1:]]
@@ -89,19 +89,26 @@ def synthetic_subjects(people: int, *, seed: int = 1) -> tuple[Subject, ...]:
 
 
 def draw_subject(number: int, stage: Stage, *, seed: int) -> Subject:
-    """Draw the person of a number: the same stage, number and seed give the same person."""
+    """Draw the person with a number: the same stage, number and seed give the same person."""
     rng = np.random.default_rng([seed, number])
     age = round(float(np.clip(rng.normal(stage.age, 7.0), YOUNGEST, OLDEST)))
     ventricle_mm = stage.ventricle_mm + PER_YEAR_MM * (age - MIDDLE_AGE) + rng.normal(0, PERSONAL_MM)
-    return Subject(number, stage.label, age, "FM"[int(rng.integers(2))], max(0.0, float(ventricle_mm)), (seed, number))
+    return Subject(
+        number=number,
+        label=stage.label,
+        age=age,
+        sex="FM"[int(rng.integers(2))],
+        ventricle_mm=max(0.0, float(ventricle_mm)),
+        seed=(seed, number),
+    )
 
 
 def subject_slices(subject: Subject, heights_mm: Sequence[float] = HEIGHTS_MM) -> Iterator[NDArray[np.uint8]]:
-    """Draw a person's axial slices the way round the networks know: uint8, 208 × 176, the back of the head at the top.
+    """Draw a person's axial slices the way round the networks expect: uint8, 208 × 176, the back of the head on top.
 
     Args:
         subject: The person.
-        heights_mm: Of the slices, in Talairach mm above the AC–PC line.
+        heights_mm: Heights of the slices, in Talairach mm above the AC–PC line.
     """
     field, contrast, rng = _appearance(subject)
     for height in heights_mm:
@@ -117,7 +124,7 @@ def subject_volume(subject: Subject) -> NDArray[np.uint8]:
 
 
 def _appearance(subject: Subject) -> tuple[NDArray[np.float32], float, np.random.Generator]:
-    """Return a person's field and contrast, and what draws the noise."""
+    """Return a person's deformation field and contrast, and the generator for the noise."""
     rng = np.random.default_rng([*subject.seed, 1])
     return person_field(rng, PERSON_MM), 1 + rng.uniform(-CONTRAST, CONTRAST), rng
 

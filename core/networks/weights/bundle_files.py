@@ -1,4 +1,4 @@
-"""Writing a bundle: weights as safetensors and the card beside them, in one folder that appears whole or not at all."""
+"""Writing a bundle: weights as safetensors together with the card, in one folder that is replaced atomically."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +16,18 @@ from core.networks.card import CARD_FILE, Card, write_card
 from core.networks.ood import OodModel, write_ood_model
 from core.networks.weights.tensors import Tensors, assign, save_tensors, tensors_of
 
-ALLOWED_MOVE = 0.005  # of any probability, when weights are rounded to float16
+ALLOWED_MOVE = 0.005  # largest change of any probability when weights are rounded to float16
 PROBES = 256
 BATCH = 32
 
 
 @dataclass(frozen=True)
 class Rounding:
-    """What was done to weights before they are kept.
+    """How weights were rounded before they are stored.
 
     Attributes:
-        dtype: Of the kernels.
-        moved_by: The most that it moved a probability of the scans that were tried.
+        dtype: The dtype of the kernels.
+        moved_by: The largest change of a probability on the scans that were tried.
     """
 
     dtype: str = "float32"
@@ -35,9 +35,9 @@ class Rounding:
 
 
 def round_weights(network: Network, forward: Forward, scans: NDArray) -> tuple[Tensors, Rounding]:
-    """Round a network's kernels to float16 if its probabilities stay; the network is left with what is returned.
+    """Round a network's kernels to float16 if its probabilities hardly change; the network then has these weights.
 
-    Vectors (biases, BatchNorm) stay float32: they are a thousandth of the size and carry half of the error.
+    Vectors (biases, BatchNorm) stay float32: they are a thousandth of the size but would cause half of the error.
 
     Args:
         network: A trained network in float32.
@@ -45,7 +45,7 @@ def round_weights(network: Network, forward: Forward, scans: NDArray) -> tuple[T
         scans: N × H × W × 1; about 256 of them, evenly spaced, are tried.
 
     Returns:
-        The tensors to keep, by path, and what was done.
+        The tensors to store, by path, and how they were rounded.
     """
     exact = tensors_of(network.whole.weights)
     with np.errstate(over="ignore"):
@@ -62,19 +62,19 @@ def round_weights(network: Network, forward: Forward, scans: NDArray) -> tuple[T
 
 
 def write_bundle(folder: Path, tensors: Tensors, card: Card, *, ood_model: OodModel | None = None) -> None:
-    """Write a bundle's folder, replacing an older one of the same run only when the new one is complete.
+    """Write a bundle's folder; an older one is replaced only when the new one is complete.
 
     Args:
         folder: The bundle's folder.
         tensors: Weights by variable path.
-        card: What is known of it.
-        ood_model: What tells scans that are out of distribution; None for nothing.
+        card: Its card.
+        ood_model: Its OOD model, if it has one.
 
     Raises:
-        BundleError: The folder exists and holds something else than a bundle.
+        BundleError: The folder exists and holds something other than a bundle.
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / CARD_FILE).exists():
-        raise BundleError(f"{folder} exists and is no bundle; give another place.")
+        raise BundleError(f"{folder} exists and is not a bundle; give another folder.")
     with replacing_folder(folder) as unfinished:
         save_tensors(unfinished / WEIGHTS_FILE, tensors)
         if ood_model is not None:

@@ -191,7 +191,7 @@ def _keep_neutral(features: keras.Model) -> None:
     for layer in features.layers:
         if isinstance(layer, keras.layers.Normalization):
             for variable in layer.weights:
-                variable.assign(keras.ops.full_like(variable, float("variance" in variable.path)))
+                variable.assign(keras.ops.full(variable.shape, float("variance" in variable.path)))
             layer.finalize_state()
 
 

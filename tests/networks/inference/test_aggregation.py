@@ -39,7 +39,7 @@ def test_each_way_is_its_definition() -> None:
     probability = softmax(combined_logits(logits, "mean_probability").astype(float))
     np.testing.assert_allclose(probability, softmax(logits, axis=1).mean(axis=0), rtol=1e-6)
     with pytest.raises(ValueError, match="expected mean_logit"):
-        combined_logits(logits, "best_slice")  # type: ignore[arg-type]
+        combined_logits(logits, "best_slice")
 
 
 @pytest.fixture(scope="module")
