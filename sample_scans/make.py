@@ -17,7 +17,6 @@ import numpy as np
 from scipy.ndimage import affine_transform, map_coordinates
 
 from core.cohorts.synthetic.cohort import displaced
-from core.cohorts.synthetic.stages import SIDES, scanner_pose
 from core.scans.registration.atlas import average_brain
 from core.scans.registration.standard_space import ORIGIN_MM, matched_intensities
 from core.scans.registration.template import template
@@ -25,6 +24,7 @@ from core.scans.registration.template import template
 HERE = Path(__file__).parent
 HEIGHTS = (0, 8, 16, 24)
 VARIANTS = {"template": (0.0, 0.0), "moderate": (2.0, 0.8), "marked": (4.5, 1.6)}  # mm: ventricle wall, cortex
+TILT_DEGREES, SHIFT_MM, VOXEL_MM, SIDES = 8.0, (6.0, -9.0, 12.0), 1.5, (120, 150, 130)
 
 
 def deformed(brain: np.ndarray, ventricle_mm: float, cortex_mm: float) -> np.ndarray:
@@ -36,7 +36,12 @@ def deformed(brain: np.ndarray, ventricle_mm: float, cortex_mm: float) -> np.nda
 
 def tilted_volume() -> nibabel.Nifti1Image:
     """Return the template's brain as a scanner might record it: tilted, shifted, 1.5 mm, 8 bits."""
-    ready, (to_scan, affine) = template(), scanner_pose()
+    ready, angle = template(), np.deg2rad(TILT_DEGREES)
+    to_scan = np.eye(4)
+    to_scan[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    to_scan[:3, 3] = SHIFT_MM
+    affine = np.diag([VOXEL_MM, VOXEL_MM, VOXEL_MM, 1.0])
+    affine[:3, 3] = -VOXEL_MM * np.array(SIDES) / 2 + np.array([0, -18, 12])
     index = np.linalg.inv(ready.affine) @ np.linalg.inv(to_scan) @ affine
     seen = affine_transform(ready.brain, index[:3, :3], index[:3, 3], output_shape=SIDES, order=1)
     return nibabel.Nifti1Image((seen * 255).round().astype(np.uint8), affine)

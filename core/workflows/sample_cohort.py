@@ -20,6 +20,7 @@ from core.cohorts.synthetic.stages import (
 )
 from core.errors import CohortError
 from core.files import replacing_folder, write_table, write_text
+from core.scans.registration.standard_space import AFFINE
 from core.scans.writing import write_nifti
 
 PEOPLE, LEAST_PEOPLE = 60, 20
@@ -32,7 +33,7 @@ _NOTES = """{notice}
 
 slices/       one folder a class; {slices} axial slices of each of {people} synthetic people, PNG, in no order
 subjects.csv  a row a slice: whose it is, its height in mm, and the person's age and sex
-volumes/      a further person, mildly demented, as a NIfTI volume: tilted and shifted, as a scanner might see a head
+volumes/      a further person, mildly demented, as a NIfTI volume in standard space
 
 Ventricles are wider and the cortex at the back is thinner at later stages and greater ages, by amounts chosen for
 teaching. Made with seed {seed}; the same seed gives the same files.
@@ -114,10 +115,9 @@ def _write_slices(folder: Path, subjects: tuple[Subject, ...], seed: int) -> pd.
 
 
 def _write_volume(folder: Path, subject: Subject) -> Path:
-    voxels, affine = subject_volume(subject)
-    path = folder / _spelled(subject.label) / "head.nii.gz"
+    path = folder / _spelled(subject.label) / "brain.nii.gz"
     path.parent.mkdir(parents=True)
-    write_nifti(path, voxels, affine)
+    write_nifti(path, subject_volume(subject), AFFINE)
     return path
 
 

@@ -6,10 +6,11 @@ import pytest
 
 from core.cohorts import audit_folder, split_by_subject, subject_overlap
 from core.cohorts.covariates import covariates_of, read_subjects
-from core.cohorts.synthetic.stages import STAGES, subject_slices, synthetic_subjects
+from core.cohorts.synthetic.stages import HEIGHTS_MM, STAGES, draw_subject, subject_slices, synthetic_subjects
 from core.errors import CohortError
 from core.networks.recipe import read_recipe
 from core.scans import read_scan_file
+from core.scans.registration.standard_space import axial_slices, to_standard_space
 from core.workflows.sample_cohort import SampleCohort, write_sample_cohort
 from core.workflows.train import Request, train_bundle
 
@@ -47,6 +48,14 @@ def test_stages_are_counted_and_said_and_everybody_has_an_age(sample: SampleCoho
     assert read_scan_file(sample.volume).voxels.ndim == 3
 
 
+def test_the_volume_is_read_as_the_slices_of_its_person_would_be(sample: SampleCohort) -> None:
+    head = to_standard_space(read_scan_file(sample.volume))
+    assert (head.registered, head.quality.verdict) == (False, "good")
+    expected = tuple(subject_slices(draw_subject(PEOPLE + 1, STAGES[-1], seed=1)))
+    for scan, grey in zip(axial_slices(head, np.array(HEIGHTS_MM)), expected, strict=True):
+        assert np.abs(scan.grey() - grey)[grey > 0].mean() < 5  # the noise of two scans
+
+
 def test_a_seed_repeats_and_later_stages_have_less_brain() -> None:
     first, again, other = (synthetic_subjects(40, seed=seed) for seed in (1, 1, 2))
     assert first == again
@@ -70,5 +79,5 @@ def test_a_folder_with_something_in_it_and_a_handful_of_people_are_refused(tmp_p
 def test_the_small_recipe_learns_a_little_of_it(sample: SampleCohort, tmp_path: Path) -> None:
     split_by_subject(audit_folder(sample.folder / "slices").table, seed=1).to_csv(tmp_path / "split.csv", index=False)
     request = Request(read_recipe("sample_small"), tmp_path / "split.csv", tmp_path / "run")
-    bundle = train_bundle(request, step=lambda *_: None, say=lambda _: None)
+    bundle = train_bundle(request)
     assert bundle.card.by_slice["auc"].value > 0.6

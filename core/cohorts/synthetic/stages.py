@@ -13,19 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from core.cohorts.synthetic.cohort import CONTRAST, NOISE, displaced, drawn, moved, person_field, slice_coordinates
+from core.cohorts.synthetic.cohort import NOISE, displaced, drawn, moved, person_field, slice_coordinates
 from core.cohorts.tasks import ALZHEIMER
 from core.scans.registration.atlas import average_brain
-from core.scans.registration.standard_space import ORIGIN_MM, SHAPE
+from core.scans.registration.standard_space import SHAPE
 
+# So that a volume's intensities pass for those of the training slices as they are, and are not changed once more.
+CONTRAST, DARKEST = 0.05, 16
 PERSON_MM = 4.0  # larger than in the ground-truth cohort, as the audit must tell people apart by the images alone
 HEIGHTS_MM = tuple(float(height) for height in range(8, 16))  # 1 mm apart, through the lateral ventricles
 YOUNGEST, OLDEST = 55, 92
 MIDDLE_AGE, PER_YEAR_MM = 74.0, 0.03  # ventricles widen with age, whatever the stage
 PERSONAL_MM = 0.6  # standard deviation of the individual amount
 CORTEX_FRACTION = 0.4  # of the ventricles' displacement
-
-TILT_DEGREES, SHIFT_MM, VOXEL_MM, SIDES = 8.0, (6.0, -9.0, 12.0), 1.5, (120, 150, 130)
 
 
 @dataclass(frozen=True)
@@ -113,39 +113,27 @@ def subject_slices(subject: Subject, heights_mm: Sequence[float] = HEIGHTS_MM) -
     field, contrast, rng = _appearance(subject)
     for height in heights_mm:
         noise = rng.normal(0, NOISE, (SHAPE[1], SHAPE[0]))
-        yield drawn(_atrophied(slice_coordinates(height, field), subject), contrast, noise)
+        yield _scanned(slice_coordinates(height, field), subject, contrast, noise)
 
 
-def subject_volume(subject: Subject) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Draw a person's brain as a scanner might record it: tilted by 8°, shifted by 16 mm, in voxels of 1.5 mm.
-
-    Returns:
-        Voxels (uint8, 120 × 150 × 130) and their affine (float64, 4 × 4, voxel index to mm, RAS+).
-    """
+def subject_volume(subject: Subject) -> NDArray[np.uint8]:
+    """Draw a person's whole brain on the standard grid: uint8, 176 × 208 × 176 along RAS+."""
     field, contrast, rng = _appearance(subject)
-    to_scan, affine = scanner_pose()
-    index = np.linalg.inv(to_scan) @ affine  # from the scan's voxels to mm of the standard grid
-    grid = np.stack(np.meshgrid(*map(np.arange, SIDES), indexing="ij")).astype(float)
-    where = np.tensordot(index[:3, :3], grid, axes=1) + (index[:3, 3] - np.array(ORIGIN_MM))[:, None, None, None]
-    noise = rng.normal(0, NOISE, SIDES)
-    return drawn(_atrophied(moved(where, field), subject), contrast, noise), affine
-
-
-def scanner_pose() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the head's position in the scanner (4 × 4, mm to mm) and the scan's affine (4 × 4, voxel index to mm)."""
-    tilt = np.deg2rad(TILT_DEGREES)
-    to_scan = np.eye(4)
-    to_scan[1:3, 1:3] = [[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]]
-    to_scan[:3, 3] = SHIFT_MM
-    affine = np.diag([VOXEL_MM, VOXEL_MM, VOXEL_MM, 1.0])
-    affine[:3, 3] = -VOXEL_MM * np.array(SIDES) / 2 + np.array([0, -18, 12])
-    return to_scan, affine
+    where = np.stack(np.meshgrid(*map(np.arange, SHAPE), indexing="ij")).astype(float)
+    return _scanned(moved(where, field), subject, contrast, rng.normal(0, NOISE, SHAPE))
 
 
 def _appearance(subject: Subject) -> tuple[NDArray[np.float32], float, np.random.Generator]:
     """Return a person's deformation field and contrast, and the generator for the noise."""
     rng = np.random.default_rng([*subject.seed, 1])
     return person_field(rng, PERSON_MM), 1 + rng.uniform(-CONTRAST, CONTRAST), rng
+
+
+def _scanned(
+    where: NDArray[np.float64], subject: Subject, contrast: float, noise: NDArray[np.float64]
+) -> NDArray[np.uint8]:
+    grey = drawn(_atrophied(where, subject), contrast, noise)
+    return np.where(grey > 0, np.maximum(grey, DARKEST), 0).astype(np.uint8)
 
 
 def _atrophied(where: NDArray[np.float64], subject: Subject) -> NDArray[np.float64]:
