@@ -1,6 +1,7 @@
 """Folds, full runs, records and the doctor: what the command line does in one go."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -136,7 +137,8 @@ def test_a_backend_that_does_not_load_is_a_finding_not_a_crash(monkeypatch: pyte
 
     monkeypatch.setattr("core.runs.backends.in_backend", refuse)
     found = {report.name: report for report in backends()}
-    assert found["tensorflow"] == BackendReport("tensorflow", True, True, trouble="it broke")
+    expected = BackendReport("tensorflow", True, True, trouble="it broke")
+    assert replace(found["tensorflow"], why="") == expected
     monkeypatch.undo()
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         in_backend("tensorflow", "1 / 0")
