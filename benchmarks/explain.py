@@ -277,7 +277,7 @@ def gradients(bench: Bench) -> None:
 
 def masks(bench: Bench) -> None:
     """Measure Score-CAM, RISE and occlusion, compared with the bare forward passes they consist of."""
-    from core.explain.methods.occlusion import patches
+    from core.explain.methods.perturbation.occlusion import patches
 
     count = len(patches((SIDE, SIDE), 0.2, 0.5)[0])
     every = np.repeat(bench.inputs, 8, axis=0)  # 128 scans

@@ -1,4 +1,4 @@
-"""A registry is a package in which every module exports one frozen record.
+"""A registry is a package in which every module exports one frozen record; packages within it only group them.
 
 Adding a file adds a reader, a layout or an explanation method; nothing else has to be edited.
 """
@@ -26,7 +26,7 @@ R = TypeVar("R", bound=Record)
 
 
 def collect(package: str, attribute: str, kind: type[R]) -> tuple[R, ...]:
-    """Import every module of `package` and gather its record.
+    """Import every module of `package`, and of the packages within it, and gather its record.
 
     Args:
         package: Dotted name of the package whose modules are the entries.
@@ -42,8 +42,10 @@ def collect(package: str, attribute: str, kind: type[R]) -> tuple[R, ...]:
     """
     folder = importlib.import_module(package).__path__
     records: dict[str, R] = {}
-    for module_info in pkgutil.iter_modules(folder):
-        module = importlib.import_module(f"{package}.{module_info.name}")
+    for module_info in pkgutil.walk_packages(folder, f"{package}."):
+        if module_info.ispkg:
+            continue
+        module = importlib.import_module(module_info.name)
         record = getattr(module, attribute, None)
         if not isinstance(record, kind):
             raise TypeError(f"{module.__name__} exports no {attribute}. Received: {record!r}")

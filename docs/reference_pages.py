@@ -145,7 +145,9 @@ def methods() -> Iterator[str]:
         "`stagelens methods` prints this list; [Explanations](../background/explanations.md) says what was measured of "
         "them.\n"
     )
-    found = sorted(map(_method, (PROJECT / "core/explain/methods").glob("[a-z]*.py")), key=lambda one: one["priority"])
+    found = sorted(
+        map(_method, (PROJECT / "core/explain/methods").glob("*/[a-z]*.py")), key=lambda one: one["priority"]
+    )
     yield "| method | | source |\n|---|---|---|"
     for one in found:
         yield f"| [`{one['name']}`](#{_anchor(one['name'])}) | {one['title']} | {one['source']} |"

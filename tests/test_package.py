@@ -63,3 +63,9 @@ def test_the_import_contract_names_every_room() -> None:
     named = {name.strip() for layer in layers for name in layer.split("|")}
     rooms = {f"core.{found.name}" for found in pkgutil.iter_modules(core.__path__)}
     assert rooms <= named
+
+
+def test_no_level_of_a_room_holds_more_than_fifteen_files() -> None:
+    folders = [folder for folder in (ROOT / "core").rglob("*") if folder.is_dir() and folder.name != "__pycache__"]
+    assert len(folders) > 20
+    assert not [folder for folder in folders if sum(path.is_file() for path in folder.iterdir()) > 15]

@@ -342,7 +342,7 @@ def read_recipe(name_or_path: str | Path) -> Recipe:
     """
     path = Path(name_or_path)
     if path.suffix != ".toml":
-        path = RECIPES / f"{path.name}.toml"
+        path = _shipped().get(path.name, path)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -355,4 +355,8 @@ def read_recipe(name_or_path: str | Path) -> Recipe:
 
 def recipe_names() -> list[str]:
     """List the shipped recipes."""
-    return sorted(path.stem for path in RECIPES.glob("*.toml"))
+    return sorted(_shipped())
+
+
+def _shipped() -> dict[str, Path]:
+    return {path.stem: path for path in RECIPES.rglob("*.toml")}

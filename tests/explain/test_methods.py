@@ -7,7 +7,7 @@ import pytest
 from core.errors import EmptyHeatmap, StageLensError
 from core.explain import Explainer, explain, explainer, explainers, heatmap_on_scan, overlay, png_bytes
 from core.explain.checks.reliability import background_evidence
-from core.explain.methods.rise import random_masks
+from core.explain.methods.perturbation.rise import random_masks
 from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Slices
 from core.scans import Scan, read_scan, read_scan_file

@@ -1,1 +1,1 @@
-"""One module per explanation method; each exports EXPLAINER."""
+"""One module per explanation method, by family; each exports EXPLAINER."""

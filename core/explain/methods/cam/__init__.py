@@ -1,0 +1,1 @@
+"""Class activation maps: the feature maps of a layer, weighted and summed."""
