@@ -1,4 +1,4 @@
-"""The known-answer test: a small network learns a change that we made, and every method must point to it."""
+"""The synthetic ground-truth benchmark: a network learns a change that we made, and every method must point to it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -50,7 +50,7 @@ class Score:
 
 @dataclass(frozen=True)
 class GroundTruthBenchmark:
-    """Outcome of a known-answer test.
+    """Outcome of a synthetic ground-truth benchmark.
 
     Attributes:
         kind: What was changed.
