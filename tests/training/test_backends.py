@@ -119,6 +119,7 @@ def test_a_bundle_gives_the_same_probabilities_and_heatmaps_in_another_backend(
     np.testing.assert_allclose(theirs["heatmaps"], ours["heatmaps"], atol=1e-3 * ours["heatmaps"].max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", OTHERS)
 def test_a_run_resumes_in_another_backend_too(backend: str, cohort: Path, tmp_path: Path) -> None:
     """One epoch of two, then --resume: the log continues, and the bundle is written."""
@@ -139,6 +140,7 @@ def test_a_run_resumes_in_another_backend_too(backend: str, cohort: Path, tmp_pa
     assert json.loads(resumed.stdout)["card"]["versions"]["backend"] == backend
 
 
+@pytest.mark.slow
 def test_jax_spreads_a_batch_over_devices_and_learns_the_same(cohort: Path, tmp_path: Path) -> None:
     """Two processors stand for two GPUs; Keras' own distribution does the sharing."""
     needs("jax")
