@@ -174,6 +174,7 @@ def test_stacked_slices_know_their_spacing_their_height_and_their_sides() -> Non
     np.testing.assert_allclose((affine @ [127, 0, 31, 1])[2], 28)
 
 
+@pytest.mark.slow
 def test_the_real_slices_become_200_volumes(alzheimer_data: Path, tmp_path: Path) -> None:
     audit = audit_folder(alzheimer_data / "alzheimer_mri")
     made = stack(audit, tmp_path / "volumes")

@@ -110,7 +110,7 @@ def test_confusion_is_counted_or_in_per_cent_and_the_card_can_be_downloaded(page
     assert "TRIPOD+AI" in download.value.path().read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), pytest.param(1280, "light", marks=pytest.mark.slow)])
 def test_nothing_runs_out_of_the_page_at_any_width(browser: Browser, address: str, width: int, scheme: str) -> None:
     page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
     for path in ("", "/explain", "/data", "/train", "/model_cards"):
