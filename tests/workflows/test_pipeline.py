@@ -126,6 +126,7 @@ def test_a_failing_component_comes_with_what_to_do(monkeypatch: pytest.MonkeyPat
     ]
 
 
+@pytest.mark.slow
 def test_the_doctor_finds_this_machine_well() -> None:
     ill = [finding for finding in doctor.examine() if not finding.well]
     assert not ill

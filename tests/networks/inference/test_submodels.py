@@ -156,7 +156,10 @@ def test_randomising_runs_from_the_logits_down(tiny_bundle: Bundle) -> None:
     assert first in predictor.network.whole.weights[0].path
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "efficientnetb0", "densenet121", "simple3dcnn"])
+@pytest.mark.parametrize(
+    "name",
+    ["resnet18", "resnet50", "efficientnetb0", pytest.param("densenet121", marks=pytest.mark.slow), "simple3dcnn"],
+)
 def test_folding_batchnorm_changes_no_answer_and_no_gradient(name: str) -> None:
     depth = {"depth": 32} if BACKBONES[name].dimensions == 3 else {}
     network = build_network(tiny_recipe(backbone=name, **depth))

@@ -132,7 +132,8 @@ def t2_head() -> np.ndarray:
     return np.where(t1 > 0, 1100 - 1000 * t1, 0) + np.random.default_rng(2).normal(0, 20, t1.shape)
 
 
-@pytest.mark.parametrize("make", [*(pytest.param(one, marks=pytest.mark.slow) for one in (noise, knee)), t2_head])
+@pytest.mark.slow  # twenty seconds each; reading a volume of noise is refused in tests/workflows/test_predict.py
+@pytest.mark.parametrize("make", [noise, knee, t2_head])
 def test_anything_but_a_t1_head_is_rejected_and_gives_no_slices(make: Callable[[], np.ndarray]) -> None:
     head = to_standard_space(scan_of(make(), np.eye(4)))
     assert head.quality.verdict == "failed"
