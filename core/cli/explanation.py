@@ -164,7 +164,7 @@ def ground_truth_benchmark(
     values = run(change, out, people=people, methods=method or (), say=said).as_dict()
     lines = [
         f"{values['title']}: accuracy {values['accuracy']:.3f} on unseen people; an even map would score "
-        f"{values['auc']:.3f} everywhere",
+        f"{values['changed_fraction']:.3f} everywhere",
         f"{'method':<24}{'peak inside':>12}{'mass':>8}{'rank':>8}",
         *(
             f"{one['title']:<24}{one['pointing']:>12.2f}{one['mass']:>8.2f}{one['rank']:>8.2f}"

@@ -18,6 +18,7 @@ from core.files import write_json
 
 STATUS_FILE, STOP_FILE = "status.json", "stop"
 BEAT, STALE = 2.0, 20.0  # seconds
+STARTING = 120.0  # seconds that a process may take to load a network library, before it can say anything
 LIVE = ("starting", "queued", "running")
 
 
@@ -61,7 +62,8 @@ def read_status(folder: Path) -> Status | None:
         status = Status(**json.loads((folder / STATUS_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-    if status.live and time.time() - status.heartbeat > STALE:
+    patience = STARTING if status.state == "starting" else STALE
+    if status.live and time.time() - status.heartbeat > patience:
         return dataclasses.replace(status, state="interrupted", message="its process ended without a word")
     return status
 

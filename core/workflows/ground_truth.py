@@ -55,13 +55,13 @@ class GroundTruthBenchmark:
     Attributes:
         kind: What was changed.
         accuracy: Of the network on people it has not seen.
-        auc: Mean fraction of the picture that the changed region fills: what an even map would score.
+        changed_fraction: Mean fraction of the picture that the changed region fills: what an even map would score.
         scores: A row a method, the best first.
     """
 
     kind: str
     accuracy: float
-    auc: float
+    changed_fraction: float
     scores: tuple[Score, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class GroundTruthBenchmark:
             "change": self.kind,
             "title": CHANGES[self.kind].title,
             "accuracy": self.accuracy,
-            "auc": self.auc,
+            "changed_fraction": self.changed_fraction,
             "methods": [asdict(score) for score in self.scores],
         }
 

@@ -152,3 +152,22 @@ def test_a_damaged_status_is_no_status(tmp_path: Path) -> None:
     assert read_status(tmp_path) is None
     with pytest.raises(TrainingError, match="nobody knows how it was started"):
         jobs.resume(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("state", "silent", "read"),
+    [
+        ("starting", 60, "starting"),
+        ("starting", 130, "interrupted"),
+        ("running", 10, "running"),
+        ("running", 30, "interrupted"),
+    ],
+)
+def test_a_starting_process_has_longer_to_say_its_first_word(
+    state: str, silent: float, read: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_status, "STALE", 20.0)
+    run_status.write_status(tmp_path, run_status.Status(state=state, heartbeat=time.time() - silent))
+    status = read_status(tmp_path)
+    assert status is not None
+    assert status.state == read
