@@ -15,7 +15,7 @@ from .conftest import ROOT
 pytestmark = pytest.mark.slow
 WAIT = 1200  # seconds
 SMALLEST = {
-    "evaluation": ([], "scikit-learn for 2,000 resamples, by proportion"),
+    "evaluation": ([], "scikit-learn for 2,000 resamples, extrapolated"),
     "explain": (
         ["--rounds", "1", "--scans", "1", "--part", "engines", "adaptive"],
         "peak of this process",
@@ -24,7 +24,7 @@ SMALLEST = {
     "standard_space": (["--cases", "1"], "within"),
     "training": (["--side", "32", "--rounds", "1"], "4. peak memory: 1,000 images"),
 }
-WITH_DATA = {"novelty"}
+WITH_DATA = {"ood"}
 NO_BENCHMARK = {"explain_peers"}  # the other libraries, which `explain` starts
 
 
@@ -49,9 +49,9 @@ def test_a_benchmark_prints_its_table(name: str) -> None:
 
 
 @pytest.mark.skipif(not bundle_names(), reason="no model in models/")
-def test_the_benchmark_of_foreign_scans_prints_its_table(alzheimer_data: Path, tmp_path: Path) -> None:
+def test_the_benchmark_of_out_of_distribution_detection_prints_its_table(alzheimer_data: Path, tmp_path: Path) -> None:
     split = split_by_subject(audit_folder(alzheimer_data / "alzheimer_mri_176x208").table, seed=1)
     few = split.groupby(["part", "label"])["subject"].transform(lambda people: people.isin(sorted(set(people))[:2]))
     split[few].to_csv(tmp_path / "few.csv", index=False)
-    out = printed("novelty", str(tmp_path / "few.csv"), "--data", str(alzheimer_data))
-    assert "off the maps' plane (ours)" in out
+    out = printed("ood", str(tmp_path / "few.csv"), "--data", str(alzheimer_data))
+    assert "feature maps' residual (ours)" in out

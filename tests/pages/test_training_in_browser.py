@@ -71,9 +71,8 @@ def fill(page: Page, label: str, value: str) -> None:
 
 def audit_and_split(page: Page, server: Server, folder: Path) -> None:
     page.goto(f"{server.address}/data")
-    expect(page.get_by_text("Not a medical device")).to_be_visible(
-        timeout=LONG
-    )  # the frame, though nobody saw the front
+    # the frame, though nobody saw the front
+    expect(page.get_by_text("Not a medical device")).to_be_visible(timeout=LONG)
     fill(page, "Folder of class folders, or of train and test folders of them", str(folder))
     expect(page.get_by_text("What the audit found")).to_be_visible(timeout=LONG)
     expect(page.get_by_test_id("stMetricValue").filter(has_text="240")).to_be_visible()
@@ -90,7 +89,7 @@ def audit_and_split(page: Page, server: Server, folder: Path) -> None:
 def draw_the_map(page: Page) -> None:
     page.get_by_role("button", name="Draw the map").click()
     expect(page.get_by_text("After SMOTE").first).to_be_visible(timeout=LONG)
-    expect(page.get_by_text("Moderate Demented, invented").first).to_be_visible()
+    expect(page.get_by_text("Moderate Demented, synthetic").first).to_be_visible()
 
 
 def start_a_run(page: Page, server: Server) -> None:
@@ -144,7 +143,7 @@ def test_a_cohort_becomes_a_model_though_the_server_dies_midway(
     shorten(run, done + 1)
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_text(re.compile(r"Finished phase 1"))).to_be_visible(timeout=LONG)
-    expect(page.get_by_text("Figures on the test part")).to_be_visible()
+    expect(page.get_by_text("Metrics on the test part")).to_be_visible()
     fill(page, "Name of the model", "by_hand_model")
     page.get_by_role("button", name="Promote to a model").click()
     expect(page.get_by_text("by_hand_model is a model now")).to_be_visible()
@@ -153,7 +152,7 @@ def test_a_cohort_becomes_a_model_though_the_server_dies_midway(
     choose(page, "Network", re.compile("S4: ResNet18"))
     page.locator("input[type=file]").first.set_input_files(SAMPLES / "icbm_marked_z16.png")
     answer = page.get_by_role("heading", name=re.compile(r"Scan 1: .* Demented"))
-    rejected = page.get_by_role("heading", name="Scan 1: no answer")  # likely: it is none of the invented heads
+    rejected = page.get_by_role("heading", name="Scan 1: no answer")  # likely: it is none of the synthetic heads
     expect(answer.or_(rejected)).to_be_visible(timeout=LONG)
     if rejected.is_visible():
         page.get_by_text("Show anyway (not validated for this image)").click()
