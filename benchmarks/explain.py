@@ -316,7 +316,8 @@ def adaptive(bench: Bench, scans: int) -> None:
     print("  points: least {}, quarter {}, median {}, three quarters {}, 90 % {}, most {}".format(*quantiles))
     print(f"  complete: {(errors < 0.01).sum()} of {len(errors)}; worst error {np.nanmax(errors):.2%}")
     settings = {"rule": "gauss-legendre", "points": 50}
-    fixed = explain_arrays(predictor, images[:10], [None] * 10, "integrated-gradients", **settings)
+    first = images[:10]
+    fixed = explain_arrays(predictor, first, [None] * len(first), "integrated-gradients", **settings)
     median = np.median([one.checks["completeness_error"] for one in fixed])
     print(f"  Gauss–Legendre with 50 points, first ten scans: median error {median:.2%}")
 
