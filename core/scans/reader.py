@@ -1,9 +1,27 @@
 """The record that every file format of `core.scans.formats` exports."""
 
+import struct
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from core.scans.scan import Scan
+
+# What decoders raise on damaged bytes; a format adds what its own library raises besides.
+DAMAGE = (
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)

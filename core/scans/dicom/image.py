@@ -22,6 +22,7 @@ from pydicom import config, dcmread
 
 from core.errors import ScanError
 from core.scans.dicom.pixel_data import check_transfer_syntax, decode_frames
+from core.scans.reader import DAMAGE
 from core.scans.volume import check_volume
 
 PREAMBLE = 128
@@ -41,19 +42,8 @@ TAGS = [
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 ]
 PARSING_ERRORS = (
+    *DAMAGE,
     AssertionError,
-    AttributeError,
-    EOFError,
-    IndexError,
-    KeyError,
-    MemoryError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
     pydicom.errors.InvalidDicomError,
     pydicom.errors.BytesLengthException,
 )

@@ -3,7 +3,6 @@
 import io
 import logging
 import struct
-import zlib
 
 import numpy as np
 import tifffile
@@ -12,26 +11,12 @@ from numpy.typing import NDArray
 from core.errors import ChoiceNeeded, ScanError
 from core.scans.pillow import CMYK_WARNING
 from core.scans.raster import check_size, scan_from_pixels
-from core.scans.reader import Reader
+from core.scans.reader import DAMAGE, Reader
 from core.scans.scan import Scan
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MAX_PAGES = 5_000
-DECODING_ERRORS = (
-    AttributeError,
-    EOFError,
-    IndexError,
-    KeyError,
-    MemoryError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    ZeroDivisionError,
-    struct.error,
-    zlib.error,
-)
+DECODING_ERRORS = (*DAMAGE, ZeroDivisionError)
 # How to turn the stored rows upright for each value of tag 274 (TIFF 6.0, page 36).
 UPRIGHT = {1: "", 2: "h", 3: "hv", 4: "v", 5: "t", 6: "th", 7: "thv", 8: "tv"}
 
