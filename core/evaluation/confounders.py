@@ -120,8 +120,10 @@ def confounder_warnings(covariates: list[Covariate], network_auc: float) -> list
     for one in covariates:
         if one.variance_explained.low >= SOME and one.variance_explained.value >= MUCH:
             value, low, high = one.variance_explained.value, one.variance_explained.low, one.variance_explained.high
-            fraction = f"{value:.0%} (95 % {low:.0%} to {high:.0%})"
-            warnings.append(f"{one.name} explains {fraction} of the variance of the network's score.")
+            warnings.append(
+                f"{one.name} explains {value * 100:.0f} % of the variance of the network's score (95 % interval "
+                f"{low * 100:.0f} to {high * 100:.0f} %)."
+            )
         if one.auc_alone.low > 0.5 and one.auc_alone.value >= network_auc - NEAR:
             warnings.append(
                 f"{one.name} alone, without any picture, has an AUC of {one.auc_alone.value:.2f}; the network has "
