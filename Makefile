@@ -15,7 +15,12 @@ endif
 # Two workers; a file's tests share what they make. The slowest are printed.
 TESTS := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: app shell test test-slow test-all lint clean
+# What a worker has loaded it keeps until it ends, and a network library alone takes half a gigabyte: three runs, each with
+# workers of its own, need 4 GB where one would need 7. What neither of the other two names is tried in the first.
+NETWORKS := $(addprefix tests/,evaluation explain networks reporting training)
+WORKFLOWS := tests/workflows core
+
+.PHONY: app shell test test-surface test-networks test-workflows test-slow test-all lint clean
 
 # Streamlit listens where .streamlit/config.toml says, on this machine alone, and without --server.port takes 8501 or the
 # next port that is free. HOST counts only when it is typed behind make: tcsh and conda set one for themselves.
@@ -35,7 +40,16 @@ shell: $(VENV)/.app-installed
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" PATH="$(CURDIR)/$(BIN):$$PATH" "$${SHELL:-sh}" || test -t 0
 
 test: $(VENV)/.test-installed
-	$(TESTS) -m "not slow"
+	@$(MAKE) --keep-going --no-print-directory test-surface test-networks test-workflows
+
+test-surface: $(VENV)/.test-installed
+	$(TESTS) -m "not slow" tests $(addprefix --ignore=,$(NETWORKS) $(WORKFLOWS))
+
+test-networks: $(VENV)/.test-installed
+	$(TESTS) -m "not slow" $(NETWORKS)
+
+test-workflows: $(VENV)/.test-installed
+	$(TESTS) -m "not slow" $(WORKFLOWS)
 
 test-slow: $(VENV)/.test-installed
 	$(TESTS) -m slow

@@ -163,12 +163,12 @@ def show_path(scan: Scan, model: str, name: str, height: float | None) -> None:
     at = st.slider("Along the path from black to the scan", 0, FRAMES - 1, FRAMES // 2, format="%d / 10")
     picture, curve = st.columns([1, 2])
     picture.image(
-        png_bytes(images[at].round().astype(np.uint8)), caption=f"{alphas[at]:.0%} of the scan", width="stretch"
+        png_bytes(images[at].round().astype(np.uint8)), caption=f"{100 * alphas[at]:.0f} % of the scan", width="stretch"
     )
     curve.plotly_chart(path_curve(alphas.tolist(), logits, name, at), width="stretch", config=NO_BAR)
     found = map_of(scan, model, name, "integrated-gradients", height=height)
     checks = found.checks
-    error = "not defined" if checks["completeness_error"] is None else f"{checks['completeness_error']:.2%}"
+    error = "not defined" if checks["completeness_error"] is None else f"{100 * checks['completeness_error']:.2f} %"
     st.markdown(
         f"**{checks['points']}** gradients were taken along it; the attributions add up to the score difference of "
         f"**{checks['score_difference']:+.2f}** with an error of **{error}**."
@@ -280,7 +280,8 @@ def main() -> None:
         return
     said = prediction.as_dict(force=True)
     st.caption(
-        f"The network says {prediction.answer} ({said['probabilities'][prediction.answer]:.0%}). {set_text(said)}"
+        f"The network says {prediction.answer} ({100 * said['probabilities'][prediction.answer]:.0f} %). "
+        f"{set_text(said)}"
     )
     maps, layers, path, noise, sanity, exact = st.tabs(
         ["Side by side", "Layers", "The path", "Noise", "Sanity check", "Values"]

@@ -216,7 +216,7 @@ def show_check(head: StandardHead) -> None:
     )
     st.caption(
         f"Verdict: {quality.verdict}. Correlation with the template {quality.similarity:.2f}, "
-        f"{quality.overlap:.0%} of the brain covered, size {quality.scales[0]:.2f} to {quality.scales[1]:.2f} "
+        f"{100 * quality.overlap:.0f} % of the brain covered, size {quality.scales[0]:.2f} to {quality.scales[1]:.2f} "
         f"of the template, shear {quality.shear:.2f}."
     )
 

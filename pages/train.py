@@ -13,7 +13,7 @@ from core.reporting.tables import runs_table
 from core.reporting.text.evaluation import metrics_text
 from core.runs import jobs
 from core.runs.folder import BUNDLE_FOLDER, card_of_run, is_finished, read_logs, write_recipe
-from core.runs.status import STATUS_FILE, list_runs, read_status
+from core.runs.status import STATUS_FILE, Status, list_runs, read_status
 from core.runs.workspace import workspace
 from pages import within_frame
 
@@ -108,12 +108,11 @@ def start(folder: Path, recipe: Recipe, split: Path, weights: str | None) -> Non
 
 
 @st.fragment(run_every=2)
-def watch(folder: Path) -> None:
-    """Show how a run stands; looks again every two seconds and touches nothing."""
+def watch(folder: Path, state: str) -> None:
+    """Show how a run stands; looks again every two seconds, and draws the page anew where the state is another."""
     status = read_status(folder)
-    if status is None:
-        st.info("This run has not said anything yet.")
-        return
+    if status is None or status.state != state:
+        st.rerun()
     st.markdown(f"{ICONS[status.state]} **{status.state.capitalize()}** {status.title}")
     if status.message:
         (st.error if status.state == "failed" else st.caption)(status.message)
@@ -130,17 +129,10 @@ def watch(folder: Path) -> None:
         st.plotly_chart(learning_curves(epochs), width="stretch", config=NO_BAR, key=f"curves {folder.name}")
     with st.expander("Log", icon=":material/notes:"):
         st.code(jobs.log_of(folder) or "nothing yet", language=None, wrap_lines=True)
-    if status.live != st.session_state.get(f"live {folder.name}", status.live):
-        st.session_state[f"live {folder.name}"] = status.live
-        st.rerun()
-    st.session_state[f"live {folder.name}"] = status.live
 
 
-def control(folder: Path) -> None:
+def control(folder: Path, status: Status) -> None:
     """Stop, resume and promote a run."""
-    status = read_status(folder)
-    if status is None:
-        return
     try:
         if status.live:
             if st.button("Stop", icon=":material/stop:"):
@@ -216,8 +208,8 @@ def main() -> None:
         "Run", names, index, format_func=lambda name: f"{name} ({runs[name].state})", label_visibility="collapsed"
     )
     with st.container(border=True):
-        watch(workspace("runs") / shown)
-        control(workspace("runs") / shown)
+        watch(workspace("runs") / shown, runs[shown].state)
+        control(workspace("runs") / shown, runs[shown])
     if len(names) > 1:
         st.subheader("Compare", anchor=False)
         compare(names)

@@ -26,7 +26,6 @@ from core.networks.recipe import Phase, Recipe
 from core.results import Estimate, Metrics, SplitSummary
 from core.runs.folder import METRICS_FILE, PREDICTIONS_FILE, RECIPE_FILE, RUN_FILE, mark_finished, write_recipe
 
-from . import tiny as _tiny  # noqa: F401 - makes the tiny networks known
 from .training.cohorts import write_cohort
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,9 +52,20 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.update({name: os.environ.get(name, value) for name, value in FOR_WORKERS.items()})
 
 
-# These start servers and trainings beside them; the sooner they run, the less their worker has loaded itself.
-FIRST = tuple(f"tests/{one}.py" for one in ("pages/test_in_browser", "runs/test_jobs", "training/test_every_recipe",
-                                            "training/test_backends", "explain/test_other_libraries"))  # fmt: skip
+# These start servers and trainings beside them, or hold a whole data set; the sooner they run, the less their worker
+# has loaded itself.
+FIRST = tuple(
+    f"tests/{one}.py"
+    for one in (
+        "pages/test_in_browser",
+        "runs/test_jobs",
+        "training/test_every_recipe",
+        "training/test_backends",
+        "explain/test_other_libraries",
+        "workflows/test_leakage",
+        "workflows/test_sample_cohort",
+    )
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -98,8 +108,14 @@ def once(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
     return made
 
 
+def known_tiny() -> None:
+    """Make the tiny networks known; only then is a network library loaded, which takes half a gigabyte."""
+    from . import tiny  # noqa: F401
+
+
 def tiny_recipe(**changes: object) -> Recipe:
     """A recipe that trains in seconds."""
+    known_tiny()
     values: dict[str, object] = {
         "name": "tiny",
         "title": "A tiny network",
@@ -225,6 +241,7 @@ def write_finished_run(folder: Path, predictions: pd.DataFrame, recipe: Recipe) 
 @pytest.fixture(scope="session")
 def tiny_bundle(once: Once) -> Bundle:
     """A bundle of the tiny network with random weights."""
+    known_tiny()
     return open_bundle(once("models", lambda folder: write_tiny_bundle(folder / "tiny", tiny_recipe())) / "tiny")
 
 

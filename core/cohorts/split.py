@@ -47,8 +47,8 @@ class SubjectOverlap:
         seen = self.seen / max(self.test_slices, 1)
         return (
             f"{self.overlap} of {self.people} people have slices in more than one part; "
-            f"{self.seen} of {self.test_slices} test slices ({seen:.1%}) show a person the network was trained on. "
-            "Metrics from this split measure recognition of people, not of disease."
+            f"{self.seen} of {self.test_slices} test slices ({100 * seen:.1f} %) show a person the network was "
+            "trained on. Metrics from this split measure recognition of people, not of disease."
         )
 
 

@@ -77,7 +77,9 @@ class Explanation:
         fraction = self.checks.get("background_evidence")
         if fraction is not None:
             dark = self.checks["background"]
-            text += f" {fraction:.0%} of the evidence lies on dark background, which covers {dark:.0%} of the picture."
+            text += (
+                f" {100 * fraction:.0f} % of the evidence lies where the picture is dark, in {100 * dark:.0f} % of it."
+            )
         return " ".join([text, *(f"Explanation unreliable: {check}" for check in self.failed_checks)])
 
     @property

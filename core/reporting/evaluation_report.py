@@ -118,7 +118,7 @@ def worst_errors(predictions: Predictions) -> WorstErrors:
     wrong = np.flatnonzero(apart)
     order = wrong[np.lexsort((-surest[wrong], -apart[wrong]))][:WORST]
     shown = tuple(
-        (str(names[row]), classes[labels[row]], classes[answers[row]], str(apart[row]), f"{surest[row]:.0%}")
+        (str(names[row]), classes[labels[row]], classes[answers[row]], str(apart[row]), f"{100 * surest[row]:.0f} %")
         for row in order
     )
     return WorstErrors(shown, len(wrong))

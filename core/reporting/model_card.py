@@ -132,13 +132,13 @@ def _limits(card: Card) -> list[str]:
     """Return what is known to go wrong: what the card says, and what its metrics show."""
     known = list(card.limits)
     known += [
-        f"{name}: finds {of_class['recall'].value:.0%} of them, fewer than half."
+        f"{name}: finds {100 * of_class['recall'].value:.0f} % of them, fewer than half."
         for name, of_class in card.metrics.by_class.items()
         if "recall" in of_class and of_class["recall"].value < 0.5
     ]
     if card.ood is not None:
         known += [
-            f"Of images {kind if kind[0].islower() else kind.lower()}, only {found.rejected:.0%} are rejected."
+            f"Of images {kind if kind[0].islower() else kind.lower()}, only {100 * found.rejected:.0f} % are rejected."
             for kind, found in (card.ood.kinds or {}).items()
             if found.rejected < ENOUGH
         ]

@@ -127,7 +127,7 @@ def _finite(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], list[str]
         return values, []
     missing = 1 - good.mean()
     return np.where(good, values, np.float32(0)), [
-        f"{missing:.2%} of the voxels were NaN or infinite; they were set to 0."
+        f"{100 * missing:.2f} % of the voxels were NaN or infinite; they were set to 0."
     ]
 
 

@@ -54,7 +54,7 @@ def test_predict_gives_probabilities_by_class_for_machines(shell: Shell, models:
 def test_predict_reads_well_and_takes_the_default_model(shell: Shell, models: Path) -> None:
     status, out, _ = shell("predict", SCAN)
     assert status == 0
-    assert re.search(r"Very Mild Demented +\d+\.\d%", out)
+    assert re.search(r"Very Mild Demented +\d+\.\d %", out)
     assert "Not a medical device" in out
 
 
@@ -65,7 +65,7 @@ def test_a_foreign_picture_gets_no_answer_unless_asked_for(shell: Shell, tmp_pat
     status, out, _ = shell("predict", tmp_path / "photograph.png")
     assert status == 0
     assert "does not look like what the network was trained on" in out
-    assert not any(re.search(rf"{name} +\d+\.\d%", out) for name in CLASSES)
+    assert not any(re.search(rf"{name} +\d+\.\d %", out) for name in CLASSES)
     _, out, _ = shell("predict", tmp_path / "photograph.png", "--json")
     (answer,) = json.loads(out)
     assert (answer["rejected"], answer["answer"], answer["probabilities"]) == (True, None, None)
@@ -74,7 +74,7 @@ def test_a_foreign_picture_gets_no_answer_unless_asked_for(shell: Shell, tmp_pat
     assert "does not look like what the network was trained on" in err
     assert not (tmp_path / "out").exists()
     _, out, _ = shell("predict", tmp_path / "photograph.png", "--force")
-    assert all(re.search(rf"{name} +\d+\.\d%", out) for name in CLASSES)
+    assert all(re.search(rf"{name} +\d+\.\d %", out) for name in CLASSES)
 
 
 def test_one_bad_scan_of_two_is_named_and_the_other_read(shell: Shell, models: Path, tmp_path: Path) -> None:

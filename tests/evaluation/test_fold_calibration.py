@@ -56,4 +56,4 @@ def test_sets_of_people_reach_their_nominal_coverage_over_the_folds() -> None:
     assert coverage.low < coverage.value < coverage.high
     assert 1 < found.size < 4
     assert all(0.8 < fraction <= 1 for fraction in found.by_class.values())
-    assert "nominal coverage 90%" in sets_text(found)
+    assert "nominal coverage 90 %" in sets_text(found)

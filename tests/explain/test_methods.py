@@ -170,7 +170,10 @@ def test_evidence_on_the_background_is_measured_and_reported(predictor: Predicto
     (found,) = explain(predictor, scans[:1], [None])
     if not found.is_empty:
         assert 0 <= found.checks["background_evidence"] <= 1
-        assert f"{found.checks['background_evidence']:.0%} of the evidence lies on dark background" in found.sentence
+        assert (
+            f"{100 * found.checks['background_evidence']:.0f} % of the evidence lies where the picture is dark"
+            in found.sentence
+        )
 
 
 def test_the_evidence_is_divided_among_regions_if_the_height_is_known(predictor: Predictor, scans: list[Scan]) -> None:

@@ -38,9 +38,9 @@ def test_failures_are_found_in_the_metrics(tiny_bundle: Bundle) -> None:
         kinds={"upside down": OodKind(50, 0.5), "noise": OodKind(50, 1.0)},
     )
     text = model_card(with_card(tiny_bundle, by_subject=metrics, ood=ood))
-    assert "Mild Demented: finds 20% of them" in text
+    assert "Mild Demented: finds 20 % of them" in text
     assert "Non Demented: finds" not in text
-    assert "upside down, only 50% are rejected" in text
+    assert "upside down, only 50 % are rejected" in text
     assert "Of images noise" not in text
     assert "\n## Out-of-distribution scans\n" in text
 

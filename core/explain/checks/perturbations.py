@@ -116,15 +116,15 @@ def _shift(strength: float, rng: np.random.Generator, shape: tuple[int, ...]) ->
 
 PERTURBATIONS = (
     Perturbation(
-        "gaussian noise", "Gaussian noise, standard deviation {strength:.0%} of the grey range", 0.03, _gaussian
+        "gaussian noise", "Gaussian noise, standard deviation {percent:.0f} % of the grey range", 0.03, _gaussian
     ),
-    Perturbation("rician noise", "Rician noise, standard deviation {strength:.0%} of the grey range", 0.03, _rician),
-    Perturbation("brightness", "Brightness, up to {strength:.0%} of the grey range", 0.05, _brightness),
-    Perturbation("contrast", "Contrast, up to {strength:.0%}", 0.1, _contrast),
-    Perturbation("bias field", "A smooth bias field, up to {strength:.0%}", 0.1, _bias_field),
+    Perturbation("rician noise", "Rician noise, standard deviation {percent:.0f} % of the grey range", 0.03, _rician),
+    Perturbation("brightness", "Brightness, up to {percent:.0f} % of the grey range", 0.05, _brightness),
+    Perturbation("contrast", "Contrast, up to {percent:.0f} %", 0.1, _contrast),
+    Perturbation("bias field", "A smooth bias field, up to {percent:.0f} %", 0.1, _bias_field),
     Perturbation("rotation", "Rotation, up to {strength:g}°", 5.0, motion=_rotation),
-    Perturbation("shift", "Shift, up to {strength:.0%} of each side", 0.03, motion=_shift),
+    Perturbation("shift", "Shift, up to {percent:.0f} % of each side", 0.03, motion=_shift),
     Perturbation("jpeg", "JPEG compression, strength {strength:g} of 1", 0.5, _jpeg),
 )
-DROPOUT = Perturbation("dropout", "Dropout in the network's head, {strength:.0%} of the features", 0.0)
+DROPOUT = Perturbation("dropout", "Dropout in the network's head, {percent:.0f} % of the features", 0.0)
 NAMES = (*(one.name for one in PERTURBATIONS), DROPOUT.name)

@@ -58,8 +58,9 @@ def failed_checks_of(checks: dict[str, object]) -> list[str]:
     fraction, background = checks.get("background_evidence"), checks["background"]
     if isinstance(fraction, float) and isinstance(background, float) and fraction >= background > 0:
         failed.append("it highlights the background as much as the brain.")
-    if checks.get("complete") is False:
-        failed.append(f"its completeness error is {checks['completeness_error']:.1%} of the score difference.")
+    error = checks.get("completeness_error")
+    if checks.get("complete") is False and isinstance(error, float):
+        failed.append(f"its completeness error is {100 * error:.1f} % of the score difference.")
     sanity_check = checks.get("randomisation")
     if isinstance(sanity_check, dict) and not sanity_check["passed"]:
         failed.append("for this network the method gives nearly the same map with random weights.")

@@ -171,7 +171,7 @@ def stability(
         batch, motions = _changed_batch(original, replace(change, strength=strength), copies, rng)
         maps = _moved_back(record.compute(batch, **chosen).maps, motions, original.inputs.shape[1:-1])
         found[change.name] = Kind(
-            title=change.title.format(strength=strength),
+            title=change.title.format(strength=strength, percent=100 * strength),
             copies=len(maps),
             measures=_measures(reference, maps, drawn=original.inputs.shape[1:-1], spacing=spacing),
             class_held=float((batch.logits.argmax(axis=1) == original.logits[0].argmax()).mean()),
@@ -311,7 +311,8 @@ def _verdict(reference: Floats, kinds: dict[str, Kind]) -> str:
             return f"{UNSTABLE}: {lowest}."
     held = min(kind.class_held for kind in kinds.values())
     if held < 1:
-        return f"The map is stable ({lowest}), but the prediction is not: it stayed in {held:.0%} of the worst copies."
+        lost = f"it stayed in {100 * held:.0f} % of the worst copies"
+        return f"The map is stable ({lowest}), but the prediction is not: {lost}."
     return f"Stable: more similar than meaningless maps under every change; lowest {lowest}."
 
 

@@ -45,7 +45,7 @@ def precision_recall_plot(
         _one_against_rest(labels, logits, classes, ordered=ordered), cycle(CLASS_COLOURS)
     ):
         precision, recall, _ = precision_recall_curve(positive, score)
-        title = f"{name} (random: {positive.mean():.0%})"
+        title = f"{name} (random: {100 * positive.mean():.0f} %)"
         figure.add_scatter(x=recall, y=precision, mode="lines", name=title, line_color=colour, line_shape="hv")
     figure.update_xaxes(title="recall", **FRACTION_AXIS)
     figure.update_yaxes(title="precision", **FRACTION_AXIS)
@@ -160,7 +160,7 @@ def confusion_plot(metrics: Metrics, *, as_fraction: bool) -> go.Figure:
     fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     labels = [name.removesuffix(" Demented") for name in metrics.classes]
     text = [
-        [f"{value:.0%}" if as_fraction else f"{value:.0f}" for value in row]
+        [f"{100 * value:.0f} %" if as_fraction else f"{value:.0f}" for value in row]
         for row in (fractions if as_fraction else counts)
     ]
     heatmap = go.Heatmap(

@@ -192,5 +192,6 @@ def agreement_table(explanations: Sequence[Explanation]) -> pd.DataFrame:
         for column, other in enumerate(explanations):
             if one.method != other.method:
                 values = found[one.method][other.method]
-                table.iat[row, column] = f"r = {values['pearson']:.2f}" if row < column else f"top {values['top']:.0%}"
+                shared = f"top {100 * values['top']:.0f} %"
+                table.iat[row, column] = f"r = {values['pearson']:.2f}" if row < column else shared
     return table

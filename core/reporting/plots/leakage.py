@@ -29,7 +29,7 @@ def leakage_bars(found: Leakage) -> go.Figure:
         figure.add_annotation(
             x=0,
             y=title,
-            text=f"{scheme.accuracy.value:.1%}",
+            text=f"{100 * scheme.accuracy.value:.1f} %",
             xanchor="left",
             xshift=8,
             showarrow=False,
@@ -40,7 +40,7 @@ def leakage_bars(found: Leakage) -> go.Figure:
         line_dash="dot",
         line_color="#888888",
         annotation_position="top",
-        annotation_text=f"always {found.largest_class}: {found.always_largest:.0%}",
+        annotation_text=f"always {found.largest_class}: {100 * found.always_largest:.0f} %",
     )
     figure.update_xaxes(range=[0, 1.05], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1], fixedrange=True)
     figure.update_yaxes(autorange="reversed", fixedrange=True, automargin=True)

@@ -23,7 +23,7 @@ def probability_bars(probabilities: dict[str, float]) -> go.Figure:
         y=names,
         orientation="h",
         marker_color=[BAR_COLOUR if value == best else OTHER_COLOUR for value in values],
-        text=[f"{value:.1%}" for value in values],
+        text=[f"{100 * value:.1f} %" for value in values],
         textposition="outside",
         cliponaxis=False,
         hovertemplate="%{y}: %{x:.3f}<extra></extra>",

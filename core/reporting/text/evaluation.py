@@ -100,8 +100,8 @@ def sets_text(found: PredictionSets) -> str:
     alone = ", ".join(found.calibrated_alone) or "none"
     return (
         f"prediction sets by subject: they contain the true class for {percent(found.coverage)}; nominal coverage "
-        f"{found.nominal:.0%}\n"
-        f"  {found.size:.2f} classes a set, one class in {found.single:.0%}\n"
+        f"{100 * found.nominal:.0f} %\n"
+        f"  {found.size:.2f} classes a set, one class in {100 * found.single:.0f} %\n"
         f"  by class: {by_class}; calibrated by themselves: {alone}"
     )
 
@@ -134,8 +134,8 @@ def calibration_record_text(found: CalibrationRecord) -> str:
         sets.append(("by subject", measured.sets_by_subject.coverage, measured.sets_by_subject.size))
     for unit, coverage, size in sets:
         lines.append(
-            f"  true class in the set, {unit:<12}{percent(coverage)}; nominal {found.coverage:.0%}, {size:.1f} classes "
-            "a set"
+            f"  true class in the set, {unit:<12}{percent(coverage)}; nominal {100 * found.coverage:.0f} %, "
+            f"{size:.1f} classes a set"
         )
     return "\n".join(lines)
 
@@ -147,7 +147,7 @@ def ood_record_text(found: OodRecord) -> str:
         f"rejected as out of distribution: {percent(unseen.rejected)} of {unseen.scans:,} scans of people not "
         "trained on"
     ]
-    lines += [f"  {kind:<24}{one.rejected:.0%} of {one.n}" for kind, one in (found.kinds or {}).items()]
+    lines += [f"  {kind:<24}{100 * one.rejected:.0f} % of {one.n}" for kind, one in (found.kinds or {}).items()]
     return "\n".join(lines)
 
 

@@ -32,7 +32,7 @@ def _probabilities_text(answer: dict[str, Any]) -> list[str]:
     lines = []
     for name, probability in probabilities.items():
         bar = "█" * round(probability * BAR)
-        lines.append(f"  {name:<{width}}  {probability:6.1%}  {bar}")
+        lines.append(f"  {name:<{width}}  {100 * probability:5.1f} %  {bar}")
     return [*lines, f"  {set_text(answer)}"]
 
 

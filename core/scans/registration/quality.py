@@ -65,7 +65,7 @@ def judge(voxels: NDArray[np.float32], affine: Affine, to_scan: Affine, *, regis
     stretched = f"The head would have to be {stretch[0]:.2f} to {stretch[1]:.2f} times the template's size."
     findings = (
         (_below(similarity, ALIKE), _unlike(similarity)),
-        (_below(overlap, COVERED), f"The scan covers only {overlap:.0%} of the brain."),
+        (_below(overlap, COVERED), f"The scan covers only {100 * overlap:.0f} % of the brain."),
         (_beyond(stretch, SIZE), stretched),
         (_below(-shear, SHEAR), f"The head would have to be sheared by {shear:.2f}."),
     )

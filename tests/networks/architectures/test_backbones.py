@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from core.backend_choice import is_installed
 from core.errors import RecipeError, WeightsError
 from core.networks.architectures.backbones import BACKBONES, UNIT_RANGE, Backbone, register
 from core.networks.architectures.freezing import freeze_for
@@ -145,9 +146,9 @@ def test_resnet18_starts_from_a_file_laid_out_as_torch_does(tmp_path: Path) -> N
         set_start_weights(network, None, NO_SCANS)
 
 
+@pytest.mark.skipif(not is_installed("torch"), reason="PyTorch is not installed; see requirements-backends.txt")
 def test_resnet18_computes_what_torch_computes() -> None:
     """The stem and a block with stride, in PyTorch, on the same weights: same padding, same BatchNorm."""
-    pytest.importorskip("torch", reason="PyTorch is not installed; see requirements-backends.txt")
     code = """
 import os, sys
 os.environ["KERAS_BACKEND"] = "torch"
