@@ -51,8 +51,9 @@ test-networks: $(VENV)/.test-installed
 test-workflows: $(VENV)/.test-installed
 	$(TESTS) -m "not slow" $(WORKFLOWS)
 
+# These are few and long: each goes to the worker that is free.
 test-slow: $(VENV)/.test-installed
-	$(TESTS) -m slow
+	$(TESTS) --dist=loadgroup -m slow
 
 test-all: test test-slow
 
