@@ -9,6 +9,7 @@ import streamlit as st
 from core.cohorts.audit import Audit
 from core.cohorts.split import SPLITTERS
 from core.cohorts.split_summary import describe_split
+from core.cohorts.tasks import TASKS, with_task
 from core.cohorts.upload import unpack_cohort
 from core.errors import StageLensError
 from core.explain import png_bytes
@@ -96,11 +97,17 @@ def show_split(found: Audit, folder: Path) -> None:
         format_func=schemes.__getitem__,
         index=0 if found.people_known else 1,
     )
+    ordered = found.task.ordered
+    if found.task.name not in TASKS and not ordered:
+        ordered = st.checkbox(
+            "The classes are stages",
+            help="In this order: " + ", ".join(found.task.classes) + ". A task.toml in the folder gives another one.",
+        )
     columns = st.columns([1, 3])
     seed = int(columns[0].number_input("Seed", 0, 2**31 - 1, 1))
     name = columns[1].text_input("Name of the split", f"{_plain(folder.name)}_{by}_{seed}")
     try:
-        split = SPLITTERS[by](found.table, seed=seed)
+        split = SPLITTERS[by](with_task(found.table, found.task, ordered=ordered), seed=seed)
     except StageLensError as error:
         st.error(str(error), icon=":material/error:")
         return

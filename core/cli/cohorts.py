@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.shared import DATA, AsJson, Seed, show, writable
+from core.cli.shared import DATA, AsJson, Ordered, Seed, show, writable
 from core.cli.silenced import silenced_startup
 from core.files import write_table
 
@@ -99,6 +99,7 @@ def split(
     ] = "auto",
     out: Annotated[Path, typer.Option(help="The table to write.")] = Path("split.csv"),
     folders: Annotated[Path | None, typer.Option(help="Also copy the files into train, val and test folders.")] = None,
+    ordered: Ordered = False,
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -113,6 +114,7 @@ def split(
     )
     from core.cohorts.split import SPLITTERS, default_scheme
     from core.cohorts.split_summary import describe_split
+    from core.cohorts.tasks import task_of_table, with_task
     from core.reporting.text.cohorts import split_text
     from core.results import write
 
@@ -122,7 +124,8 @@ def split(
         known = bool((table["subject"] != "").all())
     else:
         found = audit_folder(folder)
-        table, known = found.table, found.people_known
+        table, known = with_task(found.table, found.task), found.people_known
+    table = with_task(table, task_of_table(table), ordered=ordered)
     scheme = default_scheme(table) if by == "auto" else by
     parts = SPLITTERS[scheme](table, seed=seed)
     if folders is not None:

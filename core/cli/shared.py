@@ -24,6 +24,9 @@ SubjectTable = Annotated[Path | None, typer.Option(help="CSV of path or person w
 AgedFrom = Annotated[float, typer.Option(help="Least age of the part whose people are of an age.")]
 UnknownAge = Annotated[float | None, typer.Option(help="Taken for people without an age; else left out.")]
 Coverage = Annotated[float, typer.Option(min=0.5, max=0.99, help="Of the prediction sets.")]
+Ordered = Annotated[
+    bool, typer.Option("--ordered", help="Classes of your own are stages, in the order of their names or task.toml.")
+]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same parts.")]
 
 

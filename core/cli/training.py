@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.cli.shared import TRAIN, AsJson, show
+from core.cli.shared import TRAIN, AsJson, Ordered, show
 from core.cli.silenced import silenced_startup
 
 commands = typer.Typer()
@@ -84,6 +84,7 @@ def full(
     by: Annotated[
         str, typer.Option(help="subject, slice, folder, or auto: by subject wherever people are found.")
     ] = "auto",
+    ordered: Ordered = False,
     weights: Weights = None,
     settings: Settings = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the split.")] = 1,
@@ -101,7 +102,8 @@ def full(
         from core.workflows.pipeline import FullRun, full_run
 
     with TrainingProgress() as progress:
-        made = full_run(FullRun(read, folder, out, by=by, weights=weights, seed=seed), listener=progress)
+        wanted = FullRun(read, folder, out, by=by, weights=weights, seed=seed, ordered=ordered)
+        made = full_run(wanted, listener=progress)
     lines = [metrics_text(made.card), *map(str, made.pictures), str(made.out)]
     show(made.as_dict(), as_json, "\n".join(lines))
 

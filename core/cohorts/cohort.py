@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from core.cohorts.layout import Entry, Layout, is_volume_name, without_ending
-from core.cohorts.tasks import Task, task_of
+from core.cohorts.tasks import Task, task_in, with_task
 from core.errors import CohortError
 from core.registry import collect
 
@@ -26,8 +26,8 @@ def index_folder(folder: str | Path) -> tuple[pd.DataFrame, Task]:
 
     Returns:
         A table with the text columns `path` (beginning with `folder`), `label` (the task's name of the class),
-        `came_in` (the part folder the file was in, or ""), `subject` and `session` (if the layout gives them) and the
-        column `height_mm`; and the task whose classes the folders name.
+        `came_in` (the part folder the file was in, or ""), `subject` and `session` (if the layout gives them), `task`
+        and the column `height_mm`; and the task whose classes the folders name.
 
     Raises:
         CohortError: There is no such folder, its layout is not known, or it holds volumes.
@@ -35,7 +35,7 @@ def index_folder(folder: str | Path) -> tuple[pd.DataFrame, Task]:
     layout, entries = _listed(Path(folder))
     if layout.volumes:
         raise CohortError(f"{folder} holds volumes ({layout.name}); cut them into slices with preprocess first.")
-    task = task_of(entry.label for entry in entries)
+    task = task_in(Path(folder), (entry.label for entry in entries))
     return _table(entries, task), task
 
 
@@ -63,7 +63,7 @@ def index_volumes(folder: str | Path) -> tuple[pd.DataFrame, int]:
     if not known:
         what = f"{len(entries)} volumes but no class for any of them" if entries else "no volumes"
         raise CohortError(f"{folder} holds {what}; expected OASIS-1, BIDS, NIfTI with a table, or class folders.")
-    task = task_of(entry.label for entry in known)
+    task = task_in(Path(folder), (entry.label for entry in known))
     return _table(known, task), len(entries) - len(known)
 
 
@@ -94,4 +94,5 @@ def _table(entries: list[Entry], task: Task) -> pd.DataFrame:
         (entry.path.as_posix(), task.class_of(entry.label), entry.part, entry.subject, entry.session, entry.height_mm)
         for entry in entries
     ]
-    return pd.DataFrame(rows, columns=["path", "label", "came_in", "subject", "session", "height_mm"])
+    table = pd.DataFrame(rows, columns=["path", "label", "came_in", "subject", "session", "height_mm"])
+    return with_task(table, task)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from core.cohorts.split import COLUMNS, groups_of
+from core.cohorts.split import as_split, groups_of
 from core.errors import CohortError
 
 INNER = 5  # a fifth of the people in the training folds are used for validation
@@ -57,7 +57,7 @@ def folds_by_subject(table: pd.DataFrame, *, folds: int, repeats: int, seed: int
             part[test] = "test"
             _, val = next(_cut(min(INNER, len(set(groups[rest]))), start + number, labels[rest], groups[rest]))
             part[rest[val]] = "val"
-            yield Fold(repeat, number, table.assign(part=part, by="subject", seed=start)[list(COLUMNS)])
+            yield Fold(repeat, number, as_split(table, part, "subject", start))
 
 
 def _cut(folds: int, seed: int, labels: np.ndarray, groups: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

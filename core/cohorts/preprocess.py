@@ -16,6 +16,7 @@ from scipy.ndimage import affine_transform
 from core.cohorts.audit import Audit
 from core.cohorts.cohort import index_volumes
 from core.cohorts.manifest import COLUMNS, LEFT_OUT, MANIFEST, read_manifest, write_manifest
+from core.cohorts.tasks import task_of_table, write_task
 from core.errors import CohortError, ScanError
 from core.scans import read_scan_file
 from core.scans.registration.standard_space import (
@@ -98,6 +99,7 @@ def preprocess(
             say(number, len(table), f"{row.subject or source}: {quality.verdict}")
     left_out = pd.DataFrame(failures, columns=["source", "reason"])
     write_manifest(out, left_out, name=LEFT_OUT)
+    write_task(out, task_of_table(table))
     return Preprocessed(manifest, left_out, without_class, resumed)
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import splitfolders
 from sklearn.model_selection import StratifiedGroupKFold
 
+from core.cohorts.tasks import TASK_COLUMN, task_of_table, write_task
 from core.errors import CohortError
 
 PARTS = ("train", "val", "test")
@@ -79,7 +80,7 @@ def split_by_subject(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
             kept, taken = next(folds.split(rest, table["label"].to_numpy()[rest], groups[rest]))
         part[rest[taken]] = name
         rest = rest[kept]
-    return _as_split(table, part, "subject", seed)
+    return as_split(table, part, "subject", seed)
 
 
 def split_by_slice(table: pd.DataFrame, *, seed: int, folders: str | Path | None = None) -> pd.DataFrame:
@@ -105,7 +106,7 @@ def split_by_slice(table: pd.DataFrame, *, seed: int, folders: str | Path | None
         for given, ours in PART_OF_SPLITFOLDERS.items():
             for path in (output / given).glob("*/*"):
                 part[row_of[path.parent.name, path.name]] = ours
-    split = _as_split(table, part, "slice", seed)
+    split = as_split(table, part, "slice", seed)
     if folders is not None:
         write_folders(split, folders)
     return split
@@ -130,7 +131,7 @@ def split_by_folder(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     if "val" not in set(part):
         chosen = table[part == "train"].groupby("label", group_keys=False).sample(frac=FOLDER_VAL, random_state=seed)
         part.loc[chosen.index] = "val"
-    return _as_split(table, part.to_numpy(object), "folder", seed)
+    return as_split(table, part.to_numpy(object), "folder", seed)
 
 
 SPLITTERS = {"subject": split_by_subject, "slice": split_by_slice, "folder": split_by_folder}
@@ -154,6 +155,7 @@ def write_folders(split: pd.DataFrame, folders: str | Path) -> None:
         folder.mkdir(parents=True)
         for path, name in zip(rows["path"], _unique_names(rows["path"]), strict=True):
             shutil.copyfile(path, folder / name)
+    write_task(target, task_of_table(split))
 
 
 def subject_overlap(split: pd.DataFrame) -> SubjectOverlap | None:
@@ -206,8 +208,10 @@ def groups_of(table: pd.DataFrame) -> np.ndarray:
     return names
 
 
-def _as_split(table: pd.DataFrame, part: np.ndarray, by: str, seed: int) -> pd.DataFrame:
-    return table.assign(part=part, by=by, seed=seed)[list(COLUMNS)]
+def as_split(table: pd.DataFrame, part: np.ndarray, by: str, seed: int) -> pd.DataFrame:
+    """Return a split table: the table's files, with N parts, how these were made, and the task where it is known."""
+    made = table.assign(part=part, by=by, seed=seed)
+    return made[[name for name in (*COLUMNS, TASK_COLUMN) if name in made]]
 
 
 def _empty_target(folders: str | Path | None) -> Path | None:

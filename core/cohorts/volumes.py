@@ -16,7 +16,7 @@ def volume_table(folder: str | Path) -> pd.DataFrame:
 
     Returns:
         The columns `path`, `label`, `subject`, `slice` (0), `copies` (the same name for byte-identical files),
-        `came_in` and `sha256`.
+        `came_in`, `sha256` and `task`.
 
     Raises:
         CohortError: The folder holds no volumes with a class.
@@ -26,4 +26,4 @@ def volume_table(folder: str | Path) -> pd.DataFrame:
     table = index.assign(slice=0, sha256=digests)
     several = table.duplicated("sha256", keep=False)
     table["copies"] = table["sha256"].where(several, "").str[:12]
-    return table[["path", "label", "subject", "slice", "copies", "came_in", "sha256"]]
+    return table[["path", "label", "subject", "slice", "copies", "came_in", "sha256", "task"]]

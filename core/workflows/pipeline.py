@@ -10,6 +10,7 @@ from core.cohorts.audit import audit_folder
 from core.cohorts.cohort import holds_volumes
 from core.cohorts.preprocess import SLICES, preprocess
 from core.cohorts.split import SPLITTERS, default_scheme, read_split
+from core.cohorts.tasks import task_of_table, with_task
 from core.cohorts.volumes import volume_table
 from core.errors import CohortError, StageLensError
 from core.evaluation.evaluation import evaluate_bundle
@@ -39,6 +40,7 @@ class FullRun:
         by: subject, slice, folder, or auto: by subject wherever people are found.
         weights: Start weights on disk.
         seed: Of the split.
+        ordered: Whether classes of one's own are stages, in the order of their names.
     """
 
     recipe: Recipe
@@ -47,6 +49,7 @@ class FullRun:
     by: str = "auto"
     weights: Path | None = None
     seed: int = 1
+    ordered: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +81,7 @@ def full_run(wanted: FullRun, *, listener: TrainingListener = SILENT) -> FullOut
     split = wanted.out / SPLIT
     if not split.exists():
         table = _table(wanted, listener)
+        table = with_task(table, task_of_table(table), ordered=wanted.ordered)
         made = SPLITTERS[wanted.by if wanted.by != "auto" else default_scheme(table)](table, seed=wanted.seed)
         write_table(split, made)
         counts = ", ".join(f"{n} {part}" for part, n in made["part"].value_counts().items())
@@ -115,7 +119,8 @@ def _table(wanted: FullRun, listener: TrainingListener) -> pd.DataFrame:
     if volumes:
         return volume_table(folder)
     listener.say("auditing")
-    return audit_folder(folder).table
+    found = audit_folder(folder)
+    return with_task(found.table, found.task)
 
 
 def _explained(wanted: FullRun, bundle: Bundle, table: pd.DataFrame, listener: TrainingListener) -> tuple[Path, ...]:
