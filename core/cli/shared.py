@@ -3,12 +3,15 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from core.errors import ChoiceNeeded, StageLensError
+
+if TYPE_CHECKING:
+    from core.evaluation.confounders import SubjectFacts
 
 READ, EXPLAIN, DATA, TRAIN = "Read scans", "Explain", "Data", "Train"
 EVALUATE, MODELS, MACHINE = "Evaluate", "Models", "This machine"
@@ -58,6 +61,17 @@ def show(values: Any, as_json: bool, words: str) -> None:
         print(json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False))
     elif words:
         print(words)
+
+
+def people_of(path: Path | None, aged_from: float, unknown_age: float | None) -> "SubjectFacts | None":
+    """Read a table of people, and say on standard error which of its columns are not used."""
+    from core.evaluation.confounders import known_subjects
+
+    known = known_subjects(path, aged_from=aged_from, unknown_age=unknown_age)
+    unused = known.table.attrs.get("unused", ()) if known is not None else ()
+    if unused:
+        print(f"stagelens: columns of {path} that are not used: {', '.join(unused)}", file=sys.stderr)
+    return known
 
 
 def complain(error: StageLensError) -> None:

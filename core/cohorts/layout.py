@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
+from core.cohorts.names.columns import LABEL
 from core.cohorts.tasks import ALZHEIMER, TASKS
 
 VOLUME_ENDINGS = (".nii", ".nii.gz", ".hdr")
@@ -91,10 +94,17 @@ def class_name(value: object, *, column: str = "cdr") -> str:
     if column.lower() != "cdr":
         return text
     try:
-        rating = float(text)
+        rating = float(text.replace(",", "."))
     except ValueError:
         return text
     return next((name for least, name in reversed(CDR_CLASSES) if rating >= least), "")
+
+
+def label_column(table: pd.DataFrame) -> str | None:
+    """Return the name of a table's column of classes, ratings before diagnoses; None without one."""
+    by_name = {"".join(letter for letter in name.lower() if letter.isalnum()): name for name in table.columns}
+    found = (by_name.get(name.replace("_", "")) for name in LABEL)
+    return next((name for name in found if name is not None), None)
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from core.cohorts.tasks import TASK_COLUMN, task_of_table, write_task
 from core.errors import CohortError
+from core.tables import numbers, read_table, require
 
 PARTS = ("train", "val", "test")
 FOLDS = 5  # a fifth of everything is the test part, a fifth of the rest the validation part: 64 / 16 / 20 %
@@ -174,18 +175,17 @@ def read_split(path: str | Path) -> pd.DataFrame:
     Raises:
         CohortError: The file is not a table with the columns path, label, subject, slice, part, by and seed.
     """
-    try:
-        split = pd.read_csv(path, dtype={"path": str, "label": str, "subject": str}, keep_default_na=False)
-    except OSError as error:
-        raise CohortError(f"{path} is not a split table: {error.strerror}.") from error
-    except ValueError as error:
-        raise CohortError(f"{path} is not a split table: {str(error).splitlines()[0]}.") from error
-    missing = [column for column in COLUMNS if column not in split.columns]
-    if missing:
-        raise CohortError(f"{path} is not a split table: it has no column {', '.join(missing)}.")
-    unknown = sorted(set(split["part"]) - set(PARTS))
-    if unknown:
-        raise CohortError(f"{path} names the part {unknown[0]!r}; expected {', '.join(PARTS)}.")
+    what = "a split table"
+    split = read_table(path, what, columns=dict.fromkeys(COLUMNS, ()), verbatim=("path", "label", TASK_COLUMN))
+    require(split, path, what, names=COLUMNS)
+    for name in ("slice", "seed"):
+        values = numbers(split, name, path).fillna(0)
+        split[name] = values.astype(int) if (values % 1 == 0).all() else values
+    unknown = split[~split["part"].isin(PARTS)]
+    if len(unknown):
+        given = unknown["part"].iloc[0]
+        raise CohortError(f"{path}, line {unknown.index[0]}: the part is {given!r}; expected {', '.join(PARTS)}.")
+    split = split.reset_index(drop=True)
     return split.assign(by=split["by"].replace("person", "subject"))  # as written before 0.2
 
 
