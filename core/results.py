@@ -106,6 +106,7 @@ class SplitSummary:
         images: Scans of each part.
         people: People of each part; None where they are not known.
         subject_overlap: How many people are in several parts, in a sentence; None without any.
+        missing: Which classes are missing from which parts, a sentence each.
     """
 
     by: str
@@ -114,6 +115,7 @@ class SplitSummary:
     images: dict[str, int]
     people: dict[str, int] | None = None
     subject_overlap: str | None = None
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, config=STRICT)

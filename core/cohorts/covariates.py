@@ -1,11 +1,12 @@
 """A table of people: their age, sex and site, matched to the scans by path or by subject."""
 
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pandas as pd
 
 from core.cohorts.names.columns import AGE, PATH, SESSION, SEX, SITE, SUBJECT
+from core.cohorts.names.people import rows_by_path
 from core.errors import CohortError
 from core.tables import numbers, read_table, received
 
@@ -14,7 +15,6 @@ COLUMNS = {"path": PATH, "subject": SUBJECT, "session": SESSION, "age": AGE, "se
 WHAT = "a table of people"
 OLDEST = 120.0  # years
 PLURALS = {"age": "ages", "sex": "sexes"}
-LEAST_PARTS = 2  # of a path that must agree: the folder and the name
 
 
 def read_subjects(path: str | Path) -> pd.DataFrame:
@@ -89,7 +89,7 @@ def covariates_of(people: pd.DataFrame, paths: Sequence[str], subjects: Sequence
     """
     columns = [name for name in COVARIATES if name in people.columns]
     by_path = "path" in people.columns
-    rows = _rows_by_path(people["path"].tolist(), paths) if by_path else _rows_by_name(people, subjects)
+    rows = rows_by_path(people["path"].tolist(), paths) if by_path else _rows_by_name(people, subjects)
     if all(row is None for row in rows):
         raise CohortError("none of these scans is in the table of people; check its paths or names.")
     empty = {name: float("nan") if name == "age" else "" for name in columns}
@@ -103,21 +103,3 @@ def _rows_by_name(people: pd.DataFrame, subjects: Sequence[str]) -> list[int | N
         if name:
             row_of.setdefault(name, row)  # of several visits, the first
     return [row_of.get(name) for name in subjects]
-
-
-def _rows_by_path(known: Sequence[str], paths: Sequence[str]) -> list[int | None]:
-    parts = [PurePosixPath(path.replace("\\", "/")).parts for path in known]
-    longest = max((len(one) for one in parts), default=0)
-    by_length: dict[int, dict[tuple[str, ...], int | None]] = {}
-    for length in range(longest, LEAST_PARTS - 1, -1):
-        tails: dict[tuple[str, ...], int | None] = {}
-        for row, one in enumerate(parts):
-            tail = one[-length:]
-            tails[tail] = None if tail in tails else row  # ambiguous between two rows
-        by_length[length] = tails
-    rows: list[int | None] = []
-    for path in paths:
-        own = Path(path).parts
-        found = (tails.get(own[-length:]) for length, tails in by_length.items())
-        rows.append(next((row for row in found if row is not None), None))
-    return rows

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.cohorts.split import read_split
-from core.cohorts.split_summary import describe_split
+from core.cohorts.split_summary import describe_split, missing_classes
 from core.errors import TrainingError
 from core.evaluation.metrics import metrics_of
 from core.evaluation.predictions import with_logits
@@ -116,7 +116,10 @@ def run_training(request: Request, *, listener: TrainingListener = SILENT) -> Ou
     Raises:
         StageLensError: As raised by the rooms below.
     """
-    request = for_its_split(request)
+    split = read_split(request.split_table)
+    request = for_its_split(request, split)
+    for sentence in missing_classes(split, request.recipe.as_task()):
+        listener.say(sentence)
     published = open_bundle(request.published) if request.published else None
     trained = train(request, listener=listener)
     if not trained.finished:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.cohorts.layout import Entry, Layout, class_name, is_volume_name, label_column, visible_files, without_ending
+from core.cohorts.layout import Entry, Layout, class_name, is_volume_name, label_column, visible_files
 from core.cohorts.names.columns import LABEL, PATH, SESSION, SUBJECT
 from core.errors import CohortError
 from core.tables import read_table, received
@@ -38,8 +38,8 @@ def _entries(folder: Path) -> Iterator[Entry]:
         scan = folder / row["path"]
         if not row["path"] or not scan.resolve().is_relative_to(folder.resolve()) or not scan.is_file():
             raise CohortError(f"{path.name}, line {line}, names {row['path']!r}, which is not a file in {folder}.")
-        subject = str(row.get("subject", "")) or without_ending(scan)
-        yield Entry(scan, class_name(row[label], column=label), subject=subject, session=str(row.get("session", "")))
+        who, visit = (str(row.get(name, "")) for name in ("subject", "session"))
+        yield Entry(scan, class_name(row[label], column=label), subject=who, session=visit)
 
 
 LAYOUT = Layout("table of volumes", 6, _matches, _entries, volumes=True)
