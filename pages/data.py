@@ -8,6 +8,7 @@ import streamlit as st
 from core.cohorts.audit import Audit
 from core.cohorts.plan import plan_split
 from core.cohorts.plan.files import contradictions
+from core.cohorts.plan.notices import notices
 from core.cohorts.split import came_in_parts, default_scheme
 from core.cohorts.split_summary import describe_split
 from core.cohorts.tasks import TASKS, with_task
@@ -179,7 +180,7 @@ def main() -> None:
     except StageLensError as error:
         st.error(str(error), icon=":material/error:")
         return
-    for sentence in contradictions(found.table):
+    for sentence in (*notices(folder), *contradictions(found.table)):
         st.warning(sentence.removeprefix("WARNING: "), icon=":material/warning:")
     show_audit(found)
     show_split(found, folder)

@@ -26,13 +26,14 @@ def audit(
     from core.cohorts.names.people import Naming
     from core.cohorts.plan import named_audit
     from core.cohorts.plan.files import contradictions
+    from core.cohorts.plan.notices import notices
     from core.reporting.text.cohorts import audit_text
 
     found, notes = named_audit(folder, Naming(subject_pattern, subjects))
     if table is not None:
         writable(table)
         write_table(table, found.table)
-    findings = found.as_dict() | {"notes": [*notes, *contradictions(found.table)]}
+    findings = found.as_dict() | {"notes": [*notices(folder), *notes, *contradictions(found.table)]}
     show(findings, as_json, "\n".join([audit_text(findings, every_group=every), *findings["notes"]]))
 
 

@@ -12,6 +12,11 @@ from core.cohorts.tasks import ALZHEIMER, TASKS
 VOLUME_ENDINGS = (".nii", ".nii.gz", ".hdr")
 UNKNOWN = frozenset({"", "nan", "n/a", "na", "none", "?"})
 CDR_CLASSES = tuple(zip((0.0, 0.5, 1.0, 2.0), ALZHEIMER.classes, strict=True))  # Morris, Neurology 43:2412, 1993
+# A folder that holds nothing else is no class
+NOT_SCANS = frozenset(
+    {".txt", ".md", ".csv", ".tsv", ".json", ".xml", ".pdf", ".html", ".xlsx", ".xls", ".docx", ".doc", ".py", ".ipynb"}
+    | {".toml", ".yml", ".yaml", ".zip", ".rar", ".7z", ".h5", ".keras", ".log", ".rtf"}
+)
 IGNORED = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 
 
@@ -65,6 +70,11 @@ def visible_files(folder: Path) -> list[Path]:
     files = [path for path in _visible(folder) if path.is_file()]
     headers = {without_ending(path) for path in files if path.suffix.lower() == ".hdr"}
     return [path for path in files if not (path.suffix.lower() == ".img" and without_ending(path) in headers)]
+
+
+def holds_scans(folder: Path) -> bool:
+    """Tell whether a folder holds files that may be scans, judging by their names."""
+    return any(path.suffix.lower() not in NOT_SCANS for path in visible_files(folder))
 
 
 def names_a_class(folder: Path) -> bool:

@@ -18,6 +18,7 @@ from core.cohorts.audit import Audit
 from core.cohorts.cohort import index_volumes
 from core.cohorts.manifest import COLUMNS, LEFT_OUT, MANIFEST, read_manifest, write_manifest
 from core.cohorts.names.people import AUTOMATIC, Naming, notes_on
+from core.cohorts.plan.notices import notices
 from core.cohorts.tasks import task_of_table, write_task
 from core.errors import CohortError, ScanError
 from core.scans import read_scan_file
@@ -46,7 +47,7 @@ class Preprocessed:
         left_out: `source` and `reason` of each volume that could not be processed.
         without_class: How many volumes were left out because their class is unknown.
         resumed: How many volumes were already done.
-        notes: How people are known, a sentence each.
+        notes: What was not read and how people are known, a sentence each.
     """
 
     manifest: pd.DataFrame
@@ -106,7 +107,7 @@ def preprocess(
     left_out = pd.DataFrame(failures, columns=["source", "reason"])
     write_manifest(out, left_out, name=LEFT_OUT)
     write_task(out, task_of_table(table))
-    return Preprocessed(manifest, left_out, without_class, resumed, notes_on(table))
+    return Preprocessed(manifest, left_out, without_class, resumed, (*notices(folder), *notes_on(table)))
 
 
 def volumes_from_slices(audit: Audit, out: str | Path) -> pd.DataFrame:

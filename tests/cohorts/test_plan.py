@@ -1,19 +1,23 @@
 """From a folder to a split: the scheme taken, what is impossible, and what is missing, said once each."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from core.cohorts import ALZHEIMER, split_by_folder, split_by_slice, split_by_subject
+from core.cohorts import ALZHEIMER, index_folder, split_by_folder, split_by_slice, split_by_subject
 from core.cohorts.folds import folds_by_subject
-from core.cohorts.plan import plan_split
+from core.cohorts.plan import files_of, plan_split
 from core.cohorts.plan.files import contradictions
+from core.cohorts.plan.notices import notices
 from core.cohorts.plan.scheme import INSTEAD, UNKNOWN
 from core.cohorts.split import default_scheme
 from core.cohorts.split_summary import describe_split, missing_classes
 from core.cohorts.tasks import task_of_table
 from core.errors import CohortError
+
+from ..conftest import write_heads
 
 
 def small(*counts: int, slices: int = 1, known: bool = True) -> pd.DataFrame:
@@ -128,3 +132,67 @@ def test_identical_files_in_two_classes_are_said() -> None:
     (note,) = contradictions(table)
     assert "1 groups of byte-identical files lie in two classes (a/1.png = b/2.png)" in note
     assert contradictions(table.iloc[1:]) == ()
+
+
+def write(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+FOUR = tuple(f"{label}/1.png" for label in ("NonDemented", "VeryMildDemented", "MildDemented", "ModerateDemented"))
+
+
+def test_files_in_folders_inside_a_class_are_said_to_be_left_out(tmp_path: Path) -> None:
+    (note,) = notices(write(tmp_path, *FOUR, "MildDemented/person 1/2.png", "MildDemented/person 1/notes.txt"))
+    assert "1 files in folders inside the class folders were not read, the first MildDemented/person 1/2.png" in note
+
+
+def test_a_folder_of_notes_beside_the_classes_is_no_class_and_is_said(tmp_path: Path) -> None:
+    table, task = index_folder(write(tmp_path, *FOUR, "docs/readme.txt", "docs/list.csv"))
+    assert task is ALZHEIMER
+    assert len(table) == 4
+    assert "1 folders beside the classes hold no scans and were not read: docs" in notices(tmp_path)[0]
+
+
+def test_a_folder_of_pictures_that_turns_all_classes_into_ones_own_is_said(tmp_path: Path) -> None:
+    _, task = index_folder(write(tmp_path, *FOUR, "figures/plot.png"))
+    assert task.name == "custom"
+    (note,) = notices(tmp_path)
+    assert note.startswith("WARNING: figures is no class of the task alzheimer")
+    assert "task.toml" in note
+    (tmp_path / "task.toml").write_text(
+        'classes = ["figures", "NonDemented", "VeryMildDemented", "MildDemented", "ModerateDemented"]'
+    )
+    assert notices(tmp_path) == ()
+    assert notices(write(tmp_path / "own", "a/1.png", "b/1.png", "normal/1.png")) == ()
+
+
+def test_notes_beside_the_parts_do_not_hide_them(tmp_path: Path) -> None:
+    write(tmp_path, "train/glioma/1.png", "train/notumor/1.png", "test/glioma/2.png", "about/readme.md")
+    table, _ = index_folder(tmp_path)
+    assert sorted(set(table["came_in"])) == ["test", "train"]
+    assert "hold no scans and were not read: about" in notices(tmp_path)[0]
+
+
+def test_the_extra_folder_of_an_archive_is_seen_through(tmp_path: Path) -> None:
+    write(tmp_path, *(f"archive/Alzheimer_s Dataset/{name}" for name in FOUR))
+    table, task = index_folder(tmp_path)
+    assert task is ALZHEIMER
+    assert len(table) == 4
+    assert notices(tmp_path) == ("The classes lie in archive/Alzheimer_s Dataset.",)
+    shutil.copytree(tmp_path / "archive" / "Alzheimer_s Dataset", tmp_path / "archive" / "second copy")
+    with pytest.raises(CohortError, match=r"Is it .*Alzheimer_s Dataset\?"):
+        index_folder(tmp_path / "archive")
+
+
+def test_what_is_found_in_a_folder_comes_with_its_files(tmp_path: Path) -> None:
+    write_heads(tmp_path, {"round": 4, "flat": 4}, slices=4)
+    first = next((tmp_path / "round").glob("*.png"))
+    shutil.copy(first, tmp_path / "flat" / "again.png")
+    (tmp_path / "flat" / "deeper").mkdir()
+    shutil.copy(first, tmp_path / "flat" / "deeper" / "x.png")
+    notes = files_of(tmp_path).notes
+    assert sum("folders inside the class folders" in note for note in notes) == 1
+    assert sum("lie in two classes" in note for note in notes) == 1

@@ -9,6 +9,7 @@ import pandas as pd
 from core.cohorts.audit import Audit, audit_folder
 from core.cohorts.cohort import holds_volumes
 from core.cohorts.names.people import AUTOMATIC, Naming, named_people, notes_on
+from core.cohorts.plan.notices import notices
 from core.cohorts.tasks import task_of_table, with_task
 from core.cohorts.volumes import volume_table
 
@@ -47,7 +48,7 @@ def files_of(folder: str | Path, naming: Naming = AUTOMATIC, *, ordered: bool = 
         found, notes = named_audit(folder, naming)
         table, known = with_task(found.table, found.task), found.people_known
     table = with_task(table, task_of_table(table), ordered=ordered)
-    return Files(table, known, (*notes, *contradictions(table)))
+    return Files(table, known, (*notices(folder), *notes, *contradictions(table)))
 
 
 def named_audit(folder: str | Path, naming: Naming = AUTOMATIC) -> tuple[Audit, tuple[str, ...]]:
