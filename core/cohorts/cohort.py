@@ -89,6 +89,13 @@ def listed(folder: Path) -> tuple[Layout, list[Entry], Path]:
     Raises:
         CohortError: There is no such folder, or no layout fits; says which folder inside may be meant.
     """
+    try:
+        return _listed(folder)
+    except OSError as error:
+        raise CohortError(f"{str(folder)[:200]} cannot be read: {error.strerror}; give a folder of scans.") from error
+
+
+def _listed(folder: Path) -> tuple[Layout, list[Entry], Path]:
     if not folder.is_dir():
         raise CohortError(f"there is no folder {folder}.")
     for root in _shells(folder):

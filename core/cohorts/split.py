@@ -58,6 +58,8 @@ class SubjectOverlap:
 def split_by_subject(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     """Split so that nobody is in two parts, keeping the class proportions (scikit-learn's StratifiedGroupKFold).
 
+    Every class of three people or more is in every part.
+
     Args:
         table: An audit's table; `subject` tells people apart, and `copies` keeps near copies together if no subject
             is known.
@@ -80,7 +82,7 @@ def split_by_subject(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     part, labels = np.full(len(table), "train", dtype=object), table["label"].to_numpy(str)
     rest = np.arange(len(table))
     for number, name in enumerate(("test", "val")):
-        taken = _some_people(labels[rest], groups[rest], seed + number)
+        taken = _some_people(labels[rest], groups[rest], seed + number, parts=3 - number)
         part[rest[taken]] = name
         rest = np.delete(rest, taken)
     return as_split(table, part, by, seed)
@@ -264,19 +266,33 @@ def cut(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> Iterat
         yield from StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
 
 
-def _some_people(labels: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
-    """Return the rows of about a fifth of the groups; in tiny cohorts of the largest classes."""
-    folds = min(FOLDS, len(set(groups)))
+def _some_people(labels: np.ndarray, groups: np.ndarray, seed: int, *, parts: int) -> np.ndarray:
+    """Return the rows of about a fifth of the groups; of each class one at least that has a group for each part left.
+
+    Args:
+        labels: N classes.
+        groups: N names of people or of groups of near copies.
+        seed: The same seed gives the same rows.
+        parts: How many parts are still to be filled, this one included.
+    """
+    people = pd.Series(labels).groupby(groups).first()
+    counts, folds = people.value_counts(sort=False), min(FOLDS, len(people))
+    due = set(counts.index[counts >= parts])
     if np.unique(labels, return_counts=True)[1].max() >= folds:
         _, taken = next(cut(labels, groups, folds, seed))
-        if len(taken):
+        if len(taken) and due <= set(labels[taken]):
             return taken
-    left = pd.Series(labels).groupby(groups).first().sample(frac=1, random_state=seed)
-    chosen = []
-    for _ in range(max(1, round(len(left) / FOLDS))):
-        largest = left.groupby(left).size().idxmax()
-        chosen.append(left.index[left == largest][0])
-        left = left.drop(chosen[-1])
+    left = people.sample(frac=1, random_state=seed)
+    if due:
+        chosen = [
+            who for name in sorted(due) for who in left.index[left == name][: max(1, round(counts[name] / FOLDS))]
+        ]
+    else:  # of the largest classes, which keep others
+        chosen = []
+        for _ in range(max(1, round(len(left) / FOLDS))):
+            largest = left.groupby(left).size().idxmax()
+            chosen.append(left.index[left == largest][0])
+            left = left.drop(chosen[-1])
     return np.flatnonzero(np.isin(groups, chosen))
 
 

@@ -108,8 +108,10 @@ def task_of(spellings: Iterable[str]) -> Task:
             return task
     present = {DIAGNOSIS.class_of(name) for name in names}
     if None not in present:
-        chosen = [(name, own) for name, own in DIAGNOSES.items() if name in present]
-        return replace(DIAGNOSIS, classes=tuple(name for name, _ in chosen), synonyms=tuple(own for _, own in chosen))
+        classes = tuple(name for name in DIAGNOSES if name in present)
+        others = {plain(name): DIAGNOSIS.class_of(name) for name in names} | {plain(name): None for name in classes}
+        synonyms = tuple(tuple(sorted(own for own in others if others[own] == name)) for name in classes)
+        return replace(DIAGNOSIS, classes=classes, synonyms=synonyms if any(synonyms) else ())
     alike: dict[str, str] = {}  # parts of one set may differ in capitals and underscores
     for name in in_order(names):
         alike.setdefault("".join(name.casefold().replace("_", " ").split()), name)

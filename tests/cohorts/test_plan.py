@@ -44,6 +44,17 @@ def test_a_tiny_cohort_is_divided_into_three_parts_and_its_gaps_are_said(counts:
         assert set(split.loc[split["part"] == "train", "label"]) == set(split["label"])
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("counts", [(3, 3, 3, 3), (4, 4, 4, 4), (3, 40), (2, 3, 9), (60, 30, 3)])
+def test_every_class_of_three_people_is_in_every_part(counts: tuple[int, ...], seed: int) -> None:
+    split = split_by_subject(small(*counts, slices=4), seed=seed)
+    assert (split.groupby("subject")["part"].nunique() == 1).all()
+    parts_of = split.groupby("label")["part"].nunique()
+    assert [parts_of[f"class {number}"] for number, people in enumerate(counts) if people >= 3] == [3] * sum(
+        people >= 3 for people in counts
+    )
+
+
 def test_a_tiny_cohort_is_cut_into_folds(tmp_path: Path) -> None:
     folds = list(folds_by_subject(small(2, 2, 2, 1), folds=5, repeats=1, seed=1))
     assert all(set(fold.split["part"]) == {"train", "val", "test"} for fold in folds)
@@ -185,6 +196,17 @@ def test_the_extra_folder_of_an_archive_is_seen_through(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "archive" / "Alzheimer_s Dataset", tmp_path / "archive" / "second copy")
     with pytest.raises(CohortError, match=r"Is it .*Alzheimer_s Dataset\?"):
         index_folder(tmp_path / "archive")
+
+
+def test_a_folder_that_cannot_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, *FOUR)
+
+    def refuse() -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("core.cohorts.cohort.layouts", refuse)
+    with pytest.raises(CohortError, match="cannot be read: Permission denied; give a folder of scans"):
+        index_folder(tmp_path)
 
 
 def test_what_is_found_in_a_folder_comes_with_its_files(tmp_path: Path) -> None:
