@@ -56,7 +56,8 @@ class Metrics:
         people: How many people stand behind them.
         estimates: accuracy, balanced_accuracy, precision, f1, specificity, auc (all means over classes, one against the
             rest), brier and log_loss (natural logarithm); of ordered classes also kappa (quadratic weights),
-            stage_error (mean absolute, in stages) and auc_impaired (any class but the first against it).
+            stage_error (mean absolute, in stages) and auc_impaired (any class but the first against it, or
+            the task's positive ones against the others), which a task with a positive class has too.
         by_class: precision, recall, f1, specificity and auc of each class against the rest.
         confusion: Counts, classes × classes, rows are the truth.
         classes: Names of rows and columns.
@@ -105,6 +106,7 @@ class SplitSummary:
         images: Scans of each part.
         people: People of each part; None where they are not known.
         subject_overlap: How many people are in several parts, in a sentence; None without any.
+        missing: Which classes are missing from which parts, a sentence each.
     """
 
     by: str
@@ -113,6 +115,7 @@ class SplitSummary:
     images: dict[str, int]
     people: dict[str, int] | None = None
     subject_overlap: str | None = None
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -317,7 +320,7 @@ class FoldsSummary:
         wanted: Of all.
         repeats: Of those with a finished fold.
         per_fold: Of the headline metrics, by subject where people are known.
-        impaired: One a repeat, for stages of Alzheimer's disease.
+        impaired: One a repeat, where classes are stages or one is the positive one.
     """
 
     recipe: str

@@ -3,12 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import streamlit as st
 
 from core.cohorts.audit import Audit
-from core.cohorts.split import SPLITTERS
+from core.cohorts.plan import plan_split
+from core.cohorts.plan.files import contradictions
+from core.cohorts.plan.notices import notices
+from core.cohorts.split import came_in_parts, default_scheme
 from core.cohorts.split_summary import describe_split
+from core.cohorts.tasks import TASKS, with_task
 from core.cohorts.upload import unpack_cohort
 from core.errors import StageLensError
 from core.explain import png_bytes
@@ -89,32 +92,40 @@ def show_audit(found: Audit) -> None:
 def show_split(found: Audit, folder: Path) -> None:
     """Split the folder and write the table that trainings use."""
     st.subheader("Split", anchor=False)
-    schemes = {key: title for key, title in SPLIT_TITLES.items() if key != "folder" or _has_parts(found.table)}
+    possible = {
+        "subject": found.people_known,
+        "near-copies": not found.people_known,
+        "folder": came_in_parts(found.table),
+    }
+    schemes = {key: title for key, title in SPLIT_TITLES.items() if possible.get(key, True)}
     by = st.radio(
         "How should people be divided?",
         list(schemes),
         format_func=schemes.__getitem__,
-        index=0 if found.people_known else 1,
+        index=list(schemes).index(default_scheme(found.table)),
     )
+    ordered = found.task.ordered
+    if found.task.name not in TASKS and not ordered:
+        ordered = st.checkbox(
+            "The classes are stages",
+            help="In this order: " + ", ".join(found.task.classes) + ". A task.toml in the folder gives another one.",
+        )
     columns = st.columns([1, 3])
     seed = int(columns[0].number_input("Seed", 0, 2**31 - 1, 1))
     name = columns[1].text_input("Name of the split", f"{_plain(folder.name)}_{by}_{seed}")
     try:
-        split = SPLITTERS[by](found.table, seed=seed)
+        planned = plan_split(with_task(found.table, found.task, ordered=ordered), by, seed=seed)
     except StageLensError as error:
         st.error(str(error), icon=":material/error:")
         return
-    described = describe_split(split)
-    st.code(split_text(replace(described, subject_overlap=None)), language=None)
-    if described.subject_overlap:
-        st.warning(described.subject_overlap, icon=":material/warning:")
-    if by == "subject" and not found.people_known:
-        st.warning(
-            "People cannot be told apart here; near copies are kept together instead.", icon=":material/warning:"
-        )
+    described = describe_split(planned.split)
+    st.code(split_text(replace(described, subject_overlap=None, missing=())), language=None)
+    overlap = (described.subject_overlap,) if described.subject_overlap else ()
+    for sentence in (*overlap, *described.missing, *planned.notes):
+        st.warning(sentence.removeprefix("WARNING: "), icon=":material/warning:")
     if st.button("Save split", type="primary", icon=":material/save:", disabled=not _plain(name)):
         path = workspace("splits") / f"{_plain(name)}.csv"
-        write_table(path, split)
+        write_table(path, planned.split)
         st.success(f"Saved: {path.name}. The page Train offers it now.", icon=":material/check:")
 
 
@@ -152,10 +163,6 @@ def show_balance(found: Audit) -> None:
     st.plotly_chart(dots, width="stretch", config=NO_BAR, key="map")
 
 
-def _has_parts(table: pd.DataFrame) -> bool:
-    return bool((table["came_in"] != "").all())
-
-
 def _plain(text: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "_-" else "_" for letter in text.strip())[:80]
 
@@ -173,6 +180,8 @@ def main() -> None:
     except StageLensError as error:
         st.error(str(error), icon=":material/error:")
         return
+    for sentence in (*notices(folder), *contradictions(found.table)):
+        st.warning(sentence.removeprefix("WARNING: "), icon=":material/warning:")
     show_audit(found)
     show_split(found, folder)
     show_balance(found)

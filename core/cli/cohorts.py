@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.shared import DATA, AsJson, Seed, show, writable
+from core.cli.shared import DATA, AsJson, By, IdTable, Ordered, Seed, SubjectPattern, check_scheme, show, writable
 from core.cli.silenced import silenced_startup
 from core.files import write_table
 
@@ -18,18 +18,23 @@ def audit(
     folder: Annotated[Path, typer.Argument(help="Folder of class folders, or of train and test folders of them.")],
     table: Annotated[Path | None, typer.Option(help="Write path, label, subject, slice … as CSV.")] = None,
     every: Annotated[bool, typer.Option("--all", help="List every group of copies.")] = False,
+    subjects: IdTable = None,
+    subject_pattern: SubjectPattern = "",
     as_json: AsJson = False,
 ) -> None:
     """Find unreadable files, copies, and the people behind the slices."""
-    from core.cohorts import audit_folder
+    from core.cohorts.names.people import Naming
+    from core.cohorts.plan import named_audit
+    from core.cohorts.plan.files import contradictions
+    from core.cohorts.plan.notices import notices
     from core.reporting.text.cohorts import audit_text
 
-    found = audit_folder(folder)
+    found, notes = named_audit(folder, Naming(subject_pattern, subjects))
     if table is not None:
         writable(table)
         write_table(table, found.table)
-    findings = found.as_dict()
-    show(findings, as_json, audit_text(findings, every_group=every))
+    findings = found.as_dict() | {"notes": [*notices(folder), *notes, *contradictions(found.table)]}
+    show(findings, as_json, "\n".join([audit_text(findings, every_group=every), *findings["notes"]]))
 
 
 @commands.command(rich_help_panel=DATA)
@@ -54,16 +59,20 @@ def preprocess(
     slices: Annotated[int, typer.Option(min=1, max=32, help="Axial slices a volume.")] = 20,
     cubes: Annotated[bool, typer.Option("--cubes", help="Write volumes of 128 x 128 x 128 instead of slices.")] = False,
     bias: Annotated[bool, typer.Option("--bias/--no-bias", help="Correct smooth changes of brightness.")] = True,
+    subjects: IdTable = None,
+    subject_pattern: SubjectPattern = "",
     as_json: AsJson = False,
 ) -> None:
     """Bring the volumes of a cohort into standard space and write what networks train on."""
+    from core.cohorts.names.people import Naming
     from core.cohorts.preprocess import preprocess as run
     from core.reporting.text.cohorts import preprocess_text
 
     def say(done: int, of: int, sentence: str) -> None:
         print(f"{done} of {of}  {sentence}", file=sys.stderr)
 
-    made = run(folder, out, slices=None if cubes else slices, bias_correction=bias, say=say)
+    naming = Naming(subject_pattern, subjects)
+    made = run(folder, out, slices=None if cubes else slices, bias_correction=bias, naming=naming, say=say)
     values = {
         "out": str(out),
         "files": len(made.manifest),
@@ -72,6 +81,7 @@ def preprocess(
         "doubtful": sorted(set(made.manifest.loc[made.manifest["verdict"] == "doubtful", "source"])),
         "without_class": made.without_class,
         "resumed": made.resumed,
+        "notes": list(made.notes),
         "left_out": made.left_out.to_dict("records"),
     }
     show(values, as_json, preprocess_text(values))
@@ -94,46 +104,36 @@ def volumes(
 @commands.command(rich_help_panel=DATA)
 def split(
     folder: Annotated[Path, typer.Argument(help="Folder of scans, as for audit.")],
-    by: Annotated[
-        str, typer.Option(help="subject, slice, folder (as they came), or auto: by subject wherever people are found.")
-    ] = "auto",
+    by: By = "auto",
     out: Annotated[Path, typer.Option(help="The table to write.")] = Path("split.csv"),
     folders: Annotated[Path | None, typer.Option(help="Also copy the files into train, val and test folders.")] = None,
+    drop_copies: Annotated[
+        bool, typer.Option("--drop-copies", help="Leave out files that have a copy in the test or validation part.")
+    ] = False,
+    ordered: Ordered = False,
+    subjects: IdTable = None,
+    subject_pattern: SubjectPattern = "",
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
     """Decide who trains, who validates and who tests, and write it down."""
-    if by not in {"auto", "subject", "slice", "folder"}:
-        raise typer.BadParameter(f"expected subject, slice, folder or auto. Received: {by}", param_hint="--by")
-    from core.cohorts import (
-        audit_folder,
-        holds_volumes,
-        volume_table,
-        write_folders,
-    )
-    from core.cohorts.split import SPLITTERS, default_scheme
+    check_scheme(by)
+    from core.cohorts import write_folders
+    from core.cohorts.names.people import Naming
+    from core.cohorts.plan import files_of, plan_split
     from core.cohorts.split_summary import describe_split
     from core.reporting.text.cohorts import split_text
     from core.results import write
 
     writable(out)
-    if holds_volumes(folder):
-        table = volume_table(folder)
-        known = bool((table["subject"] != "").all())
-    else:
-        found = audit_folder(folder)
-        table, known = found.table, found.people_known
-    scheme = default_scheme(table) if by == "auto" else by
-    parts = SPLITTERS[scheme](table, seed=seed)
+    files = files_of(folder, Naming(subject_pattern, subjects), ordered=ordered)
+    planned = plan_split(files.table, by, seed=seed, drop_copies=drop_copies)
     if folders is not None:
-        write_folders(parts, folders)
-    write_table(out, parts)
-    described = describe_split(parts)
-    note = (
-        "" if known or by != "subject" else "People cannot be told apart here; near copies were kept together instead."
-    )
-    lines = [split_text(described), *([note] if note else []), f"written to {out}"]
-    show({"table": str(out), **write(described), "note": note or None}, as_json, "\n".join(lines))
+        write_folders(planned.split, folders)
+    write_table(out, planned.split)
+    described, notes = describe_split(planned.split), [*files.notes, *planned.notes]
+    values = {"table": str(out), **write(described), "notes": notes, "note": " ".join(planned.notes) or None}
+    show(values, as_json, "\n".join([split_text(described), *notes, f"written to {out}"]))
 
 
 @commands.command(rich_help_panel=DATA)
@@ -149,7 +149,7 @@ def leak(
 ) -> None:
     """Show what a random split of slices is worth: the same recipe on people never seen, and on random labels."""
     from core.cli.progress import TrainingProgress
-    from core.cohorts import audit_folder
+    from core.cohorts.plan import named_audit
     from core.networks.recipe import read_recipe
 
     with silenced_startup():
@@ -159,7 +159,9 @@ def leak(
     if plot is not None:
         writable(plot)
     with TrainingProgress() as progress:
-        found = measure_leakage(audit_folder(folder).table, read_recipe(recipe), out=out, seed=seed, listener=progress)
+        found = measure_leakage(
+            named_audit(folder)[0].table, read_recipe(recipe), out=out, seed=seed, listener=progress
+        )
     if plot is not None:
         from core.reporting.plots.leakage import leakage_bars
 

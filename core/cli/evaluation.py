@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.shared import EVALUATE, AgedFrom, AsJson, Coverage, SubjectTable, UnknownAge, show, writable
+from core.cli.shared import EVALUATE, AgedFrom, AsJson, Coverage, SubjectTable, UnknownAge, people_of, show, writable
 from core.cli.silenced import silenced_startup
 
 commands = typer.Typer()
@@ -33,7 +33,6 @@ def evaluate(
     if beside and people is None:
         raise typer.BadParameter("networks stand side by side for people whose age is known", param_hint="--people")
     with silenced_startup():
-        from core.evaluation.confounders import known_subjects
         from core.evaluation.evaluation import evaluate as measure
         from core.evaluation.predictions import predictions_for, predictions_of_run
         from core.reporting.text.evaluation import (
@@ -45,7 +44,7 @@ def evaluate(
             subgroup_text,
         )
 
-    known = known_subjects(people, aged_from=aged_from, unknown_age=unknown_age)
+    known = people_of(people, aged_from, unknown_age)
     others = [predictions_of_run(one) for one in beside or []]
     found = measure(predictions_for(target, split, part=part), known, coverage=coverage, beside=others)
     lines = [f"{found.model} on the {found.part} part", metrics_text(found), subgroup_text(found)]
@@ -76,11 +75,10 @@ def report(
     if beside and people is None:
         raise typer.BadParameter("networks stand side by side for people whose age is known", param_hint="--people")
     with silenced_startup():
-        from core.evaluation.confounders import known_subjects
         from core.evaluation.predictions import predictions_for, predictions_of_run
         from core.reporting.evaluation_report import write_report
 
-    known = known_subjects(people, aged_from=aged_from, unknown_age=unknown_age)
+    known = people_of(people, aged_from, unknown_age)
     others = [predictions_of_run(one) for one in beside or []]
     write_report(predictions_for(target, split), out, known, coverage=coverage, beside=others)
     print(f"written to {out}")

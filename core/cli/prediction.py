@@ -18,6 +18,7 @@ from core.cli.shared import (
     SubjectTable,
     UnknownAge,
     complain,
+    people_of,
     show,
     writable,
 )
@@ -107,11 +108,10 @@ def calibrate(
 ) -> None:
     """Learn anew from validation people how far to believe a bundle: probabilities, prediction sets, OOD scans."""
     from core.cohorts import read_split
-    from core.evaluation.confounders import known_subjects
     from core.networks.bundle import open_bundle
     from core.reporting.text.evaluation import uncertainty_text
 
-    known = known_subjects(people, aged_from=aged_from, unknown_age=unknown_age)
+    known = people_of(people, aged_from, unknown_age)
     opened, table = open_bundle(bundle), read_split(split)
     with silenced_startup():
         from core.workflows.calibrate import calibrate_bundle

@@ -3,12 +3,15 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from core.errors import ChoiceNeeded, StageLensError
+
+if TYPE_CHECKING:
+    from core.evaluation.confounders import SubjectFacts
 
 READ, EXPLAIN, DATA, TRAIN = "Read scans", "Explain", "Data", "Train"
 EVALUATE, MODELS, MACHINE = "Evaluate", "Models", "This machine"
@@ -20,10 +23,24 @@ Page = Annotated[int | None, typer.Option(min=1, help="Page, volume or series wh
 Force = Annotated[
     bool, typer.Option("--force", help="Answer anyway for a scan that is out of distribution; not validated for it.")
 ]
-SubjectTable = Annotated[Path | None, typer.Option(help="CSV of path or person with age, sex or site.")]
+SubjectTable = Annotated[Path | None, typer.Option(help="Table of path or subject with age, sex or site.")]
 AgedFrom = Annotated[float, typer.Option(help="Least age of the part whose people are of an age.")]
 UnknownAge = Annotated[float | None, typer.Option(help="Taken for people without an age; else left out.")]
 Coverage = Annotated[float, typer.Option(min=0.5, max=0.99, help="Of the prediction sets.")]
+Ordered = Annotated[
+    bool, typer.Option("--ordered", help="Classes of your own are stages, in the order of their names or task.toml.")
+]
+By = Annotated[
+    str,
+    typer.Option(
+        help="subject, near-copies, slice, folder (as they came), or auto: as they came in parts, else by subject, "
+        "else by groups of near copies."
+    ),
+]
+IdTable = Annotated[Path | None, typer.Option("--subjects", help="Table of ids: path and subject of every file.")]
+SubjectPattern = Annotated[
+    str, typer.Option(help="Regular expression with a group (?P<subject>…) that finds the person in a file's path.")
+]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same parts.")]
 
 
@@ -55,6 +72,25 @@ def show(values: Any, as_json: bool, words: str) -> None:
         print(json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False))
     elif words:
         print(words)
+
+
+def people_of(path: Path | None, aged_from: float, unknown_age: float | None) -> "SubjectFacts | None":
+    """Read a table of people, and say on standard error which of its columns are not used."""
+    from core.evaluation.confounders import known_subjects
+
+    known = known_subjects(path, aged_from=aged_from, unknown_age=unknown_age)
+    unused = known.table.attrs.get("unused", ()) if known is not None else ()
+    if unused:
+        print(f"stagelens: columns of {path} that are not used: {', '.join(unused)}", file=sys.stderr)
+    return known
+
+
+def check_scheme(by: str) -> None:
+    """Refuse a way of splitting that there is not."""
+    from core.cohorts.plan import SCHEMES
+
+    if by not in SCHEMES:
+        raise typer.BadParameter(f"expected {', '.join(SCHEMES)}. Received: {by}", param_hint="--by")
 
 
 def complain(error: StageLensError) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.cli.shared import TRAIN, AsJson, show
+from core.cli.shared import TRAIN, AsJson, By, IdTable, Ordered, SubjectPattern, check_scheme, show
 from core.cli.silenced import silenced_startup
 
 commands = typer.Typer()
@@ -81,9 +81,10 @@ def full(
     recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a .toml file.")],
     folder: Annotated[Path, typer.Argument(help="Slices or volumes in any layout.")],
     out: Annotated[Path, typer.Option(help="Folder of everything that is made; what is there is not made again.")],
-    by: Annotated[
-        str, typer.Option(help="subject, slice, folder, or auto: by subject wherever people are found.")
-    ] = "auto",
+    by: By = "auto",
+    ordered: Ordered = False,
+    subjects: IdTable = None,
+    subject_pattern: SubjectPattern = "",
     weights: Weights = None,
     settings: Settings = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the split.")] = 1,
@@ -91,17 +92,19 @@ def full(
 ) -> None:
     """Preprocess, split, train, evaluate and explain in one go; stopped anywhere, it goes on when called again."""
     from core.cli.progress import TrainingProgress
+    from core.cohorts.names.people import Naming
     from core.networks.recipe import read_recipe, with_settings
 
-    if by not in {"auto", "subject", "slice", "folder"}:
-        raise typer.BadParameter(f"expected subject, slice, folder or auto. Received: {by}", param_hint="--by")
+    check_scheme(by)
     read = with_settings(read_recipe(recipe), settings or [])
     with silenced_startup():
         from core.reporting.text.evaluation import metrics_text
         from core.workflows.pipeline import FullRun, full_run
 
     with TrainingProgress() as progress:
-        made = full_run(FullRun(read, folder, out, by=by, weights=weights, seed=seed), listener=progress)
+        naming = Naming(subject_pattern, subjects)
+        wanted = FullRun(read, folder, out, by=by, weights=weights, seed=seed, ordered=ordered, naming=naming)
+        made = full_run(wanted, listener=progress)
     lines = [metrics_text(made.card), *map(str, made.pictures), str(made.out)]
     show(made.as_dict(), as_json, "\n".join(lines))
 

@@ -1,45 +1,75 @@
 """A table of people: their age, sex and site, matched to the scans by path or by subject."""
 
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pandas as pd
 
+from core.cohorts.names.columns import AGE, PATH, SESSION, SEX, SITE, SUBJECT
+from core.cohorts.names.people import rows_by_path
 from core.errors import CohortError
+from core.tables import numbers, read_table, received
 
 COVARIATES = ("age", "sex", "site")
-KEYS = ("path", "person", "subject")
-LEAST_PARTS = 2  # of a path that must agree: the folder and the name
+COLUMNS = {"path": PATH, "subject": SUBJECT, "session": SESSION, "age": AGE, "sex": SEX, "site": SITE}
+WHAT = "a table of people"
+OLDEST = 120.0  # years
+PLURALS = {"age": "ages", "sex": "sexes"}
 
 
 def read_subjects(path: str | Path) -> pd.DataFrame:
     """Read a table of people.
 
     Args:
-        path: A CSV with one of the columns path, person or subject, and one or more of age (years), sex and site.
+        path: A table, as `core.tables` reads it, with a column for the path or the subject (person, participant_id,
+            PTID, RID, ID, patient), and one or more of age (years), sex and site; a column session tells the visits of
+            one person apart.
+
+    Returns:
+        Those of the columns path, subject, session, age (float64), sex and site that it has; `attrs["unused"]` names
+        the others.
 
     Raises:
-        CohortError: It cannot be read, lacks such columns, or has ages that are not numbers.
+        CohortError: It cannot be read, lacks such columns, has impossible ages, or a person of two ages or sexes.
     """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except OSError as error:
-        raise CohortError(f"{path} is not a table of people: {error.strerror}.") from error
-    except ValueError as error:
-        raise CohortError(f"{path} is not a table of people: {str(error).splitlines()[0]}.") from error
-    table.columns = [name.strip().lower() for name in table.columns]
-    if not set(KEYS) & set(table.columns):
-        raise CohortError(f"{path} is not a table of people: it has none of the columns {', '.join(KEYS)}.")
-    found = [name for name in COVARIATES if name in table.columns]
-    if not found:
-        raise CohortError(f"{path} is not a table of people: it has none of the columns {', '.join(COVARIATES)}.")
-    if "age" in found:
-        ages = pd.to_numeric(table["age"].replace("", None), errors="coerce")
-        wrong = table.loc[ages.isna() & (table["age"] != ""), "age"]
-        if len(wrong):
-            raise CohortError(f"{path}: the age {wrong.iloc[0]!r} is not a number; give years, or leave it empty.")
-        table["age"] = ages
-    return table[[name for name in (*KEYS, *COVARIATES) if name in table.columns]]
+    table = read_table(path, WHAT, columns=COLUMNS, verbatim=("path",))
+    for names, said in ((("path", "subject"), "path, person, subject"), (COVARIATES, ", ".join(COVARIATES))):
+        if not set(names) & set(table.columns):
+            raise CohortError(f"{path} is not {WHAT}: it has none of the columns {said}.{received(table, names)}")
+    if "age" in table:
+        table["age"] = numbers(table, "age", path, "years")
+        impossible = table.index[(table["age"] < 0) | (table["age"] > OLDEST)]
+        if len(impossible):
+            line = impossible[0]
+            raise CohortError(
+                f"{path}, line {line}: the age {table['age'][line]:g} is impossible; expected years from 0 to "
+                f"{OLDEST:g}."
+            )
+    _consistent(table, path)
+    known = [name for name in COLUMNS if name in table]
+    found = table[known].reset_index(drop=True)
+    found.attrs["unused"] = tuple(name for name in table.columns if name not in known)
+    return found
+
+
+def _consistent(table: pd.DataFrame, path: str | Path) -> None:
+    """Refuse a person with two sexes, or with two ages at one visit; of a table without people, a path with two."""
+    who = "subject" if "subject" in table else "path"
+    for fact in ("age", "sex"):
+        if fact not in table:
+            continue
+        known = table[(table[who] != "") & table[fact].notna() & (table[fact] != "")]
+        visits = [who, "session"] if fact == "age" and "session" in known else [who]
+        first = known.groupby(visits)[fact].transform("first")
+        other = known.index[first != known[fact]]
+        if len(other):
+            line = other[0]
+            earlier = known.index[(known[visits] == known.loc[line, visits]).all(axis=1)][0]
+            hint = "; if these are two visits, name them in a column session" if fact == "age" else ""
+            raise CohortError(
+                f"{path}, lines {earlier} and {line}: one {who} has two {PLURALS[fact]}, {known[fact][earlier]} and "
+                f"{known[fact][line]}{hint}."
+            )
 
 
 def covariates_of(people: pd.DataFrame, paths: Sequence[str], subjects: Sequence[str]) -> pd.DataFrame:
@@ -59,7 +89,7 @@ def covariates_of(people: pd.DataFrame, paths: Sequence[str], subjects: Sequence
     """
     columns = [name for name in COVARIATES if name in people.columns]
     by_path = "path" in people.columns
-    rows = _rows_by_path(people["path"].tolist(), paths) if by_path else _rows_by_name(people, subjects)
+    rows = rows_by_path(people["path"].tolist(), paths) if by_path else _rows_by_name(people, subjects)
     if all(row is None for row in rows):
         raise CohortError("none of these scans is in the table of people; check its paths or names.")
     empty = {name: float("nan") if name == "age" else "" for name in columns}
@@ -68,24 +98,8 @@ def covariates_of(people: pd.DataFrame, paths: Sequence[str], subjects: Sequence
 
 
 def _rows_by_name(people: pd.DataFrame, subjects: Sequence[str]) -> list[int | None]:
-    key = "person" if "person" in people.columns else "subject"
-    row_of = {name: row for row, name in enumerate(people[key])}
+    row_of: dict[str, int] = {}
+    for row, name in enumerate(people["subject"]):
+        if name:
+            row_of.setdefault(name, row)  # of several visits, the first
     return [row_of.get(name) for name in subjects]
-
-
-def _rows_by_path(known: Sequence[str], paths: Sequence[str]) -> list[int | None]:
-    parts = [PurePosixPath(path.replace("\\", "/")).parts for path in known]
-    longest = max((len(one) for one in parts), default=0)
-    by_length: dict[int, dict[tuple[str, ...], int | None]] = {}
-    for length in range(longest, LEAST_PARTS - 1, -1):
-        tails: dict[tuple[str, ...], int | None] = {}
-        for row, one in enumerate(parts):
-            tail = one[-length:]
-            tails[tail] = None if tail in tails else row  # ambiguous between two rows
-        by_length[length] = tails
-    rows: list[int | None] = []
-    for path in paths:
-        own = Path(path).parts
-        found = (tails.get(own[-length:]) for length, tails in by_length.items())
-        rows.append(next((row for row in found if row is not None), None))
-    return rows

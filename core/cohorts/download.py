@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.cohorts.cohort import index_folder
+from core.cohorts.cohort import index_folder, listed
 from core.errors import CohortError
 
 
@@ -105,7 +105,7 @@ def _cohort_in(out: Path, name: str) -> Path:
         for folder in level:
             try:
                 if index_folder(folder)[1].name == name:
-                    return folder
+                    return listed(folder)[2]
             except CohortError:
                 continue
         level = [child for folder in level if folder.is_dir() for child in sorted(folder.iterdir()) if child.is_dir()]

@@ -1,14 +1,12 @@
 """Folds for cross-validation: by subject, each with its own validation part taken from its training folds."""
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
 
-from core.cohorts.split import COLUMNS, groups_of
+from core.cohorts.split import as_split, by_groups, cut, groups_of
 from core.errors import CohortError
 
 INNER = 5  # a fifth of the people in the training folds are used for validation
@@ -49,18 +47,13 @@ def folds_by_subject(table: pd.DataFrame, *, folds: int, repeats: int, seed: int
     groups, labels = groups_of(table), table["label"].to_numpy()
     people = len(set(groups))
     if not 2 <= folds <= people:
-        raise CohortError(f"{folds} folds need at least {max(folds, 2)} people; there are {people}.")
+        what = "people" if by_groups(table) == "subject" else "groups of near copies"
+        raise CohortError(f"{folds} folds need at least {max(folds, 2)} {what}; there are {people}.")
     for repeat in range(1, repeats + 1):
         start = seed + 1000 * (repeat - 1)
-        for number, (rest, test) in enumerate(_cut(folds, start, labels, groups), start=1):
+        for number, (rest, test) in enumerate(cut(labels, groups, folds, start), start=1):
             part = np.full(len(table), "train", dtype=object)
             part[test] = "test"
-            _, val = next(_cut(min(INNER, len(set(groups[rest]))), start + number, labels[rest], groups[rest]))
+            _, val = next(cut(labels[rest], groups[rest], min(INNER, len(set(groups[rest]))), start + number))
             part[rest[val]] = "val"
-            yield Fold(repeat, number, table.assign(part=part, by="subject", seed=start)[list(COLUMNS)])
-
-
-def _cut(folds: int, seed: int, labels: np.ndarray, groups: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    with warnings.catch_warnings():  # a class with fewer people than folds is spread as evenly as possible
-        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        yield from StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
+            yield Fold(repeat, number, as_split(table, part, by_groups(table), start))

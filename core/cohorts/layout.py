@@ -4,11 +4,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
+from core.cohorts.names.columns import LABEL
 from core.cohorts.tasks import ALZHEIMER, TASKS
 
 VOLUME_ENDINGS = (".nii", ".nii.gz", ".hdr")
 UNKNOWN = frozenset({"", "nan", "n/a", "na", "none", "?"})
 CDR_CLASSES = tuple(zip((0.0, 0.5, 1.0, 2.0), ALZHEIMER.classes, strict=True))  # Morris, Neurology 43:2412, 1993
+# A folder that holds nothing else is no class
+NOT_SCANS = frozenset(
+    {".txt", ".md", ".csv", ".tsv", ".json", ".xml", ".pdf", ".html", ".xlsx", ".xls", ".docx", ".doc", ".py", ".ipynb"}
+    | {".toml", ".yml", ".yaml", ".zip", ".rar", ".7z", ".h5", ".keras", ".log", ".rtf"}
+)
 IGNORED = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 
 
@@ -64,6 +72,11 @@ def visible_files(folder: Path) -> list[Path]:
     return [path for path in files if not (path.suffix.lower() == ".img" and without_ending(path) in headers)]
 
 
+def holds_scans(folder: Path) -> bool:
+    """Tell whether a folder holds files that may be scans, judging by their names."""
+    return any(path.suffix.lower() not in NOT_SCANS for path in visible_files(folder))
+
+
 def names_a_class(folder: Path) -> bool:
     """Tell whether a folder has the name of a class of one of our tasks."""
     return any(task.class_of(folder.name) for task in TASKS.values())
@@ -91,10 +104,17 @@ def class_name(value: object, *, column: str = "cdr") -> str:
     if column.lower() != "cdr":
         return text
     try:
-        rating = float(text)
+        rating = float(text.replace(",", "."))
     except ValueError:
         return text
     return next((name for least, name in reversed(CDR_CLASSES) if rating >= least), "")
+
+
+def label_column(table: pd.DataFrame) -> str | None:
+    """Return the name of a table's column of classes, ratings before diagnoses; None without one."""
+    by_name = {"".join(letter for letter in name.lower() if letter.isalnum()): name for name in table.columns}
+    found = (by_name.get(name.replace("_", "")) for name in LABEL)
+    return next((name for name in found if name is not None), None)
 
 
 def _visible(folder: Path) -> list[Path]:

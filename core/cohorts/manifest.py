@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.errors import CohortError
 from core.files import write_table
+from core.tables import numbers, read_table, require
 
 MANIFEST, LEFT_OUT = "manifest.csv", "left_out.csv"
 COLUMNS = ("path", "label", "subject", "session", "height_mm", "source", "verdict", "similarity")
+WHAT = "a manifest"
 
 
 def read_manifest(folder: Path) -> pd.DataFrame:
@@ -20,16 +21,12 @@ def read_manifest(folder: Path) -> pd.DataFrame:
     path = folder / MANIFEST
     if not path.is_file():
         return pd.DataFrame(columns=list(COLUMNS))
-    try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(("path", "label", "subject", "session", "source"), str))
-    except (OSError, ValueError) as error:
-        raise CohortError(f"{path} is not a table: {str(error).splitlines()[0]}") from error
-    missing = [name for name in COLUMNS if name not in table.columns]
-    if missing:
-        raise CohortError(f"{path} has no column {missing[0]}.")
-    texts = ["path", "label", "subject", "session", "source"]
-    table[texts] = table[texts].fillna("")
-    return table
+    texts = ("path", "label", "source")
+    table = read_table(path, WHAT, columns=dict.fromkeys(COLUMNS, ()), verbatim=texts, empty=True)
+    require(table, path, WHAT, names=COLUMNS)
+    for name in ("height_mm", "similarity"):
+        table[name] = numbers(table, name, path)
+    return table.reset_index(drop=True)
 
 
 def write_manifest(folder: Path, rows: pd.DataFrame, *, name: str = MANIFEST) -> None:

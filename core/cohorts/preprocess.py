@@ -3,6 +3,7 @@
 A run can be stopped at any time: a volume enters the manifest once its files are written, and is not processed again.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from scipy.ndimage import affine_transform
 from core.cohorts.audit import Audit
 from core.cohorts.cohort import index_volumes
 from core.cohorts.manifest import COLUMNS, LEFT_OUT, MANIFEST, read_manifest, write_manifest
+from core.cohorts.names.people import AUTOMATIC, Naming, notes_on
+from core.cohorts.plan.notices import notices
+from core.cohorts.tasks import task_of_table, write_task
 from core.errors import CohortError, ScanError
 from core.scans import read_scan_file
 from core.scans.registration.standard_space import (
@@ -43,12 +47,14 @@ class Preprocessed:
         left_out: `source` and `reason` of each volume that could not be processed.
         without_class: How many volumes were left out because their class is unknown.
         resumed: How many volumes were already done.
+        notes: What was not read and how people are known, a sentence each.
     """
 
     manifest: pd.DataFrame
     left_out: pd.DataFrame
     without_class: int
     resumed: int
+    notes: tuple[str, ...] = ()
 
 
 def preprocess(
@@ -57,6 +63,7 @@ def preprocess(
     *,
     slices: int | None = SLICES,
     bias_correction: bool = True,
+    naming: Naming = AUTOMATIC,
     say: Say | None = None,
 ) -> Preprocessed:
     """Align every volume of a cohort to standard space and write slices (PNG) or cubes (NIfTI) by class.
@@ -66,12 +73,13 @@ def preprocess(
         out: Folder to write to; what an earlier run with the same settings wrote there is kept.
         slices: Axial slices per volume, evenly spaced over the heights of the training slices; None for 128³ cubes.
         bias_correction: As for `to_standard_space`.
+        naming: Who is who, as for `index_volumes`.
         say: Called with the number of volumes done, their total, and a sentence.
 
     Raises:
         CohortError: The folder is not a cohort of volumes, or `out` holds something else.
     """
-    table, without_class = index_volumes(folder)
+    table, without_class = index_volumes(folder, naming)
     root, out = Path(folder), Path(out)
     _ready(out)
     manifest, failures, resumed = read_manifest(out), [], 0
@@ -98,7 +106,8 @@ def preprocess(
             say(number, len(table), f"{row.subject or source}: {quality.verdict}")
     left_out = pd.DataFrame(failures, columns=["source", "reason"])
     write_manifest(out, left_out, name=LEFT_OUT)
-    return Preprocessed(manifest, left_out, without_class, resumed)
+    write_task(out, task_of_table(table))
+    return Preprocessed(manifest, left_out, without_class, resumed, (*notices(folder), *notes_on(table)))
 
 
 def volumes_from_slices(audit: Audit, out: str | Path) -> pd.DataFrame:
@@ -176,7 +185,7 @@ def _written(
 ) -> Iterator[tuple[str, str, str, str, float]]:
     """Write the files of one volume; yield path, label, subject, session and height of each."""
     label, subject, session = (str(getattr(row, name)) for name in ("label", "subject", "session"))
-    stem = "_".join(part for part in (subject or head.scan.name, session) if part)
+    stem = re.sub(r"[^\w.-]+", "_", "_".join(part for part in (subject or head.scan.name, session) if part))
     relative = Path(_folder_name(label))
     (out / relative).mkdir(parents=True, exist_ok=True)
     if slices is None:

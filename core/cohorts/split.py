@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import pandas as pd
 import splitfolders
 from sklearn.model_selection import StratifiedGroupKFold
 
+from core.cohorts.tasks import TASK_COLUMN, task_of_table, write_task
 from core.errors import CohortError
+from core.tables import numbers, read_table, require
 
 PARTS = ("train", "val", "test")
 FOLDS = 5  # a fifth of everything is the test part, a fifth of the rest the validation part: 64 / 16 / 20 %
@@ -55,31 +58,40 @@ class SubjectOverlap:
 def split_by_subject(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     """Split so that nobody is in two parts, keeping the class proportions (scikit-learn's StratifiedGroupKFold).
 
+    Every class of three people or more is in every part.
+
     Args:
         table: An audit's table; `subject` tells people apart, and `copies` keeps near copies together if no subject
             is known.
         seed: Any integer; the same seed gives the same parts.
 
     Returns:
-        The table with the columns `part` (train, val, test), `by` and `seed`.
+        The table with the columns `part` (train, val, test), `by` and `seed`; `by` is "subject" where everybody is
+        known, and "near-copies" else.
 
     Raises:
-        CohortError: There are fewer than five people.
+        CohortError: There are fewer than five people, or groups of near copies.
     """
-    groups = groups_of(table)
+    groups, by = groups_of(table), by_groups(table)
     n_groups = len(set(groups))
     if n_groups < FOLDS:
-        raise CohortError(f"a split by subject needs at least {FOLDS} people; there are {n_groups}.")
-    part = np.full(len(table), "train", dtype=object)
+        what = "people" if by == "subject" else "groups of near copies"
+        raise CohortError(
+            f"a split by {by} needs at least {FOLDS} {what}; there are {n_groups}, too few to train, validate and test."
+        )
+    part, labels = np.full(len(table), "train", dtype=object), table["label"].to_numpy(str)
     rest = np.arange(len(table))
     for number, name in enumerate(("test", "val")):
-        folds = StratifiedGroupKFold(min(FOLDS, len(set(groups[rest]))), shuffle=True, random_state=seed + number)
-        with warnings.catch_warnings():  # a class with fewer people than folds is spread as evenly as possible
-            warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-            kept, taken = next(folds.split(rest, table["label"].to_numpy()[rest], groups[rest]))
+        taken = _some_people(labels[rest], groups[rest], seed + number, parts=3 - number)
         part[rest[taken]] = name
-        rest = rest[kept]
-    return _as_split(table, part, "subject", seed)
+        rest = np.delete(rest, taken)
+    return as_split(table, part, by, seed)
+
+
+def split_by_copies(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+    """Split so that no two near copies are in two parts, whoever they show; otherwise as `split_by_subject`."""
+    split = split_by_subject(table.assign(subject=""), seed=seed)
+    return split.assign(subject=table["subject"])
 
 
 def split_by_slice(table: pd.DataFrame, *, seed: int, folders: str | Path | None = None) -> pd.DataFrame:
@@ -94,7 +106,7 @@ def split_by_slice(table: pd.DataFrame, *, seed: int, folders: str | Path | None
         The table with the columns `part`, `by` and `seed`.
 
     Raises:
-        CohortError: `folders` exists and is not empty.
+        CohortError: `folders` exists and is not empty, or there are too few scans for three parts.
     """
     _empty_target(folders)
     with tempfile.TemporaryDirectory() as scratch:
@@ -105,7 +117,14 @@ def split_by_slice(table: pd.DataFrame, *, seed: int, folders: str | Path | None
         for given, ours in PART_OF_SPLITFOLDERS.items():
             for path in (output / given).glob("*/*"):
                 part[row_of[path.parent.name, path.name]] = ours
-    split = _as_split(table, part, "slice", seed)
+    empty = [name for name in PARTS if name not in set(part)]
+    if empty:
+        counts = ", ".join(f"{label}: {n}" for label, n in table["label"].value_counts(sort=False).items())
+        raise CohortError(
+            f"a split by slice would leave no scans for {' and '.join(empty)}: it takes a fifth of each class for the "
+            f"test and 16 % for validation, rounded down, and the scans are {counts}; give at least seven of a class."
+        )
+    split = as_split(table, part, "slice", seed)
     if folders is not None:
         write_folders(split, folders)
     return split
@@ -128,17 +147,42 @@ def split_by_folder(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     if part.isna().any() or not {"train", "test"} <= set(part):
         raise CohortError("a split by folder needs a train and a test folder, each with one folder per class.")
     if "val" not in set(part):
-        chosen = table[part == "train"].groupby("label", group_keys=False).sample(frac=FOLDER_VAL, random_state=seed)
-        part.loc[chosen.index] = "val"
-    return _as_split(table, part.to_numpy(object), "folder", seed)
+        given = table[part == "train"].groupby("label", group_keys=False)
+        part.loc[given.sample(frac=FOLDER_VAL, random_state=seed).index] = "val"
+        for _, files in given:  # of a small class one file, if it keeps another
+            if len(files) > 1 and not (part[files.index] == "val").any():
+                part.loc[files.sample(1, random_state=seed).index] = "val"
+        if not {"train", "val"} <= set(part):
+            raise CohortError(
+                "no class has two training files, one of which could validate; give more, or a val folder."
+            )
+    return as_split(table, part.to_numpy(object), "folder", seed)
 
 
-SPLITTERS = {"subject": split_by_subject, "slice": split_by_slice, "folder": split_by_folder}
+SPLITTERS = {
+    "subject": split_by_subject,
+    "near-copies": split_by_copies,
+    "slice": split_by_slice,
+    "folder": split_by_folder,
+}
+
+
+def came_in_parts(table: pd.DataFrame) -> bool:
+    """Tell whether all files of a table came in folders for training and test."""
+    if "came_in" not in table:
+        return False
+    part = table["came_in"].str.lower().str[:2].map(PART_OF_FOLDER)
+    return bool(part.notna().all()) and {"train", "test"} <= set(part)
 
 
 def default_scheme(table: pd.DataFrame) -> str:
-    """Return how a table is split by default: by subject if people are known."""
-    return "subject" if (table["subject"] != "").all() else "slice"
+    """Return how a table is split by default: as it came in parts, else by subject, else by groups of near copies."""
+    return "folder" if came_in_parts(table) else by_groups(table)
+
+
+def by_groups(table: pd.DataFrame) -> str:
+    """Return what `groups_of` goes by: "subject" where everybody is known, "near-copies" else."""
+    return "subject" if (table["subject"] != "").all() else "near-copies"
 
 
 def write_folders(split: pd.DataFrame, folders: str | Path) -> None:
@@ -154,6 +198,7 @@ def write_folders(split: pd.DataFrame, folders: str | Path) -> None:
         folder.mkdir(parents=True)
         for path, name in zip(rows["path"], _unique_names(rows["path"]), strict=True):
             shutil.copyfile(path, folder / name)
+    write_task(target, task_of_table(split))
 
 
 def subject_overlap(split: pd.DataFrame) -> SubjectOverlap | None:
@@ -172,18 +217,17 @@ def read_split(path: str | Path) -> pd.DataFrame:
     Raises:
         CohortError: The file is not a table with the columns path, label, subject, slice, part, by and seed.
     """
-    try:
-        split = pd.read_csv(path, dtype={"path": str, "label": str, "subject": str}, keep_default_na=False)
-    except OSError as error:
-        raise CohortError(f"{path} is not a split table: {error.strerror}.") from error
-    except ValueError as error:
-        raise CohortError(f"{path} is not a split table: {str(error).splitlines()[0]}.") from error
-    missing = [column for column in COLUMNS if column not in split.columns]
-    if missing:
-        raise CohortError(f"{path} is not a split table: it has no column {', '.join(missing)}.")
-    unknown = sorted(set(split["part"]) - set(PARTS))
-    if unknown:
-        raise CohortError(f"{path} names the part {unknown[0]!r}; expected {', '.join(PARTS)}.")
+    what = "a split table"
+    split = read_table(path, what, columns=dict.fromkeys(COLUMNS, ()), verbatim=("path", "label", TASK_COLUMN))
+    require(split, path, what, names=COLUMNS)
+    for name in ("slice", "seed"):
+        values = numbers(split, name, path).fillna(0)
+        split[name] = values.astype(int) if (values % 1 == 0).all() else values
+    unknown = split[~split["part"].isin(PARTS)]
+    if len(unknown):
+        given = unknown["part"].iloc[0]
+        raise CohortError(f"{path}, line {unknown.index[0]}: the part is {given!r}; expected {', '.join(PARTS)}.")
+    split = split.reset_index(drop=True)
     return split.assign(by=split["by"].replace("person", "subject"))  # as written before 0.2
 
 
@@ -206,8 +250,56 @@ def groups_of(table: pd.DataFrame) -> np.ndarray:
     return names
 
 
-def _as_split(table: pd.DataFrame, part: np.ndarray, by: str, seed: int) -> pd.DataFrame:
-    return table.assign(part=part, by=by, seed=seed)[list(COLUMNS)]
+def cut(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the rest and the fold, as rows, of each of some folds; every group is in one fold.
+
+    Args:
+        labels: N classes; folds hold them in equal proportions, as far as their groups allow.
+        groups: N names of people or of groups of near copies.
+        folds: How many, at most as many as there are groups.
+        seed: The same seed gives the same folds.
+    """
+    if np.unique(labels, return_counts=True)[1].max() < folds:
+        labels = np.zeros(len(labels))  # too few of every class to be spread at all
+    with warnings.catch_warnings():  # a class with fewer people than folds is spread as evenly as possible
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        yield from StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
+
+
+def _some_people(labels: np.ndarray, groups: np.ndarray, seed: int, *, parts: int) -> np.ndarray:
+    """Return the rows of about a fifth of the groups; of each class one at least that has a group for each part left.
+
+    Args:
+        labels: N classes.
+        groups: N names of people or of groups of near copies.
+        seed: The same seed gives the same rows.
+        parts: How many parts are still to be filled, this one included.
+    """
+    people = pd.Series(labels).groupby(groups).first()
+    counts, folds = people.value_counts(sort=False), min(FOLDS, len(people))
+    due = set(counts.index[counts >= parts])
+    if np.unique(labels, return_counts=True)[1].max() >= folds:
+        _, taken = next(cut(labels, groups, folds, seed))
+        if len(taken) and due <= set(labels[taken]):
+            return taken
+    left = people.sample(frac=1, random_state=seed)
+    if due:
+        chosen = [
+            who for name in sorted(due) for who in left.index[left == name][: max(1, round(counts[name] / FOLDS))]
+        ]
+    else:  # of the largest classes, which keep others
+        chosen = []
+        for _ in range(max(1, round(len(left) / FOLDS))):
+            largest = left.groupby(left).size().idxmax()
+            chosen.append(left.index[left == largest][0])
+            left = left.drop(chosen[-1])
+    return np.flatnonzero(np.isin(groups, chosen))
+
+
+def as_split(table: pd.DataFrame, part: np.ndarray, by: str, seed: int) -> pd.DataFrame:
+    """Return a split table: the table's files, with N parts, how these were made, and the task where it is known."""
+    made = table.assign(part=part, by=by, seed=seed)
+    return made[[name for name in (*COLUMNS, TASK_COLUMN) if name in made]]
 
 
 def _empty_target(folders: str | Path | None) -> Path | None:

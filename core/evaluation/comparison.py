@@ -140,8 +140,10 @@ def _compared_by_subject(found: Comparison, one: Scored, other: Scored) -> Compa
     right, other_right = (values.argmax(axis=1) == truth for values in (logits, other_logits))
     first, second = (metrics.some(SHOWN) for metrics in map(subject_metrics, (one, other)) if metrics is not None)
     impaired = None
-    if one.task.ordered and 0 < (truth > 0).sum() < len(truth):
-        impaired = compare_auc(truth > 0, impaired_score(logits), impaired_score(other_logits))
+    positives = one.task.positives
+    positive = np.array(positives)[truth]
+    if one.task.decides and 0 < positive.sum() < len(truth):
+        impaired = compare_auc(positive, impaired_score(logits, positives), impaired_score(other_logits, positives))
     return replace(
         found,
         first=first,

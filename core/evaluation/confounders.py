@@ -56,15 +56,18 @@ def confounders_of(people: SubjectFacts, paths: Sequence[str], scored: Scored) -
     Args:
         people: What is known.
         paths: N scans.
-        scored: What the network says of them; the task's first class is the healthy one.
+        scored: What the network says of them; the task says which classes are the impaired.
 
     Raises:
-        CohortError: People are not known, the task has no healthy class, or nobody is in the table.
+        CohortError: People are not known, the task has no positive class, or nobody is in the table.
     """
     if not scored.known:
         raise CohortError("people cannot be told apart here, so confounders cannot be measured.")
-    if not scored.task.ordered:
-        raise CohortError(f"{scored.task.title}: confounders are measured for stages of a disease only.")
+    if not scored.task.decides:
+        raise CohortError(
+            f"{scored.task.title}: confounders are measured for stages of a disease only, or where task.toml names a "
+            "positive class."
+        )
     facts = covariates_of(people.table, paths, scored.subjects.tolist())
     if "age" in facts and people.unknown_age is not None:
         facts["age"] = facts["age"].fillna(people.unknown_age)
@@ -137,13 +140,15 @@ def _groups(facts: pd.DataFrame, scored: Scored, aged_from: float) -> list[tuple
     groups = [("everybody", np.ones(len(scored.labels), bool))]
     if "age" in facts:
         old = (facts["age"] >= aged_from).to_numpy()
-        if old.any() and len(np.unique(scored.labels[old] > 0)) == 2:
+        if old.any() and len(np.unique(scored.impaired[old])) == 2:
             groups.append((f"people of {aged_from:g} and over", old))
     return groups
 
 
 def _group(title: str, facts: pd.DataFrame, scored: Scored) -> GroupMetrics:
-    truth, logits = scored.by_subject()
+    labels, logits = scored.by_subject()
+    positives = scored.task.positives
+    truth, score = np.array(positives)[labels], impaired_score(logits, positives)
     own = facts.reset_index(drop=True).groupby(scored.people).first()
     by_subject = subject_metrics(scored)
     assert by_subject is not None  # noqa: S101 - people are known
@@ -152,7 +157,7 @@ def _group(title: str, facts: pd.DataFrame, scored: Scored) -> GroupMetrics:
         people=len(truth),
         by_slice=slice_metrics(scored),
         by_subject=by_subject,
-        covariates=tuple(covariate(str(name), own[name], truth > 0, impaired_score(logits)) for name in own.columns),
+        covariates=tuple(covariate(str(name), own[name], truth, score) for name in own.columns),
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 from sklearn.metrics import confusion_matrix
 
+from core.cohorts.tasks import Task
 from core.evaluation.auc import weighted_auc
 from core.evaluation.bootstrap import METHOD, draw_people, estimate
 from core.evaluation.scored import Scored
@@ -52,7 +53,7 @@ def _metrics(unit: Unit, scored: Scored, people: NDArray[np.int64]) -> Metrics:
     scores = np.exp(logarithms)
     everybody, draws = np.ones((1, n_people)), draw_people(n_people)
     (value, value_by_class), (drawn, drawn_by_class) = (
-        _all_metrics(weights, people, y_true, scores, confusions=confusions, losses=losses, ordered=scored.task.ordered)
+        _all_metrics(weights, people, y_true, scores, confusions=confusions, losses=losses, task=scored.task)
         for weights in (everybody, draws)
     )
     confusion = confusion_matrix(y_true, logits.argmax(axis=1), labels=range(n_classes))
@@ -91,7 +92,7 @@ def _all_metrics(
     confusions: Floats,
     losses: Floats,
     *,
-    ordered: bool,
+    task: Task,
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Return every figure, R each, and those by class, R × classes, for R weightings of the people."""
     confusion = np.tensordot(weights.astype(np.float64), confusions, axes=1)
@@ -109,12 +110,14 @@ def _all_metrics(
         "brier": brier,
         "log_loss": log_loss,
     }
-    if ordered:
+    if task.ordered:
         stages = np.arange(scores.shape[1])
         apart = np.abs(np.subtract.outer(stages, stages))
         metrics["kappa"] = _kappa(confusion, apart**2)
         metrics["stage_error"] = (confusion * apart).sum(axis=(1, 2)) / n
-        metrics["auc_impaired"] = weighted_auc(y_true > 0, 1 - scores[:, 0], by_row)
+    if task.decides:
+        positives = np.array(task.positives)
+        metrics["auc_impaired"] = weighted_auc(positives[y_true], 1 - scores[:, ~positives].sum(axis=1), by_row)
     return metrics, by_class
 
 

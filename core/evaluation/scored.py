@@ -39,6 +39,11 @@ class Scored:
         """A number from 0 for each scan's person, N; a number of its own where no person is known."""
         return subject_numbers(self.subjects)
 
+    @property
+    def impaired(self) -> NDArray[np.bool_]:
+        """Whether each scan's label is one that a yes stands for, N."""
+        return np.array(self.task.positives)[self.labels]
+
     def where(self, chosen: NDArray[np.bool_]) -> "Scored":
         """Return some of the scans: bool, N."""
         return replace(self, labels=self.labels[chosen], logits=self.logits[chosen], subjects=self.subjects[chosen])
@@ -55,7 +60,8 @@ def scored_table(predictions: pd.DataFrame, recipe: Recipe) -> Scored:
         predictions: With the columns label, subject and a logit a class.
         recipe: Of the network that made them.
     """
-    index_of = {name: index for index, name in enumerate(recipe.classes)}
+    known = {name: recipe.as_task().class_of(name) for name in set(predictions["label"])}
+    index_of = {name: recipe.classes.index(found) for name, found in known.items() if found}
     labels = predictions["label"].map(index_of).to_numpy(np.int64)
     logits = predictions[[f"logit {name}" for name in recipe.classes]].to_numpy(np.float32)
     return Scored(

@@ -1,4 +1,6 @@
-"""A yes or no from probabilities: impaired (any class but the first) or not, at a threshold chosen on other people."""
+"""A yes or no from probabilities: impaired (the task's positive classes) or not, at a threshold chosen on others."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,9 +10,10 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from core.results import YesOrNo
 
 
-def impaired_score(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the probability of any class but the first, from logits N × classes."""
-    return np.asarray(1 - softmax(logits.astype(np.float64), axis=1)[:, 0])
+def impaired_score(logits: NDArray[np.floating], positives: Sequence[bool]) -> NDArray[np.float64]:
+    """Return the probability of a task's positive classes together, N, from logits N × classes."""
+    others = ~np.array(positives)
+    return np.asarray(1 - softmax(logits.astype(np.float64), axis=1)[:, others].sum(axis=1))
 
 
 def best_threshold(scores: NDArray[np.float64], impaired: NDArray[np.bool_]) -> float:

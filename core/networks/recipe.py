@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from core.cohorts.tasks import TASKS, Task
+from core.cohorts.tasks import CUSTOM, TASKS, Task
 from core.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class Recipe:
     Attributes:
         name: Short name; also the bundle's.
         title: One line for people.
-        task: One of the tasks of `core.cohorts`.
+        task: One of the tasks of `core.cohorts`, or "custom" for classes of one's own.
         backbone: One of `core.networks.architectures.backbones`, or "pixels" for a classic classifier on the scans
             themselves.
         height: Rows of the backbone's input, in pixels.
@@ -205,6 +205,7 @@ class Recipe:
         precision: Arithmetic during training; predictions are always float32. "auto" uses bfloat16 if the hardware
             supports it.
         seed: Seed for the start weights, the order of the scans and the augmentation.
+        own_task: Classes of one's own: classes, ordered, positive, title, synonyms; None for a known task.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
@@ -224,6 +225,7 @@ class Recipe:
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = "float32"
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    own_task: Task | None = None
 
     def __post_init__(self) -> None:
         if (not self.phases) != (self.classic is not None):
@@ -233,6 +235,10 @@ class Recipe:
         for phase in self.phases:
             if phase.oversampling is not None and not self.on_embeddings(phase):
                 raise ValueError("oversampling needs embeddings: no augmentation, or views")
+        if (self.task == CUSTOM) != (self.own_task is not None):
+            raise ValueError('task = "custom" and own_task, with its classes, go together')
+        if self.own_task is not None and len(self.own_task.classes) < 2:
+            raise ValueError("own_task has one class; a network needs two or more to tell apart")
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -241,7 +247,7 @@ class Recipe:
 
     def as_task(self) -> Task:
         """Return the task the recipe names."""
-        return TASKS[self.task]
+        return self.own_task if self.own_task is not None else TASKS[self.task]
 
     @property
     def aggregation(self) -> Aggregation:
@@ -278,7 +284,10 @@ def recipe_from(values: dict[str, Any], source: str = "recipe") -> Recipe:
         received = "" if whole else f" Received: {first['input']!r}"
         message = first["msg"].removeprefix("Value error, ")
         raise RecipeError(f"{source}: {f'{key}: ' if key else ''}{message}.{received}") from error
-    for key, value, known in (("task", recipe.task, [*TASKS]), ("backbone", recipe.backbone, [*BACKBONES, PIXELS])):
+    for key, value, known in (
+        ("task", recipe.task, [*TASKS, CUSTOM]),
+        ("backbone", recipe.backbone, [*BACKBONES, PIXELS]),
+    ):
         if value not in known:
             raise RecipeError(f"{source}: {key}: expected one of {', '.join(known)}. Received: {value!r}")
     if recipe.backbone != PIXELS:
@@ -331,6 +340,8 @@ def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
 def recipe_values(recipe: Recipe) -> dict[str, Any]:
     """Return a recipe as plain values for JSON, from which `recipe_from` restores it."""
     values: dict[str, Any] = TypeAdapter(Recipe).dump_python(recipe, mode="json")
+    if recipe.own_task is None:
+        del values["own_task"]  # as written before there were any
     return values
 
 

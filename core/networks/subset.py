@@ -53,7 +53,8 @@ def load_subset(split: pd.DataFrame, part: str, recipe: Recipe, *, store: Path |
     rows = split[split["part"] == part]
     if rows.empty:
         raise CohortError(f"the {part} part of the split is empty.")
-    labels = rows["label"].map({name: index for index, name in enumerate(recipe.classes)})
+    classes_of = {name: recipe.as_task().class_of(name) for name in set(rows["label"])}
+    labels = rows["label"].map({name: recipe.classes.index(known) for name, known in classes_of.items() if known})
     if labels.isna().any():
         unknown = sorted(set(rows.loc[labels.isna(), "label"]))[0]
         classes = ", ".join(recipe.classes)

@@ -145,5 +145,4 @@ class _Plots:
 def _curves(predictions: Predictions) -> list[go.Figure]:
     scored = scored_table(predictions.asked, predictions.recipe)
     labels, logits = scored.by_subject() if scored.known else (scored.labels, scored.logits)
-    task = scored.task
-    return [draw(labels, logits, task.classes, ordered=task.ordered) for draw in (roc_plot, precision_recall_plot)]
+    return [draw(labels, logits, scored.task) for draw in (roc_plot, precision_recall_plot)]

@@ -19,7 +19,7 @@ from core.results import STRICT, FoldsSummary, Impaired, RepeatMetrics, Spread
 from core.runs.folder import is_finished, predictions_table
 from core.training.listeners import SILENT, TrainingListener
 from core.workflows.reported_run import run_reported
-from core.workflows.train import Request
+from core.workflows.train import Request, for_its_split
 
 SUMMARY_FILE = "folds.json"
 HEADLINE = ("accuracy", "balanced_accuracy", "auc")
@@ -61,6 +61,7 @@ def cross_validate(
         StageLensError: As raised by the rooms below.
     """
     folds = list(folds_by_subject(table, folds=how.folds, repeats=how.repeats, seed=how.seed))
+    request = for_its_split(request, table)
     wanted = [fold for fold in folds if how.fold in {None, fold.name}]
     if not wanted:
         raise TrainingError(f"there is no fold {how.fold}; they are called {folds[0].name} to {folds[-1].name}.")
@@ -84,7 +85,7 @@ def summarise(recipe: Recipe, out: Path, folds: Sequence[Fold]) -> FoldsSummary:
         for table in tested:
             by_slice, by_subject = metrics_of(scored_table(table, recipe))
             per_fold.append(by_subject or by_slice)
-        if recipe.task == "alzheimer":
+        if recipe.as_task().decides:
             impaired.append(_impaired(tables, recipe))
     values = {name: [metrics[name].value for metrics in per_fold if metrics[name].defined] for name in HEADLINE}
     return FoldsSummary(
@@ -124,4 +125,5 @@ def _impaired(tables: Sequence[pd.DataFrame], recipe: Recipe) -> Impaired:
 def _scores(scored: Scored) -> tuple[np.ndarray, np.ndarray]:
     """Return each person's score, and whether they are impaired."""
     labels, logits = scored.by_subject()
-    return impaired_score(logits), labels > 0
+    positives = scored.task.positives
+    return impaired_score(logits, positives), np.array(positives)[labels]

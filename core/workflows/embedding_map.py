@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from core.cohorts import audit_folder
 from core.cohorts.audit import Audit
+from core.cohorts.plan import named_audit
 from core.errors import ScanError, StageLensError
 from core.networks.recipe import Oversampling
 from core.scans import read_scan_file
@@ -21,6 +21,7 @@ MOST_EMBEDDED = 1_200  # scans in the plane; more are sampled
 SIDE = 32  # of the pixels that stand for embeddings where no model is chosen
 SPLIT_TITLES = {
     "subject": "Each person in one part only (recommended)",
+    "near-copies": "Near copies in one part only (people are not known)",
     "slice": "By slice, at random (as most publications)",
     "folder": "As the folders came (train and test)",
 }
@@ -53,7 +54,7 @@ def audited(folder: str) -> Audit:
     Raises:
         CohortError: It is no cohort of slices.
     """
-    return audit_folder(Path(folder).expanduser())
+    return named_audit(Path(folder).expanduser())[0]
 
 
 def gallery(table: pd.DataFrame, *, per_class: int, seed: int = 0) -> dict[str, list[NDArray[np.uint8]]]:

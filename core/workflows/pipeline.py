@@ -1,16 +1,16 @@
 """From a folder of scans to a trained, evaluated and explained network in one go that can be resumed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from core.cohorts.audit import audit_folder
 from core.cohorts.cohort import holds_volumes
+from core.cohorts.names.people import AUTOMATIC, Naming
+from core.cohorts.plan import Files, files_of, plan_split
 from core.cohorts.preprocess import SLICES, preprocess
-from core.cohorts.split import SPLITTERS, default_scheme, read_split
-from core.cohorts.volumes import volume_table
+from core.cohorts.split import read_split
 from core.errors import CohortError, StageLensError
 from core.evaluation.evaluation import evaluate_bundle
 from core.files import read_json, write_json, write_table
@@ -36,9 +36,11 @@ class FullRun:
         recipe: What to train.
         folder: Slices or volumes in any layout.
         out: Folder of everything that is made; what is there already is not made again.
-        by: subject, slice, folder, or auto: by subject wherever people are found.
+        by: A scheme of `core.cohorts.plan.plan_split`.
         weights: Start weights on disk.
         seed: Of the split.
+        ordered: Whether classes of one's own are stages, in the order of their names.
+        naming: Who is who, where the person says it.
     """
 
     recipe: Recipe
@@ -47,6 +49,8 @@ class FullRun:
     by: str = "auto"
     weights: Path | None = None
     seed: int = 1
+    ordered: bool = False
+    naming: Naming = AUTOMATIC
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +81,14 @@ def full_run(wanted: FullRun, *, listener: TrainingListener = SILENT) -> FullOut
     wanted.out.mkdir(parents=True, exist_ok=True)
     split = wanted.out / SPLIT
     if not split.exists():
-        table = _table(wanted, listener)
-        made = SPLITTERS[wanted.by if wanted.by != "auto" else default_scheme(table)](table, seed=wanted.seed)
+        files = _files(wanted, listener)
+        planned = plan_split(files.table, wanted.by, seed=wanted.seed)
+        made = planned.split
         write_table(split, made)
         counts = ", ".join(f"{n} {part}" for part, n in made["part"].value_counts().items())
         listener.say(f"split by {made['by'].iloc[0]}: {counts}")
+        for sentence in (*files.notes, *planned.notes):
+            listener.say(sentence)
     run = wanted.out / RUN
     if not is_finished(run):
         run_reported(Request(wanted.recipe, split, run, weights=wanted.weights, resume=True), listener=listener)
@@ -97,9 +104,10 @@ def full_run(wanted: FullRun, *, listener: TrainingListener = SILENT) -> FullOut
     return FullOutcome(wanted.out, card, _explained(wanted, bundle, table, listener))
 
 
-def _table(wanted: FullRun, listener: TrainingListener) -> pd.DataFrame:
+def _files(wanted: FullRun, listener: TrainingListener) -> Files:
     """Bring volumes into standard space if that is not done, and list what the recipe can be trained on."""
     folder, volumes = wanted.folder, wanted.recipe.depth is not None
+    naming, notes = wanted.naming, tuple[str, ...]()
     prepared = (folder / "manifest.csv").exists()
     if holds_volumes(folder) and not prepared:
         folder = wanted.out / PREPARED
@@ -108,14 +116,15 @@ def _table(wanted: FullRun, listener: TrainingListener) -> pd.DataFrame:
             wanted.folder,
             folder,
             slices=None if volumes else SLICES,
+            naming=naming,
             say=lambda done, of, sentence: listener.say(f"{done} of {of}: {sentence}"),
         )
         if made.manifest.empty:
             raise CohortError(f"no volume of {wanted.folder} came to lie in standard space.")
-    if volumes:
-        return volume_table(folder)
-    listener.say("auditing")
-    return audit_folder(folder).table
+        naming, notes = AUTOMATIC, made.notes
+    listener.say("looking into the folder" if volumes else "auditing")
+    files = files_of(folder, naming, ordered=wanted.ordered)
+    return replace(files, notes=(*notes, *files.notes))
 
 
 def _explained(wanted: FullRun, bundle: Bundle, table: pd.DataFrame, listener: TrainingListener) -> tuple[Path, ...]:

@@ -19,7 +19,7 @@ from core.runs.workspace import turn_on
 from core.training.listeners import SILENT, Silent, Together, TrainingListener
 from core.training.trackers import Tracker, mlflow_tracking, tensorboard_events
 from core.training.train import TrainingConfig
-from core.workflows.train import Outcome, Request, run_training
+from core.workflows.train import Outcome, Request, for_its_split, run_training
 
 ENVIRONMENT_FILE, CURVES_FILE = "environment.json", "learning_curves.html"
 EVENTS_FOLDER = "tensorboard"
@@ -36,7 +36,8 @@ def run_reported(request: Request, *, listener: TrainingListener = SILENT) -> Ou
         Stopped: Somebody put a file "stop" into the run folder; the run can be resumed.
         StageLensError: As raised by `run_training`.
     """
-    device = device_title()
+    device, given = device_title(), request.recipe
+    request = for_its_split(request)
     epochs = sum(phase.epochs for phase in request.recipe.phases)
     with Reporter(request.out, device=device, epochs=epochs) as reporter, RunRecords(request) as records:
         everybody = Together(listener, reporter, records)
@@ -49,6 +50,8 @@ def run_reported(request: Request, *, listener: TrainingListener = SILENT) -> Ou
 
         with turn_on(device, waiting=waiting):
             reporter.change(state="running")
+            if request.recipe.classes != given.classes:
+                everybody.say(f"classes of the split, not of the recipe: {', '.join(request.recipe.classes)}")
             return run_training(request, listener=everybody)
 
 

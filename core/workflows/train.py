@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.cohorts.split_summary import describe_split
+from core.cohorts.split import read_split
+from core.cohorts.split_summary import describe_split, missing_classes
 from core.errors import TrainingError
 from core.evaluation.metrics import metrics_of
 from core.evaluation.predictions import with_logits
@@ -19,6 +20,7 @@ from core.networks.backend import backend_name, compile_forward, in_batches
 from core.networks.bundle import Bundle, open_bundle
 from core.networks.card import BestEpoch, Card, PhaseSummary, PublishedProtocol
 from core.networks.devices import device_title
+from core.networks.fitting import recipe_for
 from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Recipe
 from core.networks.weights.bundle_files import Rounding, round_weights, write_bundle
@@ -90,16 +92,34 @@ class _Answered:
     rounding: Rounding = field(default_factory=Rounding)
 
 
+def for_its_split(request: Request, split: pd.DataFrame | None = None) -> Request:
+    """Return a request whose recipe has the classes of its split table.
+
+    Args:
+        request: What to train and where.
+        split: A table in place of the request's; None to read that.
+
+    Raises:
+        StageLensError: The table cannot be read, or the recipe brings other classes of its own.
+    """
+    table = read_split(request.split_table) if split is None else split
+    return replace(request, recipe=recipe_for(request.recipe, table))
+
+
 def run_training(request: Request, *, listener: TrainingListener = SILENT) -> Outcome:
     """Train, evaluate on the test part, and write the bundle.
 
     Args:
-        request: What to train and where.
+        request: What to train and where; a recipe for other classes takes those of the split.
         listener: Told how it goes.
 
     Raises:
         StageLensError: As raised by the rooms below.
     """
+    split = read_split(request.split_table)
+    request = for_its_split(request, split)
+    for sentence in missing_classes(split, request.recipe.as_task()):
+        listener.say(sentence)
     published = open_bundle(request.published) if request.published else None
     trained = train(request, listener=listener)
     if not trained.finished:

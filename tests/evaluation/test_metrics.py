@@ -24,7 +24,7 @@ CLASSES = ("a", "b", "c")
 
 
 def scored(y_true: np.ndarray, logits: np.ndarray, subjects: np.ndarray, *, ordered: bool = False) -> Scored:
-    return Scored(y_true, logits, subjects, Task("letters", "Which letter?", CLASSES, ((), (), ()), ordered=ordered))
+    return Scored(y_true, logits, subjects, Task(CLASSES, "letters", "Which letter?", ordered=ordered))
 
 
 def simulated(seed: int = 0, people: int = 60, slices: int = 8) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

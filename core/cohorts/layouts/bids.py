@@ -6,12 +6,8 @@ Gorgolewski et al., Scientific Data 3:160044, 2016; bids-specification.readthedo
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
-
-from core.cohorts.layout import Entry, Layout, class_name, visible_folders
-from core.errors import CohortError
-
-CLASS_COLUMNS = ("cdr", "diagnosis", "dx", "group", "label", "class")
+from core.cohorts.layout import Entry, Layout, class_name, label_column, visible_folders
+from core.tables import read_table
 
 
 def _matches(folder: Path) -> bool:
@@ -35,18 +31,11 @@ def _classes(path: Path, key: str) -> dict[str, str]:
     """Read one table: participant or session to class; empty if there is no table."""
     if not path.is_file():
         return {}
-    try:
-        table = pd.read_csv(path, sep="\t", dtype=str)
-    except (OSError, ValueError) as error:
-        raise CohortError(f"{path.name} is not a table: {str(error).splitlines()[0]}") from error
-    columns = {name.lower(): name for name in table.columns}
-    column = next((columns[name] for name in CLASS_COLUMNS if name in columns), None)
-    if key not in columns or column is None:
+    table = read_table(path, "a BIDS table", columns={key: ()}, empty=True)
+    column = label_column(table)
+    if key not in table or column is None:
         return {}
-    return {
-        str(who): class_name(value, column=column)
-        for who, value in zip(table[columns[key]], table[column], strict=True)
-    }
+    return {who: class_name(value, column=column) for who, value in zip(table[key], table[column], strict=True)}
 
 
 LAYOUT = Layout("BIDS", 2, _matches, _entries, volumes=True)

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.cohorts.layout import Entry, Layout, visible_files, visible_folders
+from core.cohorts.layout import Entry, Layout, holds_scans, visible_files, visible_folders
 
 
 def _matches(folder: Path) -> bool:
-    return any(visible_files(child) for child in visible_folders(folder))
+    return any(map(holds_scans, visible_folders(folder)))
 
 
 def _entries(folder: Path) -> Iterator[Entry]:
-    for class_folder in visible_folders(folder):
+    for class_folder in filter(holds_scans, visible_folders(folder)):
         for path in visible_files(class_folder):
             yield Entry(path, class_folder.name)
 

@@ -9,13 +9,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
-
 from core.cohorts.layout import Entry, Layout, class_name, visible_folders
-from core.errors import CohortError
+from core.tables import read_table, require
 
 SESSION = re.compile(r"^(OAS1_\d{4})_(MR\d)$")
-TABLE = "oasis_cross-sectional*.csv"
+WHAT, TABLE = "OASIS-1's table", "oasis_cross-sectional*.csv"
 PROCESSED, RAW = "PROCESSED/MPRAGE/T88_111/*_masked_gfc.hdr", "RAW/*.hdr"
 RATING = re.compile(r"^\s*CDR:\s*([\d.]*)\s*$", re.MULTILINE)
 
@@ -43,13 +41,9 @@ def _ratings(folder: Path) -> dict[str, str]:
     path = next((found for parent in (folder, folder.parent) for found in sorted(parent.glob(TABLE))), None)
     if path is None:
         return {}
-    try:
-        table = pd.read_csv(path, dtype=str)
-    except (OSError, ValueError) as error:
-        raise CohortError(f"{path.name} is not a table: {str(error).splitlines()[0]}") from error
-    if not {"ID", "CDR"} <= set(table.columns):
-        raise CohortError(f"{path.name} lacks the columns ID and CDR.")
-    return {str(session): class_name(rating) for session, rating in zip(table["ID"], table["CDR"], strict=True)}
+    table = read_table(path, WHAT, columns={"ID": ("MRI ID", "session"), "CDR": ()})
+    require(table, path, WHAT, names=("ID", "CDR"))
+    return {session: class_name(rating) for session, rating in zip(table["ID"], table["CDR"], strict=True)}
 
 
 def _rating_in_text_file(session: Path) -> str:

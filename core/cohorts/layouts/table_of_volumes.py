@@ -3,19 +3,19 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
-
-from core.cohorts.layout import Entry, Layout, class_name, is_volume_name, visible_files, without_ending
-from core.cohorts.layouts.bids import CLASS_COLUMNS
+from core.cohorts.layout import Entry, Layout, class_name, is_volume_name, label_column, visible_files
+from core.cohorts.names.columns import LABEL, PATH, SESSION, SUBJECT
 from core.errors import CohortError
+from core.tables import read_table, received
 
-PATH_COLUMNS = ("path", "file", "filename", "image", "scan")
-SUBJECT_COLUMNS = ("subject", "subject_id", "participant_id", "patient", "id")
-SESSION_COLUMNS = ("session", "session_id", "visit")
+ENDINGS = (".csv", ".tsv")
+NOT_TABLES = ("manifest.csv", "left_out.csv")
 
 
 def _table(folder: Path) -> Path | None:
-    tables = [path for path in visible_files(folder) if path.suffix.lower() == ".csv" and path.name != "manifest.csv"]
+    files = [path for path in visible_files(folder) if path.name.lower() not in NOT_TABLES]
+    by_ending = ([path for path in files if path.suffix.lower() == ending] for ending in ENDINGS)
+    tables: list[Path] = next(filter(None, by_ending), [])
     return tables[0] if len(tables) == 1 else None
 
 
@@ -26,28 +26,20 @@ def _matches(folder: Path) -> bool:
 def _entries(folder: Path) -> Iterator[Entry]:
     path = _table(folder)
     assert path is not None  # noqa: S101 - checked by _matches
-    try:
-        table = pd.read_csv(path, dtype=str).fillna("")
-    except (OSError, ValueError) as error:
-        raise CohortError(f"{path.name} is not a table: {str(error).splitlines()[0]}") from error
-    columns = {name.strip().lower(): name for name in table.columns}
-    file_column, label_column, subject_column, session_column = (
-        next((columns[name] for name in names if name in columns), None)
-        for names in (PATH_COLUMNS, CLASS_COLUMNS, SUBJECT_COLUMNS, SESSION_COLUMNS)
-    )
-    if file_column is None or label_column is None:
+    columns = {"path": PATH, "subject": SUBJECT, "session": SESSION}
+    table = read_table(path, "a table of volumes", columns=columns, verbatim=("path",))
+    label = label_column(table)
+    if "path" not in table or label is None:
         raise CohortError(
-            f"{path.name} needs a column for the file ({', '.join(PATH_COLUMNS)}) and one for the class "
-            f"({', '.join(CLASS_COLUMNS)}). Received: {', '.join(table.columns)}"
+            f"{path.name} needs a column for the file ({', '.join(PATH)}) and one for the class ({', '.join(LABEL)})."
+            f"{received(table, ('path', 'diagnosis'))}"
         )
-    for _, row in table.iterrows():
-        scan = folder / row[file_column]
-        if not scan.resolve().is_relative_to(folder.resolve()) or not scan.is_file():
-            raise CohortError(f"{path.name} names {row[file_column]!r}, which is not a file in {folder}.")
-        subject = str(row[subject_column]) if subject_column else without_ending(scan)
-        session = str(row[session_column]) if session_column else ""
-        label = class_name(row[label_column], column=label_column)
-        yield Entry(scan, label, subject=subject, session=session)
+    for line, row in table.iterrows():
+        scan = folder / row["path"]
+        if not row["path"] or not scan.resolve().is_relative_to(folder.resolve()) or not scan.is_file():
+            raise CohortError(f"{path.name}, line {line}, names {row['path']!r}, which is not a file in {folder}.")
+        who, visit = (str(row.get(name, "")) for name in ("subject", "session"))
+        yield Entry(scan, class_name(row[label], column=label), subject=who, session=visit)
 
 
 LAYOUT = Layout("table of volumes", 6, _matches, _entries, volumes=True)

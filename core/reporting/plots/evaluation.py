@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from core.cohorts.tasks import Task
 from core.evaluation.evaluation import Standing
+from core.evaluation.threshold import impaired_score
 from core.reporting.plots.style import BAR_COLOUR, CLASS_COLOURS, SHADES
 from core.results import Estimate, Metrics, UnitCalibration
 
@@ -20,15 +22,11 @@ LABEL, LINE = 26, 16  # characters of a label in one line, and how high a line i
 FRACTION_AXIS = {"range": [-0.02, 1.02], "tickformat": ".0%", "fixedrange": True, "automargin": True}
 
 
-def roc_plot(
-    labels: NDArray[np.int64], logits: NDArray[np.floating], classes: Sequence[str], *, ordered: bool
-) -> go.Figure:
+def roc_plot(labels: NDArray[np.int64], logits: NDArray[np.floating], task: Task) -> go.Figure:
     """Draw the ROC curve of each class against the rest, and of impaired against healthy where classes are stages."""
     figure = go.Figure()
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": "#888888"}, showlegend=False)
-    for (name, positive, score), colour in zip(
-        _one_against_rest(labels, logits, classes, ordered=ordered), cycle(CLASS_COLOURS)
-    ):
+    for (name, positive, score), colour in zip(_one_against_rest(labels, logits, task), cycle(CLASS_COLOURS)):
         false, true, _ = roc_curve(positive, score)
         figure.add_scatter(x=false, y=true, mode="lines", name=name, line_color=colour)
     figure.update_xaxes(title="false-positive rate", **FRACTION_AXIS)
@@ -36,14 +34,10 @@ def roc_plot(
     return _laid_out(figure)
 
 
-def precision_recall_plot(
-    labels: NDArray[np.int64], logits: NDArray[np.floating], classes: Sequence[str], *, ordered: bool
-) -> go.Figure:
+def precision_recall_plot(labels: NDArray[np.int64], logits: NDArray[np.floating], task: Task) -> go.Figure:
     """Draw precision against recall of each class against the rest, and of impaired against healthy."""
     figure = go.Figure()
-    for (name, positive, score), colour in zip(
-        _one_against_rest(labels, logits, classes, ordered=ordered), cycle(CLASS_COLOURS)
-    ):
+    for (name, positive, score), colour in zip(_one_against_rest(labels, logits, task), cycle(CLASS_COLOURS)):
         precision, recall, _ = precision_recall_curve(positive, score)
         title = f"{name} (random: {100 * positive.mean():.0f} %)"
         figure.add_scatter(x=recall, y=precision, mode="lines", name=title, line_color=colour, line_shape="hv")
@@ -186,13 +180,14 @@ def confusion_plot(metrics: Metrics, *, as_fraction: bool) -> go.Figure:
 
 
 def _one_against_rest(
-    labels: NDArray[np.int64], logits: NDArray[np.floating], classes: Sequence[str], *, ordered: bool
+    labels: NDArray[np.int64], logits: NDArray[np.floating], task: Task
 ) -> list[tuple[str, NDArray[np.bool_], NDArray[np.float64]]]:
     """Return name, who is positive and the score of each question that both answers are there for."""
     scores = softmax(logits.astype(np.float64), axis=1)
-    asked = [(name, labels == index, scores[:, index]) for index, name in enumerate(classes)]
-    if ordered:
-        asked.append(("Impaired", labels > 0, 1 - scores[:, 0]))
+    asked = [(name, labels == index, scores[:, index]) for index, name in enumerate(task.classes)]
+    if task.ordered and task.decides:
+        name = f"{task.positive} or later" if task.positive else "Impaired"
+        asked.append((name, np.array(task.positives)[labels], impaired_score(logits, task.positives)))
     return [one for one in asked if 0 < one[1].sum() < len(labels)]
 
 

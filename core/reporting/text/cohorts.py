@@ -35,7 +35,7 @@ def _people_text(findings: dict[str, Any]) -> list[str]:
     each = f"{slices[0]} slices each" if len(slices) == 1 else f"{slices[0]} to {slices[-1]} slices each"
     lines = [f"{findings['people']} people, {each}: {_list(findings['people_by_class'])}"]
     if findings["people_named"]:
-        lines.append("  as the folder's manifest names them")
+        lines.append("  as the folder, a table or the files' names name them")
     else:
         lines += [
             f"  found from the images alone: slices of one person correlate at {findings['weakest_link']:.3f} or more, "
@@ -82,6 +82,7 @@ def download_text(values: dict[str, Any]) -> str:
 def preprocess_text(values: dict[str, Any]) -> str:
     """Say what preprocessing left."""
     lines = [f"{_number(values['files'])} files of {values['volumes']} volumes of {values['people']} people"]
+    lines += values.get("notes", [])
     if values["resumed"]:
         lines.append(f"{values['resumed']} volumes were done already")
     if values["without_class"]:
@@ -92,13 +93,14 @@ def preprocess_text(values: dict[str, Any]) -> str:
 
 
 def split_text(split: SplitSummary) -> str:
-    """Say what a split holds, and loudly when people lie in several of its parts."""
+    """Say what a split holds, and loudly when people lie in several of its parts or classes are missing from some."""
     lines = [f"split by {split.by}, seed {split.seed}"]
     for part, images in split.images.items():
         whose = f" of {people(split.people[part])}" if split.people else ""
         lines.append(f"  {part:<6}{_number(images):>7} images{whose}")
     if split.subject_overlap:
         lines.append(f"WARNING: {split.subject_overlap}")
+    lines += [f"WARNING: {sentence}" for sentence in split.missing]
     return "\n".join(lines)
 
 

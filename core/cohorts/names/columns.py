@@ -1,0 +1,12 @@
+"""How tables spell their columns: Excel's, BIDS', OASIS' and ADNI's names for the same thing, the likeliest first."""
+
+SUBJECT = (
+    *("subject", "subject_id", "participant_id", "participant", "person", "person_id", "patient", "patient_id"),
+    *("ptid", "rid", "sub", "id"),
+)
+SESSION = ("session", "session_id", "visit", "visit_id", "viscode", "timepoint")
+PATH = ("path", "file", "filename", "file_name", "filepath", "file_path", "image", "scan", "slice_file")
+LABEL = ("cdr", "diagnosis", "dx", "dx_bl", "group", "label", "class", "stage", "research_group")
+AGE = ("age", "age_years", "age_in_years", "age_at_scan", "age_at_visit", "ptage", "ages")
+SEX = ("sex", "gender", "m_f", "ptgender")
+SITE = ("site", "site_id", "centre", "center", "scanner", "hospital")
