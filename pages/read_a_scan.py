@@ -12,11 +12,11 @@ from core.reporting.pictures.windowing import crosshair_picture, position_mm, wi
 from core.reporting.plots.probabilities import probability_bars, slice_curves
 from core.reporting.text.numbers import either, sentence
 from core.reporting.text.predictions import space_text
-from core.scans import Scan, read_scan, separate_scans
+from core.scans import Scan, generated_name, read_scan, separate_scans
 from core.scans.planes import PLANES
 from core.scans.registration.standard_space import StandardHead
 from core.workflows.library import card_titles, default_model, reads_volumes, sample_scans
-from core.workflows.predict import predictor_of, read_scans, standard_head
+from core.workflows.predict import bundle_version, predictor_of, read_scans, standard_head
 from pages import is_in_distribution, within_frame
 
 PREDICTED = "the predicted class"
@@ -64,13 +64,14 @@ def read(label: str, files: Mapping[str, bytes]) -> Scan | None:
         return read_scan(files)
     except ChoiceNeeded as question:
         count = len(question.choices)
+        key = f"{label} {generated_name(*files.values())}"
         what = question.choices[0].rsplit(" ", 1)[0] if question.choices[0].endswith(" 1") else None
         if what is not None:
-            page = st.number_input(f"{label} holds {count} {what}s. Which one?", 1, count, key=label)
+            page = st.number_input(f"{label} holds {count} {what}s. Which one?", 1, count, key=key)
         else:
             st.info(f"{label}: several scans came together.", icon=":material/info:")
             page = 1 + st.selectbox(
-                f"{label} holds {count}. Which one?", range(count), format_func=question.choices.__getitem__, key=label
+                f"{label} holds {count}. Which one?", range(count), format_func=question.choices.__getitem__, key=key
             )
         try:
             return read_scan(files, page=int(page))
@@ -84,7 +85,7 @@ def read(label: str, files: Mapping[str, bytes]) -> Scan | None:
 def explained(scan: Scan, model: str, class_name: str | None, method: str) -> Reading:
     """Return the reading of a scan, remembered while the page is open."""
     readings = st.session_state.setdefault(REMEMBERED, {})
-    key = (scan.name, model, class_name, method)
+    key = (scan.digest, bundle_version(model), class_name, method)
     if key not in readings:
         while sum(scan.is_volume for scan in (one.scan for one in readings.values())) > MOST_REMEMBERED:
             readings.pop(next(iter(readings)))
@@ -101,7 +102,7 @@ def show(label: str, reading: Reading, opacity: float) -> None:
         heading = st.empty()
         for warning in reading.warnings:
             st.warning(warning, icon=":material/warning:")
-        if not is_in_distribution(prediction, f"{label} {reading.scan.name}"):
+        if not is_in_distribution(prediction, f"{label} {reading.scan.name} {prediction.model}"):
             heading.subheader(f"{label}: no answer", anchor=False)
             st.image(png_bytes(slice_picture(reading, 0)), caption=f"The scan ({reading.scan.source})", width=240)
             return
@@ -114,6 +115,7 @@ def show(label: str, reading: Reading, opacity: float) -> None:
             )
         index = _chosen_slice(label, reading)
         explanation = reading.explanations[index]
+        shown = f"{reading.scan.name} {prediction.model} {explanation.method} {explanation.class_name}"
         plain, heat, bars = st.columns([1, 1, 1.4], gap="medium")
         picture, caption = slice_picture(reading, index), f"The scan ({reading.scan.source})"
         if reading.head is not None:
@@ -121,7 +123,7 @@ def show(label: str, reading: Reading, opacity: float) -> None:
         plain.image(png_bytes(picture), caption=caption, width="stretch")
         drawn = None
         with heat:
-            if worth_showing(explanation, f"{label} {index}"):
+            if worth_showing(explanation, f"{label} {shown} {index}"):
                 try:
                     drawn = png_bytes(heatmap_picture(reading, index, opacity=opacity))
                     title = explainer(explanation.method).title
@@ -171,7 +173,7 @@ def _chosen_slice(label: str, reading: Reading) -> int:
         "Slice the network used (mm above the AC–PC line)",
         heights,
         heights[reading.strongest],
-        key=f"slice {label} {reading.scan.name}",
+        key=f"slice {label} {reading.scan.name} {reading.prediction.model}",
         format_func=lambda mm: f"{mm:+d} mm",
     )
     return heights.index(height)
@@ -187,21 +189,21 @@ def show_volume(label: str, reading: Reading, head: StandardHead, index: int) ->
     st.caption(space_text(values["standard_space"], values.get("slices", [])))
     planes, check = st.tabs(["Head in three planes", "Registration check"])
     with planes:
-        show_planes(label, head, prediction.heights_mm)
+        show_planes(f"{label} {head.scan.name}", head, prediction.heights_mm)
     with check:
         show_check(head)
 
 
-def show_planes(label: str, head: StandardHead, heights_mm: tuple[float, ...]) -> None:
+def show_planes(key: str, head: StandardHead, heights_mm: tuple[float, ...]) -> None:
     """Show the head in three planes with a crosshair, and mark the slices the network used."""
     st.caption("Cyan lines mark the lowest and highest slice the network used.")
     controls = st.columns(4)
     limits = window_limits(head)
     point = [
-        controls[axis].slider(f"{name} (mm)", *position_mm(axis), value=start, key=f"{name} {label}")
+        controls[axis].slider(f"{name} (mm)", *position_mm(axis), value=start, key=f"{name} {key}")
         for axis, (name, start) in enumerate((("Right", 0), ("Front", -18), ("Up", 12)))
     ]
-    window = controls[3].slider("Window", limits[0], limits[1], (limits[0], limits[2]), key=f"window {label}")
+    window = controls[3].slider("Window", limits[0], limits[1], (limits[0], limits[2]), key=f"window {key}")
     for column, plane in zip(st.columns(3), PLANES, strict=True):
         picture = crosshair_picture(head, plane, point, window=window, marked_mm=(heights_mm[0], heights_mm[-1]))
         column.image(png_bytes(picture), caption=plane.capitalize(), width="stretch")

@@ -2,16 +2,21 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.networks.bundle import bundle_names
+from core.networks.bundle import bundle_names, open_bundle
+from core.networks.card import write_card
+from core.scans import read_scan_file
 
-from ..conftest import CLASSES, ROOT, SAMPLES
+from ..conftest import CLASSES, ROOT, SAMPLES, write_heads
 from ..scans import pictures, volumes
 
 pytestmark = pytest.mark.skipif(not bundle_names(), reason="no model in models/")
@@ -124,6 +129,57 @@ def test_a_stack_asks_for_its_page() -> None:
     labelled(app.number_input, r"Scan 2 holds 201 pages\. Which one\?").set_value(201)
     ran(app)
     assert "Scan 2: no answer" in headings(app)
+
+
+def test_each_page_of_a_stack_is_read_for_itself() -> None:
+    pages = [read_scan_file(SAMPLES / f"icbm_{kind}_z08.png").picture() for kind in ("template", "marked")]
+    app = uploaded(("stack.tif", pictures.tiff(np.stack(pages))))
+    first, bars = pictures_of(app), plots(app)[0]["data"]
+    labelled(app.number_input, r"Which one\?").set_value(2)
+    ran(app)
+    assert plots(app)[0]["data"] != bars
+    assert pictures_of(app) - first
+    alone = uploaded(("marked.tif", pictures.tiff(pages[1])))
+    assert plots(alone)[0]["data"] == plots(app)[0]["data"]
+
+
+def test_a_model_that_was_calibrated_meanwhile_reads_the_scan_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(open_bundle().folder, tmp_path / "models" / open_bundle().name)
+    monkeypatch.setenv("STAGELENS_MODELS", str(tmp_path / "models"))
+    app = uploaded(("scan.png", (SAMPLES / "icbm_template_z08.png").read_bytes()))
+    before, bundle = plots(app)[0]["data"], open_bundle()
+    calibration = bundle.card.calibration
+    assert calibration is not None
+    cooler = replace(calibration, scan=replace(calibration.scan, temperature=5 * calibration.scan.temperature))
+    write_card(bundle.folder, replace(bundle.card, calibration=cooler))
+    ran(app)
+    assert plots(app)[0]["data"] != before
+
+
+def test_a_doubtful_map_of_one_scan_is_not_shown_because_another_ones_was_asked_for() -> None:
+    app = opened("pages/explain.py")
+    labelled(app.multiselect, "Methods").set_value(["guided-backprop"])
+    ran(app)
+    anyway = [one for one in app.toggle if one.label == "Show the map anyway"]
+    assert anyway
+    anyway[0].set_value(True)
+    sample = labelled(app.selectbox, "synthetic sample")
+    sample.set_value(next(one for one in sample.options if one != sample.value))
+    ran(app)
+    assert not [one for one in app.toggle if one.label == "Show the map anyway" and one.value]
+
+
+def test_the_page_data_sees_what_changed_inside_a_class_folder(tmp_path: Path) -> None:
+    write_heads(tmp_path / "set", {"NonDemented": 3, "MildDemented": 3}, slices=6)
+    app = opened("pages/data.py")
+    app.text_input[0].set_value(str(tmp_path / "set"))
+    ran(app)
+    assert [one.value for one in app.metric if one.label == "Images"] == ["36"]
+    next((tmp_path / "set" / "NonDemented").glob("*.png")).unlink()
+    ran(app)
+    assert [one.value for one in app.metric if one.label == "Images"] == ["35"]
 
 
 def test_a_volume_is_registered_read_slice_by_slice_and_shown_in_three_planes() -> None:
