@@ -80,7 +80,9 @@ def train(
 def full(
     recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a .toml file.")],
     folder: Annotated[Path, typer.Argument(help="Slices or volumes in any layout.")],
-    out: Annotated[Path, typer.Option(help="Folder of everything that is made; what is there is not made again.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of everything that is made; what the same request made is not made again.")
+    ],
     by: Annotated[
         str, typer.Option(help="subject, slice, folder, or auto: by subject wherever people are found.")
     ] = "auto",

@@ -1,7 +1,6 @@
 """A whole training: phases, evaluation on the test part, and the bundle with its card."""
 
 import datetime
-import importlib.metadata
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,27 +8,37 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.cohorts.split import read_split
 from core.cohorts.split_summary import describe_split
 from core.errors import TrainingError
 from core.evaluation.metrics import metrics_of
 from core.evaluation.predictions import with_logits
 from core.files import write_json, write_table
 from core.networks.architectures.network import build_network
-from core.networks.backend import backend_name, compile_forward, in_batches
+from core.networks.backend import compile_forward, in_batches
 from core.networks.bundle import Bundle, open_bundle
 from core.networks.card import BestEpoch, Card, PhaseSummary, PublishedProtocol
 from core.networks.devices import device_title
 from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Recipe
+from core.networks.subset import fingerprint_of_split
 from core.networks.weights.bundle_files import Rounding, round_weights, write_bundle
 from core.networks.weights.tensors import Tensors, assign, tensors_of
-from core.runs.folder import BUNDLE_FOLDER, METRICS_FILE, PREDICTIONS_FILE, mark_finished
+from core.results import write
+from core.runs.folder import (
+    BUNDLE_FOLDER,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    card_of_run,
+    is_finished,
+    mark_finished,
+)
+from core.runs.request import check_same, versions
 from core.training.listeners import SILENT, TrainingListener
-from core.training.train import Trained, TrainingConfig, train
+from core.training.train import Trained, TrainingConfig, check_folder, train
 from core.workflows.calibrate import fit_uncertainty, measured_part, scored_subset
 
 PART_TITLES = {"train": "training", "val": "validation", "test": "test"}
-PACKAGES = ("keras", "tensorflow", "torch", "jax", "numpy", "opencv-python-headless", "scikit-image", "scikit-learn")
 INTENDED_USE = "Research and education. Not a medical device; not for the care of patients."
 LIMITS = {
     "alzheimer": (
@@ -101,6 +110,9 @@ def run_training(request: Request, *, listener: TrainingListener = SILENT) -> Ou
         StageLensError: As raised by the rooms below.
     """
     published = open_bundle(request.published) if request.published else None
+    done = finished_outcome(request)
+    if done is not None:
+        return done
     trained = train(request, listener=listener)
     if not trained.finished:
         return Outcome(request.out)
@@ -124,6 +136,30 @@ def run_training(request: Request, *, listener: TrainingListener = SILENT) -> Ou
         write_json(request.out / METRICS_FILE, card.as_dict())
     mark_finished(request.out)
     return Outcome(request.out, bundle.card if bundle is not None else card, bundle)
+
+
+def finished_outcome(request: Request) -> Outcome | None:
+    """Return what a finished run in the folder left, where it is the very run that is asked for.
+
+    Returns:
+        Its outcome; None if there is none that is finished, only a stage of it is asked for, or the metrics to stand
+        beside its own are others.
+
+    Raises:
+        TrainingError: The run in the folder was asked for with another recipe, split, scans, weights or software.
+        StageLensError: As raised by the rooms below.
+    """
+    if not request.resume or request.only is not None or not is_finished(request.out):
+        return None
+    split = read_split(request.split_table)
+    facts = check_folder(request, split)
+    check_same(request.out, facts, {"data_fingerprint": fingerprint_of_split(split, request.recipe)})
+    card, beside = card_of_run(request.out), open_bundle(request.published).card if request.published else None
+    assert card is not None  # noqa: S101 - a finished run has one
+    if write(card.published_protocol) != write(None if beside is None else _published(beside)):
+        return None
+    bundle = request.out / BUNDLE_FOLDER
+    return Outcome(request.out, card, open_bundle(bundle) if bundle.exists() else None)
 
 
 def train_bundle(request: Request, *, listener: TrainingListener = SILENT) -> Bundle:
@@ -168,7 +204,7 @@ def _card(request: Request, trained: Trained, answered: _Answered, published: Bu
         device=device_title(),
         precision=trained.facts.get("precision", "float32"),
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        versions=_versions(),
+        versions=versions(),
         weights_dtype=answered.rounding.dtype,
         probabilities_moved_by=answered.rounding.moved_by,
         intended_use=INTENDED_USE,
@@ -210,13 +246,3 @@ def _histories(out: Path, recipe: Recipe) -> list[PhaseSummary]:
         )
         phases.append(PhaseSummary(phase=number, trains=phase.trains, epochs=len(log), best=best))
     return phases
-
-
-def _versions() -> dict[str, str]:
-    versions = {"backend": backend_name()}
-    for name in PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
