@@ -114,6 +114,11 @@ class SplitSummary:
     people: dict[str, int] | None = None
     subject_overlap: str | None = None
 
+    @property
+    def unseen_people(self) -> bool:
+        """Whether nobody is in two parts, so that people of the test part were not trained on."""
+        return self.people is not None and self.subject_overlap is None
+
 
 @dataclass(frozen=True, config=STRICT)
 class Bin:

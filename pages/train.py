@@ -8,6 +8,7 @@ import streamlit as st
 from core.errors import StageLensError
 from core.networks.bundle import models_folder
 from core.networks.recipe import Recipe, read_recipe, recipe_names, with_settings
+from core.networks.titles import title_of
 from core.reporting.plots.training import learning_curves, runs_curves
 from core.reporting.tables import runs_table
 from core.reporting.text.evaluation import metrics_text
@@ -83,6 +84,7 @@ def begin() -> None:
     except StageLensError as error:
         st.error(str(error), icon=":material/error:")
         return
+    st.caption(f"With these settings: {title_of(wanted)}.")
     if wanted.start == "file":
         weights = st.text_input("Start weights, a file on this computer (.h5 or .safetensors)")
     name = st.text_input("Name of the run", f"{shipped}_{time.strftime('%m%d_%H%M')}", key=f"name {shipped}")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.results import LEVEL, Estimate
 
 REPLICATES = 2000
-METHOD = "percentile bootstrap over people"
+METHOD, METHOD_OF_SLICES = "percentile bootstrap over people", "percentile bootstrap over slices"
 
 
 def draw_people(n_people: int, *, replicates: int = REPLICATES, seed: int = 0) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from scipy.special import log_softmax
 from sklearn.metrics import confusion_matrix
 
 from core.evaluation.auc import weighted_auc
-from core.evaluation.bootstrap import METHOD, draw_people, estimate
+from core.evaluation.bootstrap import METHOD, METHOD_OF_SLICES, draw_people, estimate
 from core.evaluation.scored import Scored
 from core.results import Metrics, Unit
 
@@ -71,7 +71,7 @@ def _metrics(unit: Unit, scored: Scored, people: NDArray[np.int64]) -> Metrics:
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         classes=classes,
         notes=_notes(y_true, people, classes, known=scored.known),
-        method=METHOD,
+        method=METHOD if scored.known else METHOD_OF_SLICES,
     )
 
 

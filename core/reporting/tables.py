@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from core.networks.card import Card
+from core.reporting.text.evaluation import scans_of
 from core.reporting.text.numbers import people, percent, with_interval
 from core.results import Estimate, Metrics
 
@@ -65,7 +66,7 @@ def uncertainty_tiles(card: Card) -> list[tuple[str, str, str]]:
             tiles.append(("True class in the list", f"{100 * sets.coverage.value:.0f} %", said))
     if card.ood is not None:
         unseen = card.ood.unseen
-        said = f"Of {unseen.scans:,} scans of people it was not trained on: {percent(unseen.rejected)}."
+        said = f"Of {unseen.scans:,} {scans_of(unseen.part, card.split)}: {percent(unseen.rejected)}."
         tiles.append(("Real scans wrongly rejected", f"{100 * unseen.rejected.value:.1f} %", said))
         if card.ood.kinds:
             kinds = card.ood.kinds

@@ -22,8 +22,10 @@ from core.networks.devices import device_title
 from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Recipe
 from core.networks.subset import fingerprint_of_split
+from core.networks.titles import title_of
 from core.networks.weights.bundle_files import Rounding, round_weights, write_bundle
 from core.networks.weights.tensors import Tensors, assign, tensors_of
+from core.reporting.text.card_data import data_sentences, limit_sentences
 from core.results import write
 from core.runs.folder import (
     BUNDLE_FOLDER,
@@ -40,21 +42,6 @@ from core.workflows.calibrate import fit_uncertainty, measured_part, scored_subs
 
 PART_TITLES = {"train": "training", "val": "validation", "test": "test"}
 INTENDED_USE = "Research and education. Not a medical device; not for the care of patients."
-LIMITS = {
-    "alzheimer": (
-        "Trained on one axial slice at a time from one public collection of 200 people (OASIS-1), one scanner.",
-        "Moderate Demented has two people: no statement about that class is possible.",
-        "Age is a trap in this collection: its youngest people are all Non Demented, so part of any metric for all "
-        "ages may be the recognition of age.",
-        "The images must be skull-stripped, bias-corrected axial T1 slices in Talairach space, 30 mm around the "
-        "ventricles; an answer to anything else that is not rejected means nothing.",
-        "Of volumes it reads slices in standard space; it was tested on the collection's own slices only, never on "
-        "scans that were registered here or on other scanners.",
-    ),
-    "tumour": (
-        "People cannot be told apart in the public collection, so slices of one person may lie in several parts.",
-    ),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +195,9 @@ def _card(request: Request, trained: Trained, answered: _Answered, published: Bu
         weights_dtype=answered.rounding.dtype,
         probabilities_moved_by=answered.rounding.moved_by,
         intended_use=INTENDED_USE,
-        limits=LIMITS.get(recipe.task, ()),
+        limits=limit_sentences(trained.split, recipe, test),
+        data=data_sentences(trained.split, recipe),
+        heading=title_of(recipe, trained.facts.get("start", "")),
     )
 
 

@@ -15,6 +15,7 @@ from core.results import (
     Leakage,
     Metrics,
     PredictionSets,
+    SplitSummary,
     UnitCalibration,
 )
 
@@ -109,7 +110,7 @@ def sets_text(found: PredictionSets) -> str:
 def uncertainty_text(card: Card) -> str:
     """Say how far a bundle's answers are to be believed: its calibration, its sets, and what it rejects."""
     found = [] if card.calibration is None else [calibration_record_text(card.calibration)]
-    return "\n".join([*found, *([] if card.ood is None else [ood_record_text(card.ood)])])
+    return "\n".join([*found, *([] if card.ood is None else [ood_record_text(card.ood, card.split)])])
 
 
 def calibration_record_text(found: CalibrationRecord) -> str:
@@ -140,15 +141,18 @@ def calibration_record_text(found: CalibrationRecord) -> str:
     return "\n".join(lines)
 
 
-def ood_record_text(found: OodRecord) -> str:
+def ood_record_text(found: OodRecord, split: SplitSummary) -> str:
     """Say what a bundle rejects: of scans it should accept, and of images it should not."""
     unseen = found.unseen
-    lines = [
-        f"rejected as out of distribution: {percent(unseen.rejected)} of {unseen.scans:,} scans of people not "
-        "trained on"
-    ]
+    whose = scans_of(unseen.part, split)
+    lines = [f"rejected as out of distribution: {percent(unseen.rejected)} of {unseen.scans:,} {whose}"]
     lines += [f"  {kind:<24}{100 * one.rejected:.0f} % of {one.n}" for kind, one in (found.kinds or {}).items()]
     return "\n".join(lines)
+
+
+def scans_of(part: str, split: SplitSummary) -> str:
+    """Say whose the scans of a part are: of people the network was not trained on, where that is known."""
+    return "scans of people not trained on" if split.unseen_people else f"scans of the {part} part"
 
 
 def subgroup_text(evaluation: Evaluation) -> str:
