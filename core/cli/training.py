@@ -52,7 +52,8 @@ def train(
 
     read = with_settings(read_recipe(recipe), settings or [])
     with silenced_startup():
-        from core.reporting.text.evaluation import folds_text, metrics_text
+        from core.reporting.text.evaluation import folds_text
+        from core.reporting.text.verdict import card_text
         from core.workflows.cross_validate import CrossValidation, cross_validate
         from core.workflows.reported_run import run_reported
         from core.workflows.train import Request
@@ -73,7 +74,7 @@ def train(
         show({"run": str(out), "stage": stage}, as_json, f"{out}: {stage} is done")
         return
     folder = str(outcome.bundle.folder if outcome.bundle is not None else outcome.folder)
-    show({"bundle": folder, "card": outcome.card.as_dict()}, as_json, f"{metrics_text(outcome.card)}\n{folder}")
+    show({"bundle": folder, "card": outcome.card.as_dict()}, as_json, f"{card_text(outcome.card)}\n{folder}")
 
 
 @commands.command(rich_help_panel=TRAIN)
@@ -99,12 +100,12 @@ def full(
         raise typer.BadParameter(f"expected subject, slice, folder or auto. Received: {by}", param_hint="--by")
     read = with_settings(read_recipe(recipe), settings or [])
     with silenced_startup():
-        from core.reporting.text.evaluation import metrics_text
+        from core.reporting.text.verdict import card_text
         from core.workflows.pipeline import FullRun, full_run
 
     with TrainingProgress() as progress:
         made = full_run(FullRun(read, folder, out, by=by, weights=weights, seed=seed), listener=progress)
-    lines = [metrics_text(made.card), *map(str, made.pictures), str(made.out)]
+    lines = [card_text(made.card), *map(str, made.pictures), str(made.out)]
     show(made.as_dict(), as_json, "\n".join(lines))
 
 

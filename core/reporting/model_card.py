@@ -16,8 +16,8 @@ from core.reporting.templates import page, rendered
 from core.reporting.text import NOTICE
 from core.reporting.text.evaluation import calibration_record_text, confounder_text, ood_record_text
 from core.reporting.text.numbers import people
+from core.reporting.text.verdict import split_words, verdict
 
-SPLITS = {"slice": "by slice, at random", "folder": "as their folders came"}
 ENOUGH = 0.95  # of images of a kind that should be rejected
 TITLES = {
     "use": "Use",
@@ -57,7 +57,8 @@ def model_card(bundle: Bundle) -> str:
         parts=_parts(card),
         shape=shape_of(card.recipe),
         takes=_takes(card.recipe),
-        split_by=SPLITS.get(card.split.by, f"by {card.split.by}"),
+        split_by=split_words(card.split),
+        verdict=verdict(card),
         intervals=f"95 % intervals: {card.metrics.method}." if card.metrics.method else "",
         imbalance=_imbalance(card),
         phases=_phases(card),
@@ -130,7 +131,7 @@ def _phases(card: Card) -> list[tuple[str, ...]]:
 
 
 def _metrics(card: Card) -> dict[str, object]:
-    units = {f"by {one.unit}": one for one in (card.by_subject, card.by_slice) if one is not None}
+    units = {f"counted by {one.unit}": one for one in (card.by_subject, card.by_slice) if one is not None}
     rows = [
         [title, *(cell(metrics, key) for metrics in units.values())]
         for key, title in METRIC_TITLES.items()

@@ -3,20 +3,26 @@
 import json
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.files import write_json, write_table
 from core.networks.bundle import bundle_names, open_bundle
 from core.networks.card import write_card
+from core.results import SplitSummary
+from core.runs.folder import FINISHED_FILE, METRICS_FILE
+from core.runs.status import Status, read_status, write_status
 from core.scans import read_scan_file
 
-from ..conftest import CLASSES, ROOT, SAMPLES, write_heads
+from ..conftest import CLASSES, ROOT, SAMPLES, tiny_card, tiny_recipe, write_finished_run, write_heads
 from ..scans import pictures, volumes
 
 pytestmark = pytest.mark.skipif(not bundle_names(), reason="no model in models/")
@@ -254,12 +260,52 @@ def test_the_path_the_noise_and_the_sanity_check_can_be_tried(explaining: AppTes
 
 def test_the_models_page_puts_the_ways_of_counting_side_by_side() -> None:
     app = opened("pages/model_cards.py")
-    for said in ("What it cannot do", "Unseen people, each counted once", "Unseen people, every slice counted",
+    for said in ("What it cannot do", "On 40 people it was not trained on, accuracy 0.550",
+                 "Unseen people, each counted once", "Unseen people, every slice counted",
                  "Age alone, without any picture, has an AUC of", "CLAIM 2024"):  # fmt: skip
         assert says(app, said), said
     assert "Images of other kinds rejected" in [one.label for one in app.metric]
     assert [one.label for one in app.expander] == ["The whole model card"]
     assert len(plots(app)) > 1
+
+
+@pytest.fixture
+def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A finished run whose last batches were all but right, and whose test was not."""
+    monkeypatch.setenv("STAGELENS_WORKSPACE", str(tmp_path))
+    run = write_finished_run(tmp_path / "runs" / "first", pd.DataFrame({"path": []}), tiny_recipe())
+    people = {"train": 30, "val": 10, "test": 40}
+    split = SplitSummary(by="subject", seed=1, hash="0", images=people, people=people)
+    write_json(run / METRICS_FILE, tiny_card(tiny_recipe(), split=split).as_dict())
+    metrics = {"accuracy": 0.942, "loss": 0.1, "val_accuracy": 0.31, "val_loss": 1.9}
+    write_status(run, Status("finished", title="phase 1, epoch 1", metrics=metrics, heartbeat=time.time()))
+    row = {"epoch": 1, **metrics, "learning_rate": 1e-3, "seconds": 1}
+    write_table(run / "phase1_log.csv", pd.DataFrame([row]))
+    return run
+
+
+def test_a_finished_run_begins_with_the_verdict_of_its_test_and_shows_no_figure_of_its_training(
+    finished: Path,
+) -> None:
+    app = opened("pages/train.py")
+    verdict = app.info[-1].value
+    assert verdict.startswith("On 40 people it was not trained on, accuracy 0.500")
+    everything = list(texts(app))
+    assert not [text for text in everything if "0.942" in text]
+    assert not [one for one in app.metric if "0.942" in one.value or "accuracy" in one.label]
+    assert says(app, "counted by subject: 40 people")
+
+
+def test_a_run_at_work_shows_validation_and_labels_what_is_of_training(finished: Path) -> None:
+    status = read_status(finished)
+    assert status is not None
+    write_status(finished, replace(status, state="running", heartbeat=time.time()))
+    (finished / FINISHED_FILE).unlink()
+    app = opened("pages/train.py")
+    assert {"Validation accuracy": "0.310", "Validation loss": "1.900"}.items() <= {
+        one.label: one.value for one in app.metric
+    }.items()
+    assert says(app, "being trained on, which is no result: accuracy 0.942")
 
 
 def test_the_leak_is_laid_bare_on_a_folder(slice_cohort: Any) -> None:

@@ -39,11 +39,12 @@ class Measured(Protocol):
 
 def metrics_text(measured: Measured) -> str:
     """Say the headline metrics, by subject and by slice."""
-    lines = [] if measured.by_subject is not None else ["by subject: people are not known"]
+    lines = [] if measured.by_subject is not None else ["counted by subject: people are not known"]
     for metrics in (measured.by_subject, measured.by_slice):
         if metrics is not None:
             slices = f"{metrics.n:,} slices of " if metrics.unit == "slice" else ""
-            lines.append(f"by {metrics.unit}: {slices}{people(metrics.people)}")
+            whose = people(metrics.people) if measured.by_subject is not None else "unknown people"
+            lines.append(f"counted by {metrics.unit}: {slices}{whose}")
             lines += [f"  {name.replace('_', ' '):<18} {interval_line(metrics[name])}" for name in HEADLINE]
             lines += [f"  {note}" for note in metrics.notes]
     return "\n".join(lines)
@@ -223,7 +224,9 @@ def folds_text(summary: FoldsSummary) -> str:
     """Say what a cross-validation has found so far."""
     lines = [f"{summary.recipe}: {len(summary.finished)} of {len(summary.wanted)} folds finished"]
     for repeat in summary.repeats:
-        lines.append(f"repeat {repeat.repeat}, everybody tested once by a network that never saw them")
+        known = repeat.by_subject is not None
+        whose = "everybody tested once by a network that never saw them" if known else "every scan tested once"
+        lines.append(f"repeat {repeat.repeat}, {whose}")
         lines.append(metrics_text(repeat))
     for name, spread in summary.per_fold.items():
         sd = "" if spread.sd is None else f" ± {spread.sd:.3f} (standard deviation over folds)"
