@@ -15,6 +15,7 @@ from core.explain.checks.randomisation import cascading_randomisation
 from core.explain.checks.stability import stability
 from core.explain.explanation import Explainer
 from core.explain.overlay import COLOURS
+from core.networks.inference.prediction import Prediction
 from core.reporting.pictures.overlays import drawn_map
 from core.reporting.plots.heatmaps import (
     agreement_table,
@@ -25,7 +26,7 @@ from core.reporting.plots.heatmaps import (
     stability_bars,
 )
 from core.reporting.text.numbers import sentence
-from core.reporting.text.predictions import set_text
+from core.reporting.text.predictions import raw_outputs_text, set_text
 from core.scans import Scan, read_scan
 from core.workflows.explain import asked_of, path_frames
 from core.workflows.library import card_titles, default_model, sample_heights, sample_scans
@@ -278,6 +279,16 @@ def show_sanity(scan: Scan, model: str, name: str, method: str, height: float | 
         )
 
 
+def show_answer(prediction: Prediction) -> None:
+    """Say what the network says; of a scan that is rejected, no stage."""
+    said = prediction.as_dict(force=True)
+    if prediction.rejected:
+        st.caption(raw_outputs_text(said["raw_outputs"]))
+        return
+    chance = 100 * said["probabilities"][said["answer"]]
+    st.caption(f"The network says {said['answer']} ({chance:.0f} %). {set_text(said)}")
+
+
 def main() -> None:
     """Run the page."""
     within_frame("pages/explain.py")
@@ -300,8 +311,11 @@ def main() -> None:
     (prediction,) = predictor_of(model).predict([scan])
     if not is_in_distribution(prediction, f"{scan.name} {model}"):
         return
+    show_answer(prediction)
     known = list(titles[model][1])
-    classes = row.multiselect("Classes", known, [prediction.answer], key=f"classes {scan.name} {model}")
+    classes = row.multiselect(
+        "Classes", known, [] if prediction.rejected else [prediction.answer], key=f"classes {scan.name} {model}"
+    )
     every = [one.name for one in explainers()]
     methods = row.multiselect(
         "Methods", every, list(FIRST_METHODS), format_func=lambda name: explainer(name).title, max_selections=6
@@ -309,11 +323,6 @@ def main() -> None:
     if not classes or not methods:
         st.info("Choose at least one class and one method.")
         return
-    said = prediction.as_dict(force=True)
-    st.caption(
-        f"The network says {prediction.answer} ({100 * said['probabilities'][prediction.answer]:.0f} %). "
-        f"{set_text(said)}"
-    )
     maps, layers, path, noise, sanity, exact = st.tabs(
         ["Side by side", "Layers", "The path", "Noise", "Sanity check", "Values"]
     )

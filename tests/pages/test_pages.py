@@ -125,8 +125,26 @@ def test_foreign_pictures_get_no_stage_but_what_was_wrong_with_them_when_asked()
         assert says(app, said)
     app.toggle[1].set_value(True)
     ran(app)
-    assert len([heading for heading in headings(app) if ANSWER.match(heading)]) == 1
-    assert len([heading for heading in headings(app) if heading.endswith("no answer")]) == 2
+    assert len([heading for heading in headings(app) if heading.endswith("no answer")]) == 3
+    assert says(app, "they are no probabilities and name no stage") == 1
+    assert not plots(app)
+    assert not says(app, "Compatible with|In testing|calibrated|[A-Z].* for (Non|Very Mild|Mild|Moderate) Demented")
+    labelled(app.selectbox, "Heatmap for").set_value(CLASSES[2])
+    ran(app)
+    assert len([heading for heading in headings(app) if heading.endswith("no answer")]) == 3
+    assert says(app, f"{CLASSES[2]}")
+    assert not says(app, "Compatible with|In testing|calibrated")
+
+
+def test_a_rejected_scan_is_explained_for_a_class_the_person_names() -> None:
+    app = opened("pages/explain.py")
+    app.file_uploader[0].set_value([("glass.png", pictures.TRANSPARENT, "application/octet-stream")])
+    ran(app)
+    labelled(app.toggle, "Show anyway").set_value(True)
+    ran(app)
+    assert labelled(app.multiselect, "Classes").value == []
+    assert says(app, "they are no probabilities and name no stage")
+    assert not says(app, "The network says|Compatible with|calibrated")
 
 
 def test_a_stack_asks_for_its_page() -> None:
