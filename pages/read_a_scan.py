@@ -187,8 +187,7 @@ def show_probabilities(label: str, prediction: Prediction, about: str) -> None:
     figure = probability_bars(prediction.probabilities)
     st.plotly_chart(figure, width="stretch", config={"displayModeBar": False}, key=f"bars {label}")
     st.caption(
-        f"{about} Probabilities {calibrated}; the Models page says how often this network is right on people it has "
-        "never seen."
+        f"{about} Probabilities {calibrated}; the page Model cards says how often this network was right in its test."
     )
 
 

@@ -97,7 +97,7 @@ class CalibrationRecord:
         fitted_on: Validation people.
         scan: Of one slice, or of a volume read whole.
         subject: Of a volume read slice by slice; None for networks of single slices.
-        measured: On test people; None without a test part.
+        measured: On test people; None without a test part, or where these are people of another part, too.
     """
 
     method: str

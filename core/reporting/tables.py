@@ -59,7 +59,7 @@ def uncertainty_tiles(card: Card) -> list[tuple[str, str, str]]:
         errors = measured.errors.get("by_subject") or next(iter(measured.errors.values()))
         before, after = errors["as_is"].error, errors["temperature"].error
         said = (
-            f"By subject, 95 % interval {after.low:.3f} to {after.high:.3f}; {before.value:.3f} before a temperature "
+            f"By subject, with its 95 % interval: {with_interval(after)}; {before.value:.3f} before a temperature "
             "was fitted on validation people. 0 would mean that 80 % is right 80 % of the time."
         )
         tiles.append(("Calibration error", f"{after.value:.3f}", said))

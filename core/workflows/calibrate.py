@@ -156,6 +156,14 @@ def _why_not(parts: Parts) -> str:
     return ""
 
 
+def _has_unseen_test(parts: Parts) -> bool:
+    """Tell whether there is a test part, of people that nothing was trained or fitted on."""
+    if "test" not in parts:
+        return False
+    seen = {name for part in ("train", "val") for name in parts[part].subjects.tolist()}
+    return seen.isdisjoint(parts["test"].subjects.tolist())
+
+
 def _calibration(recipe: Recipe, parts: Parts, logits: Mapping[str, Floats], coverage: float) -> CalibrationRecord:
     known = scored_subset(parts["val"], logits["val"], recipe)
     people = known.people
@@ -172,7 +180,7 @@ def _calibration(recipe: Recipe, parts: Parts, logits: Mapping[str, Floats], cov
         fitted_on=FittedOn(scans=len(known.labels), people=int(people.max()) + 1),
         scan=_scaling(known.logits, known.labels, people, bounds),
         subject=of_subject,
-        measured=_measured(recipe, parts, logits, bounds, coverage=coverage) if "test" in parts else None,
+        measured=_measured(recipe, parts, logits, bounds, coverage=coverage) if _has_unseen_test(parts) else None,
     )
 
 

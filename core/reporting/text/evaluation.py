@@ -129,7 +129,7 @@ def calibration_record_text(found: CalibrationRecord) -> str:
         before, after = errors["as_is"].error, errors["temperature"].error
         lines.append(
             f"  calibration error {unit.replace('_', ' '):<12}{before.value:.3f} uncalibrated, {after.value:.3f} "
-            f"calibrated (95 % {after.low:.3f} to {after.high:.3f})"
+            f"calibrated {interval_line(after).partition('  ')[2]}"
         )
     sets = [("by slice", measured.sets_by_slice.coverage, measured.sets_by_slice.size)]
     if measured.sets_by_subject is not None:
@@ -178,9 +178,7 @@ def standing_text(rows: Sequence[Standing]) -> str:
         own = [row for row in rows if row.group == group]
         width = max(len(row.what) for row in own) + 2
         lines += [
-            f"  {row.what:<{width}}{number(row.auc.value)}  (95 % {number(row.auc.low)} to {number(row.auc.high)}; "
-            f"{people(row.people)})"
-            for row in own
+            f"  {row.what:<{width}}{interval_line(row.auc).removesuffix(')')}; {people(row.people)})" for row in own
         ]
     return "\n".join(lines)
 
@@ -200,7 +198,9 @@ def comparison_text(found: Comparison) -> str:
             f"  only the first right: {people(decisions.only_first)}, only the second: {decisions.only_second}; "
             f"McNemar p = {decisions.p:.3g}, Cohen's g = {decisions.g:.2f}"
         )
-    if found.impaired is not None and found.impaired.p == found.impaired.p:
+    if found.impaired is not None and found.impaired.impossible:
+        lines.append(f"  DeLong's test, impaired or not, is not possible: {found.impaired.impossible}")
+    elif found.impaired is not None and found.impaired.p == found.impaired.p:
         lines.append(f"  DeLong, impaired or not: p = {found.impaired.p:.3g}")
     if found.left_out:
         lines.append(f"  {found.left_out:,} scans were tested by one of them only, and are left out")
