@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import xxhash
 
 PROJECT = Path(__file__).resolve().parents[1]
 UNFINISHED = ".unfinished-"  # in front of a name, so that its suffix still says what it is
@@ -63,6 +64,39 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV without its index, whole or not at all."""
     with replacing(path) as unfinished:
         table.to_csv(unfinished, index=False)
+
+
+def stamp(path: Path) -> str:
+    """Return a text that is another one whenever a file has changed, or any file at any depth of a folder.
+
+    It looks at names, sizes, times and inodes and opens nothing, so it is a key for what this machine remembers of the
+    files; it says nothing of their content, and a copy of them has another.
+    """
+    found = xxhash.xxh3_128()
+    for file in [path] if path.is_file() else files_below(path):
+        try:
+            state = file.stat()
+        except OSError:  # a link that leads nowhere, or the file has just gone
+            continue
+        name = "" if file == path else file.relative_to(path).as_posix()
+        found.update(f"{name}\0{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns} {state.st_ino}\n".encode())
+    return str(found.hexdigest())
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """List every file at any depth of a folder in a fixed order, links followed; none where there is no such folder.
+
+    Files that are just being written are left out.
+    """
+    visited = set()
+    for here, folders, names in os.walk(folder, followlinks=True):
+        state = Path(here).stat()
+        if (state.st_dev, state.st_ino) in visited:  # a link leads back
+            folders.clear()
+            continue
+        visited.add((state.st_dev, state.st_ino))
+        folders.sort()
+        yield from (Path(here, name) for name in sorted(names) if not name.startswith(UNFINISHED))
 
 
 def read_json(path: Path) -> Any:

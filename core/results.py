@@ -30,9 +30,9 @@ class Estimate:
 
     Attributes:
         value: The value; NaN where it is undefined.
-        low: Lower end of the interval; NaN likewise.
+        low: Lower end of the interval; NaN likewise, and where none can be made.
         high: Upper end.
-        reason: Why it is undefined, or "".
+        reason: Why it, or its interval, is undefined, or "".
     """
 
     value: Number
@@ -44,6 +44,11 @@ class Estimate:
     def defined(self) -> bool:
         """Whether there is a value."""
         return bool(np.isfinite(self.value))
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there is an interval."""
+        return bool(np.isfinite(self.low) and np.isfinite(self.high))
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -116,6 +121,11 @@ class SplitSummary:
     people: dict[str, int] | None = None
     subject_overlap: str | None = None
     missing: tuple[str, ...] = ()
+
+    @property
+    def unseen_people(self) -> bool:
+        """Whether nobody is in two parts, so that people of the test part were not trained on."""
+        return self.people is not None and self.subject_overlap is None
 
 
 @dataclass(frozen=True, config=STRICT)

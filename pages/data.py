@@ -15,7 +15,7 @@ from core.cohorts.tasks import TASKS, with_task
 from core.cohorts.upload import unpack_cohort
 from core.errors import StageLensError
 from core.explain import png_bytes
-from core.files import write_table
+from core.files import stamp, write_table
 from core.networks.recipe import Oversampling, OversamplingMethod
 from core.reporting.plots.cohorts import class_balance, embedding_map
 from core.reporting.text.cohorts import audit_text, split_text
@@ -36,8 +36,8 @@ NO_BAR = {"displayModeBar": False}
 
 
 @st.cache_resource(max_entries=3, show_spinner="Reading every scan of the folder …")
-def look_into(folder: str, changed: float) -> Audit:
-    """Audit a folder once for all pages; anew when the folder has changed."""
+def look_into(folder: str, changed: str) -> Audit:
+    """Audit a folder once for all pages; anew when any file in it has changed."""
     del changed  # part of the key
     return audited(folder)
 
@@ -176,7 +176,7 @@ def main() -> None:
         if folder is None:
             st.info("Give a folder or a zip: one folder of scans a class.", icon=":material/folder_open:")
             return
-        found = look_into(str(folder), folder.stat().st_mtime if folder.exists() else 0.0)
+        found = look_into(str(folder.resolve()), stamp(folder))
     except StageLensError as error:
         st.error(str(error), icon=":material/error:")
         return

@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.errors import StageLensError
+from core.files import stamp
 from core.networks.recipe import read_recipe
 from core.reporting.plots.leakage import leakage_bars
 from core.results import Leakage
@@ -35,8 +36,8 @@ part unless it is told otherwise, and puts both numbers side by side.
 
 
 @st.cache_data(max_entries=5, show_spinner=False)
-def measure(folder: str, changed: float) -> Leakage:
-    """Measure a folder once for everybody; anew when it has changed."""
+def measure(folder: str, changed: str) -> Leakage:
+    """Measure a folder once for everybody; anew when any file in it has changed."""
     del changed  # part of the key
     return measure_leakage(audited(folder).table, read_recipe(BASELINE))
 
@@ -73,7 +74,7 @@ def main() -> None:
         return
     try:
         with st.spinner("Finding the people, and comparing every picture with every other …"):
-            values = measure(str(folder), folder.stat().st_mtime if folder.exists() else 0.0)
+            values = measure(str(folder.resolve()), stamp(folder))
     except StageLensError as error:
         st.error(str(error), icon=":material/error:")
         return

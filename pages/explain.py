@@ -15,6 +15,7 @@ from core.explain.checks.randomisation import cascading_randomisation
 from core.explain.checks.stability import stability
 from core.explain.explanation import Explainer
 from core.explain.overlay import COLOURS
+from core.networks.inference.prediction import Prediction
 from core.reporting.pictures.overlays import drawn_map
 from core.reporting.plots.heatmaps import (
     agreement_table,
@@ -25,11 +26,11 @@ from core.reporting.plots.heatmaps import (
     stability_bars,
 )
 from core.reporting.text.numbers import sentence
-from core.reporting.text.predictions import set_text
+from core.reporting.text.predictions import raw_outputs_text, set_text
 from core.scans import Scan, read_scan
 from core.workflows.explain import asked_of, path_frames
 from core.workflows.library import card_titles, default_model, sample_heights, sample_scans
-from core.workflows.predict import layers_of_model, predictor_of
+from core.workflows.predict import bundle_version, layers_of_model, predictor_of
 from pages import is_in_distribution, within_frame
 
 FIRST_METHODS = ("grad-cam", "integrated-gradients", "occlusion")
@@ -57,9 +58,18 @@ def choose_scan() -> tuple[Scan, float | None] | None:
     return scan, None if known is None else float(known)
 
 
-def remembered(key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-    """Return what was made before, or make it; while the page is open."""
+def remembered(what: str, scan: Scan, model: str, make: Callable[[], Any], **settings: Any) -> Any:
+    """Return what was made before of a scan and a network with the same settings, or make it; while the page is open.
+
+    Args:
+        what: Is made.
+        scan: Of which scan.
+        model: Name of the bundle.
+        make: Makes it.
+        settings: Everything else that it depends on.
+    """
     kept = st.session_state.setdefault(REMEMBERED, {})
+    key = (what, scan.digest, bundle_version(model), *sorted(settings.items()))
     if key not in kept:
         while len(kept) >= MOST_REMEMBERED:
             kept.pop(next(iter(kept)))
@@ -70,9 +80,15 @@ def remembered(key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
 
 def map_of(scan: Scan, model: str, name: str, method: str, height: float | None, **settings: Any) -> Explanation:
     """Return the heatmap of one method and class."""
-    key = (scan.name, model, name, method, height, tuple(sorted(settings.items())))
     found: Explanation = remembered(
-        key, lambda: explain(predictor_of(model), [scan], [name], method, heights_mm=[height], **settings)[0]
+        "map",
+        scan,
+        model,
+        lambda: explain(predictor_of(model), [scan], [name], method, heights_mm=[height], **settings)[0],
+        name=name,
+        method=method,
+        height=height,
+        settings=tuple(sorted(settings.items())),
     )
     return found
 
@@ -84,7 +100,7 @@ def show_map(scan: Scan, found: Explanation, key: str, *, kind: str, colours: st
     wanted = True
     if found.failed_checks:
         st.warning("**Explanation unreliable.** " + " ".join(map(sentence, found.failed_checks)))
-        wanted = st.toggle("Show the map anyway", key=f"anyway {key}")
+        wanted = st.toggle("Show the map anyway", key=f"anyway {key} {scan.name} {found.prediction.model}")
     try:
         picture = drawn_map(scan, found, kind=kind, colours=colours) if wanted else scan.picture()
         st.image(png_bytes(picture), width="stretch")
@@ -158,7 +174,7 @@ def show_path(scan: Scan, model: str, name: str, height: float | None) -> None:
     """Move along the path of Integrated Gradients."""
     alphas = np.linspace(0, 1, FRAMES)
     images, logits = remembered(
-        ("path", scan.name, model, name), lambda: path_frames(predictor_of(model), scan, name, alphas.tolist())
+        "path", scan, model, lambda: path_frames(predictor_of(model), scan, name, alphas.tolist()), name=name
     )
     at = st.slider("Along the path from black to the scan", 0, FRAMES - 1, FRAMES // 2, format="%d / 10")
     picture, curve = st.columns([1, 2])
@@ -184,8 +200,14 @@ def show_noise(scan: Scan, model: str, name: str, method: str, height: float | N
     """Watch a map change with small changes of the scan, and measure by how much."""
     copies = st.slider("Changed copies of each kind", 3, 30, 10)
     found = remembered(
-        ("stability", scan.name, model, name, method, copies),
+        "stability",
+        scan,
+        model,
         lambda: stability(predictor_of(model), scan, name, method, copies=copies, height_mm=height),
+        name=name,
+        method=method,
+        height=height,
+        copies=copies,
     )
     (st.success if found.holds else st.warning)(f"{explainer(method).title}: {found.verdict}")
     st.plotly_chart(stability_bars(found), width="stretch", config=NO_BAR)
@@ -210,17 +232,22 @@ def show_noise(scan: Scan, model: str, name: str, method: str, height: float | N
 def show_sanity(scan: Scan, model: str, name: str, method: str, height: float | None) -> None:
     """Run the sanity check, and the curves of deletion and insertion."""
     record: Explainer = explainer(method)
+    shown = f"{method} {name} {scan.name} {model}"
     if record.known_to_fail:
         st.warning(f"{record.title} is known to fail this check: {record.known_to_fail}.")
     left, right = st.columns(2)
     with left:
         st.markdown("**Is it the trained weights that draw the map?**")
         if st.button("Randomise the network layer by layer"):
-            st.session_state[f"randomised {method}"] = True
-        if st.session_state.get(f"randomised {method}"):
+            st.session_state[f"randomised {shown}"] = True
+        if st.session_state.get(f"randomised {shown}"):
             steps = remembered(
-                ("cascading-randomisation", scan.name, model, method),
+                "cascading-randomisation",
+                scan,
+                model,
                 lambda: cascading_randomisation(predictor_of(model), [scan], method, heights_mm=[height]),
+                method=method,
+                height=height,
             )
             st.plotly_chart(cascading_randomisation_curve(steps), width="stretch", config=NO_BAR)
         st.caption(
@@ -230,12 +257,17 @@ def show_sanity(scan: Scan, model: str, name: str, method: str, height: float | 
     with right:
         st.markdown("**Does the answer depend on the highlighted areas?**")
         if st.button("Delete and insert"):
-            st.session_state[f"faithful {method}"] = True
-        if st.session_state.get(f"faithful {method}"):
+            st.session_state[f"faithful {shown}"] = True
+        if st.session_state.get(f"faithful {shown}"):
             made = map_of(scan, model, name, method, height=height)
             found = remembered(
-                ("faithful", scan.name, model, name, method),
+                "faithfulness",
+                scan,
+                model,
                 lambda: faithfulness(asked_of(predictor_of(model), scan, name, height), made),
+                name=name,
+                method=method,
+                height=height,
             )
             st.plotly_chart(faithfulness_curves(found), width="stretch", config=NO_BAR)
             for warning in found.failed_checks:
@@ -245,6 +277,16 @@ def show_sanity(scan: Scan, model: str, name: str, method: str, height: float | 
             "coarseness stand "
             "beside. Half-deleted scans are unlike any the network knows. *Petsiuk et al., RISE, BMVC 2018.*"
         )
+
+
+def show_answer(prediction: Prediction) -> None:
+    """Say what the network says; of a scan that is rejected, no stage."""
+    said = prediction.as_dict(force=True)
+    if prediction.rejected:
+        st.caption(raw_outputs_text(said["raw_outputs"]))
+        return
+    chance = 100 * said["probabilities"][said["answer"]]
+    st.caption(f"The network says {said['answer']} ({chance:.0f} %). {set_text(said)}")
 
 
 def main() -> None:
@@ -269,8 +311,11 @@ def main() -> None:
     (prediction,) = predictor_of(model).predict([scan])
     if not is_in_distribution(prediction, f"{scan.name} {model}"):
         return
+    show_answer(prediction)
     known = list(titles[model][1])
-    classes = row.multiselect("Classes", known, [prediction.answer], key=f"classes {scan.name} {model}")
+    classes = row.multiselect(
+        "Classes", known, [] if prediction.rejected else [prediction.answer], key=f"classes {scan.name} {model}"
+    )
     every = [one.name for one in explainers()]
     methods = row.multiselect(
         "Methods", every, list(FIRST_METHODS), format_func=lambda name: explainer(name).title, max_selections=6
@@ -278,11 +323,6 @@ def main() -> None:
     if not classes or not methods:
         st.info("Choose at least one class and one method.")
         return
-    said = prediction.as_dict(force=True)
-    st.caption(
-        f"The network says {prediction.answer} ({100 * said['probabilities'][prediction.answer]:.0f} %). "
-        f"{set_text(said)}"
-    )
     maps, layers, path, noise, sanity, exact = st.tabs(
         ["Side by side", "Layers", "The path", "Noise", "Sanity check", "Values"]
     )

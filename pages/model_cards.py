@@ -9,14 +9,12 @@ from core.reporting.model_card import card_page, model_card
 from core.reporting.plots.evaluation import confusion_plot
 from core.reporting.tables import metrics_table, uncertainty_tiles
 from core.reporting.text.numbers import sentence
+from core.reporting.text.verdict import split_words, verdict
 from core.results import Metrics
 from pages import within_frame
 
-TITLES = {
-    "by_subject": "Unseen people, each counted once",
-    "by_slice": "Unseen people, every slice counted",
-    "published": "Published protocol, every slice counted",
-}
+TITLES = {"by_subject": "{}, each counted once", "by_slice": "{}, every slice counted"}
+PUBLISHED = "Published protocol, every slice counted"
 
 
 def show_card(bundle: Bundle) -> None:
@@ -24,6 +22,7 @@ def show_card(bundle: Bundle) -> None:
     card = bundle.card
     st.header(card.title, anchor=False)
     st.caption(f"`{card.name}` · trained {card.date} · {card.intended_use}")
+    (st.info if card.split.unseen_people else st.warning)(verdict(card), icon=":material/balance:")
     st.dataframe(metrics_table(card), width="stretch", hide_index=True)
     if card.published_protocol is not None:
         st.info(
@@ -37,7 +36,8 @@ def show_card(bundle: Bundle) -> None:
     as_fraction = st.toggle("Confusion matrices in per cent of each row", key=f"fraction {card.name}")
     for column, (key, metrics) in zip(st.columns(len(measured)), measured.items(), strict=True):
         with column:
-            st.markdown(f"**{TITLES[key]}**")
+            whose = "Unseen people" if card.split.unseen_people else f"Split {split_words(card.split)}"
+            st.markdown(f"**{TITLES.get(key, PUBLISHED).format(whose)}**")
             plot = confusion_plot(metrics, as_fraction=as_fraction)
             st.plotly_chart(plot, width="stretch", config={"displayModeBar": False}, key=f"{card.name} {key}")
             for note in metrics.notes:

@@ -7,16 +7,17 @@ import streamlit as st
 from core.errors import ChoiceNeeded, EmptyHeatmap, StageLensError
 from core.explain import Explanation, explainer, explainers, heatmap_legend, png_bytes
 from core.explain.reading import Reading
+from core.networks.inference.prediction import Prediction
 from core.reporting.pictures.overlays import heatmap_picture, registration_check, slice_picture
 from core.reporting.pictures.windowing import crosshair_picture, position_mm, window_limits, with_edge_letters
 from core.reporting.plots.probabilities import probability_bars, slice_curves
 from core.reporting.text.numbers import either, sentence
-from core.reporting.text.predictions import space_text
-from core.scans import Scan, read_scan, separate_scans
+from core.reporting.text.predictions import left_out_text, raw_outputs_text, space_text
+from core.scans import Scan, generated_name, read_scan, separate_scans
 from core.scans.planes import PLANES
 from core.scans.registration.standard_space import StandardHead
 from core.workflows.library import card_titles, default_model, reads_volumes, sample_scans
-from core.workflows.predict import predictor_of, read_scans, standard_head
+from core.workflows.predict import bundle_version, predictor_of, read_scans, standard_head
 from pages import is_in_distribution, within_frame
 
 PREDICTED = "the predicted class"
@@ -64,13 +65,14 @@ def read(label: str, files: Mapping[str, bytes]) -> Scan | None:
         return read_scan(files)
     except ChoiceNeeded as question:
         count = len(question.choices)
+        key = f"{label} {generated_name(*files.values())}"
         what = question.choices[0].rsplit(" ", 1)[0] if question.choices[0].endswith(" 1") else None
         if what is not None:
-            page = st.number_input(f"{label} holds {count} {what}s. Which one?", 1, count, key=label)
+            page = st.number_input(f"{label} holds {count} {what}s. Which one?", 1, count, key=key)
         else:
             st.info(f"{label}: several scans came together.", icon=":material/info:")
             page = 1 + st.selectbox(
-                f"{label} holds {count}. Which one?", range(count), format_func=question.choices.__getitem__, key=label
+                f"{label} holds {count}. Which one?", range(count), format_func=question.choices.__getitem__, key=key
             )
         try:
             return read_scan(files, page=int(page))
@@ -84,7 +86,7 @@ def read(label: str, files: Mapping[str, bytes]) -> Scan | None:
 def explained(scan: Scan, model: str, class_name: str | None, method: str) -> Reading:
     """Return the reading of a scan, remembered while the page is open."""
     readings = st.session_state.setdefault(REMEMBERED, {})
-    key = (scan.name, model, class_name, method)
+    key = (scan.digest, bundle_version(model), class_name, method)
     if key not in readings:
         while sum(scan.is_volume for scan in (one.scan for one in readings.values())) > MOST_REMEMBERED:
             readings.pop(next(iter(readings)))
@@ -94,24 +96,27 @@ def explained(scan: Scan, model: str, class_name: str | None, method: str) -> Re
     return found
 
 
-def show(label: str, reading: Reading, opacity: float) -> None:
-    """Show one scan: picture, heatmap, probabilities."""
+def show(label: str, reading: Reading, opacity: float, *, chosen: bool) -> None:
+    """Show one scan: picture, heatmap, probabilities; of a rejected one that is looked at anyway no stage, no promise.
+
+    Args:
+        label: What the scan is called.
+        reading: Of it.
+        opacity: Of the heatmap.
+        chosen: Whether the person, not the network, chose the class of the heatmap.
+    """
     prediction = reading.prediction
     with st.container(border=True):
         heading = st.empty()
         for warning in reading.warnings:
             st.warning(warning, icon=":material/warning:")
-        if not is_in_distribution(prediction, f"{label} {reading.scan.name}"):
-            heading.subheader(f"{label}: no answer", anchor=False)
+        wanted = is_in_distribution(prediction, f"{label} {reading.scan.name} {prediction.model}")
+        heading.subheader(f"{label}: {'no answer' if prediction.rejected else prediction.answer}", anchor=False)
+        if not wanted:
             st.image(png_bytes(slice_picture(reading, 0)), caption=f"The scan ({reading.scan.source})", width=240)
             return
-        heading.subheader(f"{label}: {prediction.answer}", anchor=False)
-        if prediction.possible is not None and prediction.calibration is not None:
-            tested = prediction.calibration.tested
-            st.markdown(
-                f"Compatible with: **{either(prediction.possible)}**",
-                help=f"In testing, this list contained the true class for {tested}." if tested else None,
-            )
+        if not prediction.rejected:
+            show_list(prediction)
         index = _chosen_slice(label, reading)
         explanation = reading.explanations[index]
         plain, heat, bars = st.columns([1, 1, 1.4], gap="medium")
@@ -121,25 +126,16 @@ def show(label: str, reading: Reading, opacity: float) -> None:
         plain.image(png_bytes(picture), caption=caption, width="stretch")
         drawn = None
         with heat:
-            if worth_showing(explanation, f"{label} {index}"):
-                try:
-                    drawn = png_bytes(heatmap_picture(reading, index, opacity=opacity))
-                    title = explainer(explanation.method).title
-                    st.image(drawn, caption=f"{title} for {explanation.class_name}", width="stretch")
-                    legend = png_bytes(heatmap_legend())
-                    st.image(legend, caption="none … strongest evidence in this scan", width="stretch")
-                except EmptyHeatmap as empty:
-                    st.info(str(empty), icon=":material/info:")
+            if prediction.rejected and not chosen:
+                st.info("Choose a class under *Heatmap for*.", icon=":material/info:")
+            else:
+                drawn = show_heatmap(label, reading, index, opacity=opacity)
         with bars:
-            calibrated = (
-                "Probabilities are calibrated" if prediction.calibration else "Probabilities are not calibrated"
-            )
-            figure = probability_bars(prediction.probabilities)
-            st.plotly_chart(figure, width="stretch", config={"displayModeBar": False}, key=f"bars {label}")
-            st.caption(
-                f"{explanation.sentence} {explainer(explanation.method).hides} {calibrated}; the Models page says how "
-                "often this network is right on people it has never seen."
-            )
+            about = f"{explanation.sentence} {explainer(explanation.method).hides}"
+            if prediction.rejected:
+                st.caption(f"{raw_outputs_text(prediction.raw_outputs)} {about if chosen else ''}")
+            else:
+                show_probabilities(label, prediction, about)
             if drawn is not None:
                 st.download_button(
                     "Download picture",
@@ -152,6 +148,47 @@ def show(label: str, reading: Reading, opacity: float) -> None:
                 )
         if reading.head is not None:
             show_volume(label, reading, reading.head, index)
+
+
+def show_list(prediction: Prediction) -> None:
+    """Show the classes a scan is compatible with, and why others are not among them."""
+    if prediction.possible is None or prediction.calibration is None:
+        return
+    tested = prediction.calibration.tested
+    st.markdown(
+        f"Compatible with: **{either(prediction.possible)}**",
+        help=f"In testing, this list contained the true class for {tested}." if tested else None,
+    )
+    why = left_out_text(prediction.probabilities, prediction.possible, prediction.calibration.coverage)
+    if why:
+        st.caption(why)
+
+
+def show_heatmap(label: str, reading: Reading, index: int, *, opacity: float) -> bytes | None:
+    """Show one heatmap and return its picture; None where there is nothing to see, or it is not believed."""
+    explanation = reading.explanations[index]
+    shown = f"{reading.scan.name} {reading.prediction.model} {explanation.method} {explanation.class_name}"
+    if not worth_showing(explanation, f"{label} {shown} {index}"):
+        return None
+    try:
+        drawn = png_bytes(heatmap_picture(reading, index, opacity=opacity))
+    except EmptyHeatmap as empty:
+        st.info(str(empty), icon=":material/info:")
+        return None
+    title = explainer(explanation.method).title
+    st.image(drawn, caption=f"{title} for {explanation.class_name}", width="stretch")
+    st.image(png_bytes(heatmap_legend()), caption="none … strongest evidence in this scan", width="stretch")
+    return drawn
+
+
+def show_probabilities(label: str, prediction: Prediction, about: str) -> None:
+    """Show a bar per class, and what is known of the heatmap and of the bars."""
+    calibrated = "are calibrated" if prediction.calibration else "are not calibrated"
+    figure = probability_bars(prediction.probabilities)
+    st.plotly_chart(figure, width="stretch", config={"displayModeBar": False}, key=f"bars {label}")
+    st.caption(
+        f"{about} Probabilities {calibrated}; the page Model cards says how often this network was right in its test."
+    )
 
 
 def worth_showing(explanation: Explanation, key: str) -> bool:
@@ -171,7 +208,7 @@ def _chosen_slice(label: str, reading: Reading) -> int:
         "Slice the network used (mm above the AC–PC line)",
         heights,
         heights[reading.strongest],
-        key=f"slice {label} {reading.scan.name}",
+        key=f"slice {label} {reading.scan.name} {reading.prediction.model}",
         format_func=lambda mm: f"{mm:+d} mm",
     )
     return heights.index(height)
@@ -180,28 +217,28 @@ def _chosen_slice(label: str, reading: Reading) -> int:
 def show_volume(label: str, reading: Reading, head: StandardHead, index: int) -> None:
     """Show what only a volume has: the answer along the slices, the head in three planes, and the registration."""
     prediction = reading.prediction
-    if prediction.slice_logits is not None:
+    if prediction.slice_logits is not None and not prediction.rejected:
         curves = slice_curves(prediction.heights_mm, prediction.slice_probabilities, prediction.classes, index)
         st.plotly_chart(curves, width="stretch", config={"displayModeBar": False}, key=f"curves {label}")
     values = reading.as_dict()
     st.caption(space_text(values["standard_space"], values.get("slices", [])))
     planes, check = st.tabs(["Head in three planes", "Registration check"])
     with planes:
-        show_planes(label, head, prediction.heights_mm)
+        show_planes(f"{label} {head.scan.name}", head, prediction.heights_mm)
     with check:
         show_check(head)
 
 
-def show_planes(label: str, head: StandardHead, heights_mm: tuple[float, ...]) -> None:
+def show_planes(key: str, head: StandardHead, heights_mm: tuple[float, ...]) -> None:
     """Show the head in three planes with a crosshair, and mark the slices the network used."""
     st.caption("Cyan lines mark the lowest and highest slice the network used.")
     controls = st.columns(4)
     limits = window_limits(head)
     point = [
-        controls[axis].slider(f"{name} (mm)", *position_mm(axis), value=start, key=f"{name} {label}")
+        controls[axis].slider(f"{name} (mm)", *position_mm(axis), value=start, key=f"{name} {key}")
         for axis, (name, start) in enumerate((("Right", 0), ("Front", -18), ("Up", 12)))
     ]
-    window = controls[3].slider("Window", limits[0], limits[1], (limits[0], limits[2]), key=f"window {label}")
+    window = controls[3].slider("Window", limits[0], limits[1], (limits[0], limits[2]), key=f"window {key}")
     for column, plane in zip(st.columns(3), PLANES, strict=True):
         picture = crosshair_picture(head, plane, point, window=window, marked_mm=(heights_mm[0], heights_mm[-1]))
         column.image(png_bytes(picture), caption=plane.capitalize(), width="stretch")
@@ -265,7 +302,7 @@ def main() -> None:
         except StageLensError as error:
             st.error(f"{label}: {error}", icon=":material/error:")
             continue
-        show(label, reading, opacity)
+        show(label, reading, opacity, chosen=class_name != PREDICTED)
 
 
 main()

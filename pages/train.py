@@ -8,21 +8,19 @@ import streamlit as st
 from core.errors import StageLensError
 from core.networks.bundle import models_folder
 from core.networks.recipe import Recipe, read_recipe, recipe_names, with_settings
+from core.networks.titles import title_of
 from core.reporting.plots.training import learning_curves, runs_curves
 from core.reporting.tables import runs_table
 from core.reporting.text.evaluation import metrics_text
+from core.reporting.text.verdict import split_words, verdict
 from core.runs import jobs
 from core.runs.folder import BUNDLE_FOLDER, card_of_run, is_finished, read_logs, write_recipe
 from core.runs.status import STATUS_FILE, Status, list_runs, read_status
 from core.runs.workspace import workspace
 from pages import within_frame
 
-METRIC_NAMES = {
-    "accuracy": "Training accuracy",
-    "loss": "Training loss",
-    "val_accuracy": "Validation accuracy",
-    "val_loss": "Validation loss",
-}
+VALIDATION = {"val_accuracy": "Validation accuracy", "val_loss": "Validation loss"}
+TRAINING = {"accuracy": "accuracy", "loss": "loss"}
 ICONS = {
     "starting": ":material/hourglass_empty:",
     "queued": ":material/schedule:",
@@ -83,6 +81,7 @@ def begin() -> None:
     except StageLensError as error:
         st.error(str(error), icon=":material/error:")
         return
+    st.caption(f"With these settings: {title_of(wanted)}.")
     if wanted.start == "file":
         weights = st.text_input("Start weights, a file on this computer (.h5 or .safetensors)")
     name = st.text_input("Name of the run", f"{shipped}_{time.strftime('%m%d_%H%M')}", key=f"name {shipped}")
@@ -120,10 +119,14 @@ def watch(folder: Path, state: str) -> None:
         st.progress(min(status.batch / status.batches, 1.0), f"batch {status.batch} of {status.batches}")
     left = "" if status.seconds_left is None or not status.live else _minutes(status.seconds_left)
     metrics = {"Device": status.device or "–", "Time left, at most": left or "–"}
-    metrics |= {METRIC_NAMES.get(name, name): f"{value:.3f}" for name, value in status.metrics.items()}
+    found = status.metrics if status.state != "finished" else {}  # then the test says more, and stands above
+    metrics |= {title: f"{found[name]:.3f}" for name, title in VALIDATION.items() if name in found}
     with st.container(horizontal=True, gap="large"):
         for title, value in metrics.items():
             st.metric(title, value, width="content")
+    of_training = ", ".join(f"{title} {found[name]:.3f}" for name, title in TRAINING.items() if name in found)
+    if of_training:
+        st.caption(f"On the batches it is being trained on, which is no result: {of_training}.")
     epochs = read_logs(folder)
     if len(epochs):
         st.plotly_chart(learning_curves(epochs), width="stretch", config=NO_BAR, key=f"curves {folder.name}")
@@ -147,14 +150,19 @@ def control(folder: Path, status: Status) -> None:
         st.error(str(error), icon=":material/error:")
 
 
+def show_result(folder: Path) -> None:
+    """Show what the test of a finished run says, its verdict first."""
+    card = card_of_run(folder)
+    if card is None:
+        return
+    (st.info if card.split.unseen_people else st.warning)(verdict(card), icon=":material/balance:")
+    with st.expander(f"Metrics on the {card.evaluated_on} part", icon=":material/monitoring:", expanded=True):
+        st.caption(f"Split {split_words(card.split)}, seed {card.split.seed}.")
+        st.code(metrics_text(card), language=None)
+
+
 def promote(folder: Path) -> None:
     """Make a model of a finished run."""
-    card = card_of_run(folder)
-    if card is not None:
-        with st.expander("Metrics on the test part", icon=":material/monitoring:", expanded=True):
-            st.code(metrics_text(card), language=None)
-            if card.split.subject_overlap:
-                st.warning(card.split.subject_overlap, icon=":material/warning:")
     if not (folder / BUNDLE_FOLDER).exists():
         return  # a classic classifier leaves no network
     columns = st.columns([3, 1], vertical_alignment="bottom")
@@ -208,6 +216,8 @@ def main() -> None:
         "Run", names, index, format_func=lambda name: f"{name} ({runs[name].state})", label_visibility="collapsed"
     )
     with st.container(border=True):
+        if is_finished(workspace("runs") / shown):
+            show_result(workspace("runs") / shown)
         watch(workspace("runs") / shown, runs[shown].state)
         control(workspace("runs") / shown, runs[shown])
     if len(names) > 1:

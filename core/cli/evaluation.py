@@ -43,11 +43,15 @@ def evaluate(
             standing_text,
             subgroup_text,
         )
+        from core.reporting.text.verdict import split_words
 
     known = people_of(people, aged_from, unknown_age)
     others = [predictions_of_run(one) for one in beside or []]
     found = measure(predictions_for(target, split, part=part), known, coverage=coverage, beside=others)
-    lines = [f"{found.model} on the {found.part} part", metrics_text(found), subgroup_text(found)]
+    lines = [f"{found.model} on the {found.part} part", *(f"WARNING: {warning}" for warning in found.warnings)]
+    if found.split is not None:
+        lines.append(f"split {split_words(found.split)}, seed {found.split.seed}")
+    lines += [metrics_text(found), subgroup_text(found)]
     if found.calibration is not None:
         lines.append(calibration_text(found.calibration))
     if found.prediction_sets is not None:
@@ -55,7 +59,6 @@ def evaluate(
     if found.confounders is not None:
         lines += [standing_text(found.standing())] if others else []
         lines.append(confounder_text(found.confounders))
-    lines += [f"WARNING: {warning}" for warning in found.warnings]
     show(found.as_dict(), as_json, "\n".join(lines))
 
 

@@ -66,7 +66,11 @@ def explain(
     if reading.prediction.rejected and not force:
         assert reading.prediction.ood is not None  # noqa: S101 - it is what rejects
         said = ood_text(reading.prediction.ood.as_dict())
-        raise OutOfDistribution(f"{said} --force explains it anyway.")
+        raise OutOfDistribution(f"{said} --force with --class explains a class anyway.")
+    if reading.prediction.rejected and class_name is None:
+        raise OutOfDistribution(
+            "a scan that is rejected has no predicted class; name the class to explain with --class."
+        )
     found = study(reading, predictor, checks=checks or (), compare=compare or (), settings=chosen, height_mm=height)
     files = save_pictures(found.reading, out, opacity=opacity)
     if found.others:

@@ -66,10 +66,10 @@ def predict(
 def models(as_json: AsJson = False) -> None:
     """List the models at hand."""
     from core.networks.bundle import bundle_names, open_bundle
-    from core.reporting.text.evaluation import metrics_text
+    from core.reporting.text.verdict import card_text
 
     bundles = [open_bundle(name) for name in bundle_names()]
-    words = [f"{bundle.name}: {bundle.card.title}\n{metrics_text(bundle.card)}" for bundle in bundles]
+    words = [f"{bundle.name}: {bundle.card.title}\n{card_text(bundle.card)}" for bundle in bundles]
     show([bundle.card.as_dict() for bundle in bundles], as_json, "\n".join(words) or "no models")
 
 

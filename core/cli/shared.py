@@ -21,7 +21,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")
 Model = Annotated[str | None, typer.Option(help="Name or folder of a model; the default one if left out.")]
 Page = Annotated[int | None, typer.Option(min=1, help="Page, volume or series where there are several, from 1.")]
 Force = Annotated[
-    bool, typer.Option("--force", help="Answer anyway for a scan that is out of distribution; not validated for it.")
+    bool,
+    typer.Option(
+        "--force", help="Show raw outputs, or explain a class, of a scan that is out of distribution; not validated."
+    ),
 ]
 SubjectTable = Annotated[Path | None, typer.Option(help="Table of path or subject with age, sex or site.")]
 AgedFrom = Annotated[float, typer.Option(help="Least age of the part whose people are of an age.")]

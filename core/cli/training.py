@@ -52,7 +52,8 @@ def train(
 
     read = with_settings(read_recipe(recipe), settings or [])
     with silenced_startup():
-        from core.reporting.text.evaluation import folds_text, metrics_text
+        from core.reporting.text.evaluation import folds_text
+        from core.reporting.text.verdict import card_text
         from core.workflows.cross_validate import CrossValidation, cross_validate
         from core.workflows.reported_run import run_reported
         from core.workflows.train import Request
@@ -73,14 +74,16 @@ def train(
         show({"run": str(out), "stage": stage}, as_json, f"{out}: {stage} is done")
         return
     folder = str(outcome.bundle.folder if outcome.bundle is not None else outcome.folder)
-    show({"bundle": folder, "card": outcome.card.as_dict()}, as_json, f"{metrics_text(outcome.card)}\n{folder}")
+    show({"bundle": folder, "card": outcome.card.as_dict()}, as_json, f"{card_text(outcome.card)}\n{folder}")
 
 
 @commands.command(rich_help_panel=TRAIN)
 def full(
     recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a .toml file.")],
     folder: Annotated[Path, typer.Argument(help="Slices or volumes in any layout.")],
-    out: Annotated[Path, typer.Option(help="Folder of everything that is made; what is there is not made again.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of everything that is made; what the same request made is not made again.")
+    ],
     by: By = "auto",
     ordered: Ordered = False,
     subjects: IdTable = None,
@@ -98,14 +101,14 @@ def full(
     check_scheme(by)
     read = with_settings(read_recipe(recipe), settings or [])
     with silenced_startup():
-        from core.reporting.text.evaluation import metrics_text
+        from core.reporting.text.verdict import card_text
         from core.workflows.pipeline import FullRun, full_run
 
     with TrainingProgress() as progress:
         naming = Naming(subject_pattern, subjects)
         wanted = FullRun(read, folder, out, by=by, weights=weights, seed=seed, ordered=ordered, naming=naming)
         made = full_run(wanted, listener=progress)
-    lines = [metrics_text(made.card), *map(str, made.pictures), str(made.out)]
+    lines = [card_text(made.card), *map(str, made.pictures), str(made.out)]
     show(made.as_dict(), as_json, "\n".join(lines))
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from core.evaluation.bootstrap import draw_people, estimate
+from core.evaluation.bootstrap import draw_people, estimate, fraction_over_people
 from core.results import Bin, Estimate
 
 BINS = 10
@@ -100,13 +100,12 @@ def calibration_error(
     draws = draw_people(n_people)
     drawn = np.tensordot(draws.astype(np.float64), sums, axes=1)
     everybody = sums.sum(axis=0)
-    found = estimate(float(_error(everybody[None])[0]), _error(drawn))
+    found = estimate(float(_error(everybody[None])[0]), _error(drawn), people=n_people)
     reliable = []
-    for number, (n, confident, hits) in enumerate(everybody):
+    for number, (n, confident, _) in enumerate(everybody):
         if n:
-            count = drawn[:, number, 0]
-            fractions = np.where(count > 0, drawn[:, number, 2] / np.maximum(count, 1), np.nan)
-            reliable.append(Bin(number / bins, confident / n, estimate(float(hits / n), fractions), int(n)))
+            own = index == number
+            reliable.append(Bin(number / bins, confident / n, fraction_over_people(right[own], people[own]), int(n)))
     return found, reliable
 
 

@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 from scipy.stats import binomtest, norm, rankdata
 
 from core.errors import StageLensError
-from core.evaluation.bootstrap import draw_people, estimate
+from core.evaluation.bootstrap import draw_people, estimate, exact_fraction
 from core.evaluation.metrics import subject_metrics
 from core.evaluation.predictions import Predictions
 from core.evaluation.scored import Scored, scored_table
@@ -22,6 +22,8 @@ from core.evaluation.threshold import impaired_score
 from core.results import STRICT, Estimate, Metrics, Number, write
 
 SHOWN = ("accuracy", "balanced_accuracy", "auc")
+NONE = Estimate(0.0, 0.0, 0.0)  # difference of a network to itself
+LEAST = 5  # people of each kind; with fewer DeLong's test finds differences where there are none
 
 Floats = NDArray[np.float64]
 
@@ -34,8 +36,9 @@ class AucComparison:
         first: Of the first network.
         second: Of the second.
         difference: First less second, with its 95 % interval.
-        z: The difference in standard errors; NaN where it cannot vary.
+        z: The difference in standard errors; NaN where it cannot vary, or the test is not possible.
         p: Two-sided, of no difference; NaN likewise.
+        impossible: Why there is no test; "" where there is one.
     """
 
     first: float
@@ -43,6 +46,7 @@ class AucComparison:
     difference: Estimate
     z: Number
     p: Number
+    impossible: str = ""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -94,13 +98,13 @@ class Comparison:
 
     @property
     def differences(self) -> dict[str, Estimate]:
-        """The differences there are, by title."""
+        """The differences that have an interval, by title."""
         found = {
             "Accuracy, by slice": self.accuracy_by_slice,
             "Accuracy, by subject": self.accuracy_by_subject,
             "AUC, impaired or not, by subject": self.impaired.difference if self.impaired else None,
         }
-        return {title: one for title, one in found.items() if one is not None}
+        return {title: one for title, one in found.items() if one is not None and np.isfinite(one.low)}
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -128,7 +132,7 @@ def compare(first: Predictions, second: Predictions) -> Comparison:
         scans=len(common),
         people=len(set(one.subjects)) if one.known else None,
         left_out=sum(map(len, tables)) - 2 * len(common),
-        accuracy_by_slice=accuracy_difference(right, other_right, one.people),
+        accuracy_by_slice=NONE if _are_one(one, other) else accuracy_difference(right, other_right, one.people),
         warnings=tuple(dict.fromkeys([*first.warnings, *second.warnings])),
     )
     return _compared_by_subject(found, one, other) if one.known else found
@@ -148,10 +152,17 @@ def _compared_by_subject(found: Comparison, one: Scored, other: Scored) -> Compa
         found,
         first=first,
         second=second,
-        accuracy_by_subject=accuracy_difference(right, other_right, np.arange(len(truth))),
+        accuracy_by_subject=NONE
+        if _are_one(one, other)
+        else accuracy_difference(right, other_right, np.arange(len(truth))),
         decisions=compare_decisions(right, other_right),
         impaired=impaired,
     )
+
+
+def _are_one(one: Scored, other: Scored) -> bool:
+    """Tell whether two networks say the very same of every scan, as a run does compared with itself."""
+    return np.array_equal(one.logits, other.logits)
 
 
 def compare_auc(positive: NDArray[np.bool_], first: Floats, second: Floats) -> AucComparison:
@@ -170,10 +181,14 @@ def compare_auc(positive: NDArray[np.bool_], first: Floats, second: Floats) -> A
         raise ValueError("the AUC needs positives and negatives.")
     over, under = zip(*(_placements(positive, scores) for scores in (first, second)), strict=True)
     first_auc, second_auc = (float(values.mean()) for values in over)
+    apart = first_auc - second_auc
+    if min(n_positive, n_negative) < LEAST:
+        why = f"it needs {LEAST} people of each kind; there are {n_positive} and {n_negative}"
+        nan = float("nan")
+        return AucComparison(first_auc, second_auc, Estimate(apart, nan, nan, why), z=nan, p=nan, impossible=why)
     covariance = _covariance(np.stack(over)) / n_positive + _covariance(np.stack(under)) / n_negative
     variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
     error = float(np.sqrt(max(variance, 0.0)))
-    apart = first_auc - second_auc
     z = apart / error if error > 1e-12 else float("nan")
     reach = float(norm.ppf(0.975)) * error
     interval = Estimate(apart, apart - reach, apart + reach)
@@ -194,11 +209,18 @@ def compare_decisions(first_right: NDArray[np.bool_], second_right: NDArray[np.b
 def accuracy_difference(
     first_right: NDArray[np.bool_], second_right: NDArray[np.bool_], people: NDArray[np.int64]
 ) -> Estimate:
-    """Return the difference of two accuracies over the same N scans, with its interval over people."""
+    """Return the difference of two accuracies over the same N scans, with its interval over people.
+
+    Where all people are alike, it reaches as far as the fraction of people who may be otherwise.
+    """
     counts = np.bincount(people)
     gained = np.bincount(people, weights=first_right.astype(float) - second_right.astype(float))
+    if np.ptp(gained / counts) < 1e-12:  # everybody is alike here, which does not mean that everybody is
+        value = float(gained[0] / counts[0])
+        reach = (1 + abs(value)) * exact_fraction(np.zeros(len(counts), bool)).high
+        return Estimate(value, max(-1.0, value - reach), min(1.0, value + reach))
     draws = draw_people(len(counts))
-    return estimate(float(gained.sum() / counts.sum()), (draws @ gained) / (draws @ counts))
+    return estimate(float(gained.sum() / counts.sum()), (draws @ gained) / (draws @ counts), people=len(counts))
 
 
 def _placements(positive: NDArray[np.bool_], scores: Floats) -> tuple[Floats, Floats]:

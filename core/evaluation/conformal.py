@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 from mapie.classification import SplitConformalClassifier
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from core.evaluation.bootstrap import exact_fraction
 from core.networks.inference.prediction import prediction_set
-from core.results import LEVEL, Estimate, PredictionSets
+from core.results import PredictionSets
 
 DRAWS = 25
 
@@ -103,7 +103,7 @@ def least_people(coverage: float) -> int:
     """Return how many people of a class are needed for a bound of its own that rules anything out: n ≥ c / (1 − c),
     and twice that for one that is not merely their worst.
     """
-    return int(np.ceil(2 * coverage / (1 - coverage)))
+    return _whole(2 * coverage / (1 - coverage))
 
 
 def measured_sets(
@@ -133,12 +133,6 @@ def measured_sets(
     )
 
 
-def exact_fraction(hits: NDArray[np.bool_]) -> Estimate:
-    """Return the fraction of N people that are hits, with Clopper and Pearson's interval."""
-    exact = binomtest(int(hits.sum()), len(hits)).proportion_ci(LEVEL, method="exact")
-    return Estimate(float(hits.mean()), float(exact.low), float(exact.high))
-
-
 class _Given(ClassifierMixin, BaseEstimator):
     """Stands for the network: what it is given are probabilities already."""
 
@@ -163,11 +157,23 @@ class _Given(ClassifierMixin, BaseEstimator):
 
 
 def _bound(scores: Floats, coverage: float) -> float:
-    """Ask MAPIE which of the scores it would let pass; the highest of these is its bound."""
-    if len(scores) < coverage / (1 - coverage):
+    """Ask MAPIE which of the scores it would let pass; the highest of these is its bound.
+
+    That is the k-th lowest of n scores, k = ⌈(n + 1) · coverage⌉. MAPIE takes no fewer scores than 1 / (1 − coverage);
+    with one fewer, k is n.
+    """
+    rank = _whole((len(scores) + 1) * coverage)
+    if rank > len(scores):
         return 1.0
+    if rank == len(scores):
+        return float(scores.max())
     rows = np.stack([1 - scores, scores], axis=1)
     network = SplitConformalClassifier(_Given(2), confidence_level=coverage, conformity_score="lac")
     with warnings.catch_warnings(action="ignore"):  # that the second class has nobody to calibrate on
         let_pass = network.conformalize(rows, np.zeros(len(rows), int)).predict_set(rows)[1][:, 0, 0]
     return float(scores[let_pass].max())
+
+
+def _whole(number: float) -> int:
+    """Round up, but not because of the last digits: 0.9 / (1 − 0.9) is a little more than 9."""
+    return int(np.ceil(number - 1e-9))

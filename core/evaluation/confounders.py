@@ -109,11 +109,12 @@ def covariate(name: str, values: pd.Series, impaired: NDArray[np.bool_], score: 
         risk = (np.bincount(kinds, weights=truth) / np.bincount(kinds))[kinds]
         explained = [_between(kinds, answer, weights) for weights in (everybody, draws)]
     auc = [weighted_auc(truth, risk, weights) for weights in (everybody, draws)]
+    fewer = int(min(truth.sum(), (~truth).sum()))
     return Covariate(
         name=name,
         people=len(given),
-        auc_alone=estimate(float(auc[0][0]), auc[1], "all are impaired, or none is"),
-        variance_explained=estimate(float(explained[0][0]), explained[1], "all are alike"),
+        auc_alone=estimate(float(auc[0][0]), auc[1], "all are impaired, or none is", people=fewer, fraction=True),
+        variance_explained=estimate(float(explained[0][0]), explained[1], "all are alike", people=len(given)),
     )
 
 

@@ -53,7 +53,8 @@ class Evaluation:
         by_subject: Every person counted once; None where people are not known.
         by_part: Of each part there are predictions of.
         by_height: Of slices from the lowest to the highest quarter; none where heights are not known.
-        calibration: None without validation people, or of people the network may have been trained on.
+        calibration: None without validation people, where people are in several parts, or of people the network may
+            have been trained on.
         prediction_sets: None likewise.
         confounders: None where nothing is known of the people.
         beside: Other networks on the same people.

@@ -45,7 +45,7 @@ def calibration_of(tables: Sequence[pd.DataFrame], recipe: Recipe) -> FoldCalibr
         recipe: Whose classes.
 
     Returns:
-        Calibration by slice and by subject; None without validation people.
+        Calibration by slice and by subject; None without validation people, or where people are in several parts.
     """
     if not _can_be_calibrated(tables):
         return None
@@ -63,7 +63,7 @@ def sets_of(tables: Sequence[pd.DataFrame], recipe: Recipe, *, coverage: float) 
         coverage: Nominal: how often the true class is to be in the set.
 
     Returns:
-        How they fare; None without validation people.
+        How they fare; None without validation people, or where people are in several parts.
     """
     if not _can_be_calibrated(tables):
         return None
@@ -79,8 +79,10 @@ def sets_of(tables: Sequence[pd.DataFrame], recipe: Recipe, *, coverage: float) 
 
 
 def _can_be_calibrated(tables: Sequence[pd.DataFrame]) -> bool:
+    """Tell whether each fold has people to be fitted on and others to be measured on, and nobody is in two parts."""
     known = (pd.concat(tables)["subject"] != "").all()
-    return bool(known) and all({"val", "test"} <= set(table["part"]) for table in tables)
+    apart = all((table.groupby("subject")["part"].nunique() == 1).all() for table in tables)
+    return bool(known) and apart and all({"val", "test"} <= set(table["part"]) for table in tables)
 
 
 def _folds(tables: Sequence[pd.DataFrame], recipe: Recipe, count: Callable[[Scored], _Counted]) -> list[_Fold]:

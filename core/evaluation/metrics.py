@@ -12,12 +12,14 @@ from sklearn.metrics import confusion_matrix
 
 from core.cohorts.tasks import Task
 from core.evaluation.auc import weighted_auc
-from core.evaluation.bootstrap import METHOD, draw_people, estimate
+from core.evaluation.bootstrap import METHOD, METHOD_OF_SLICES, draw_people, estimate, fraction_over_people
 from core.evaluation.scored import Scored
-from core.results import Metrics, Unit
+from core.results import Estimate, Metrics, Unit
 
 FEW = 5  # a class with fewer people than this says nothing for itself
+ROUGH = 20  # with fewer people than this all intervals are rough
 ONE_CLASS = "the part holds one class only"  # why a metric can be undefined
+FRACTIONS = ("balanced_accuracy", "precision", "f1", "specificity", "auc", "auc_impaired")
 OF_CLASS = ("precision", "recall", "f1", "specificity", "auc")
 
 Floats = NDArray[np.float64]
@@ -61,19 +63,60 @@ def _metrics(unit: Unit, scored: Scored, people: NDArray[np.int64]) -> Metrics:
         unit=unit,
         n=len(y_true),
         people=n_people,
-        estimates={name: estimate(float(value[name][0]), drawn[name], ONE_CLASS) for name in value},
+        estimates={
+            **{
+                name: estimate(
+                    float(value[name][0]),
+                    drawn[name],
+                    ONE_CLASS,
+                    people=_fewer(name, y_true, people),
+                    fraction=name in FRACTIONS,
+                )
+                for name in value
+            },
+            "accuracy": fraction_over_people(y_true == logits.argmax(axis=1), people),
+        },
         by_class={
             class_name: {
-                name: estimate(float(value_by_class[name][0, index]), drawn_by_class[name][:, index])
-                for name in OF_CLASS
+                **{
+                    name: estimate(
+                        float(value_by_class[name][0, index]),
+                        drawn_by_class[name][:, index],
+                        people=_of_the_fewer(y_true == index, people),
+                        fraction=True,
+                    )
+                    for name in OF_CLASS
+                },
+                **_fractions_of_class(index, y_true, logits.argmax(axis=1), people=people),
             }
             for index, class_name in enumerate(classes)
         },
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         classes=classes,
         notes=_notes(y_true, people, classes, known=scored.known),
-        method=METHOD,
+        method=METHOD if scored.known else METHOD_OF_SLICES,
     )
+
+
+def _fractions_of_class(
+    index: int, y_true: NDArray[np.int64], answers: NDArray[np.int64], *, people: NDArray[np.int64]
+) -> dict[str, Estimate]:
+    """Return what is a fraction of some scans; nothing of a class that is absent, or never answered."""
+    of_class, answered = y_true == index, answers == index
+    if not of_class.any():
+        return {}
+    asked = {"recall": (answered, of_class), "precision": (of_class, answered), "specificity": (~answered, ~of_class)}
+    return {name: fraction_over_people(hits[of], people[of]) for name, (hits, of) in asked.items() if of.any()}
+
+
+def _fewer(name: str, y_true: NDArray[np.int64], people: NDArray[np.int64]) -> int:
+    """Return how many people a metric of everybody hangs on."""
+    return _of_the_fewer(y_true > 0, people) if name == "auc_impaired" else int(people.max()) + 1
+
+
+def _of_the_fewer(positive: NDArray[np.bool_], people: NDArray[np.int64]) -> int:
+    """Return the number of people of a class, or of the others if these are fewer."""
+    return min(len(np.unique(people[positive])), len(np.unique(people[~positive])))
 
 
 def _losses(y_true: NDArray[np.int64], logarithms: Floats) -> Floats:
@@ -156,6 +199,9 @@ def _notes(
     y_true: NDArray[np.int64], people: NDArray[np.int64], classes: tuple[str, ...], *, known: bool
 ) -> tuple[str, ...]:
     notes = [] if known else ["People are not known: the intervals take every slice for a person and are too narrow."]
+    everybody = len(np.unique(people))
+    if known and everybody < ROUGH:
+        notes.append(f"Only {everybody} people: intervals are rough, and differences can hardly be told from chance.")
     for index, name in enumerate(classes):
         n_people = len(set(people[y_true == index].tolist()))
         if n_people == 0:

@@ -49,7 +49,7 @@ class Reading:
         """Return the prediction as plain values for JSON, with the slices and the registration of a volume.
 
         Args:
-            force: Return the answer for a rejected scan, too.
+            force: Return the network's raw outputs for a rejected scan.
         """
         prediction = self.prediction
         values = {"name": self.scan.name, **prediction.as_dict(force=force)}

@@ -55,9 +55,7 @@ def open_bundle(name: str | Path | None = None) -> Bundle:
         BundleError: There is no such bundle, or its card is missing, damaged or contradicts itself.
     """
     chosen = str(name) if name is not None else _default_name()
-    folder = (
-        models_folder() / chosen if re.match(NAME, chosen) and not (Path(chosen) / CARD_FILE).exists() else Path(chosen)
-    )
+    folder = bundle_folder(chosen)
     try:
         values = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -66,6 +64,17 @@ def open_bundle(name: str | Path | None = None) -> Bundle:
     except (OSError, ValueError) as error:
         raise BundleError(f"the card of {chosen} is damaged: {str(error).splitlines()[0]}") from error
     return Bundle(folder, card_from(values, chosen))
+
+
+def bundle_folder(name: str | Path | None = None) -> Path:
+    """Return where a bundle of a name, or of a path, would be; arguments as for `open_bundle`.
+
+    Raises:
+        BundleError: No name is given, and there is no default bundle.
+    """
+    chosen = str(name) if name is not None else _default_name()
+    in_models = re.match(NAME, chosen) and not (Path(chosen) / CARD_FILE).exists()
+    return models_folder() / chosen if in_models else Path(chosen)
 
 
 def bundle_names() -> list[str]:

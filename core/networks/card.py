@@ -97,7 +97,7 @@ class CalibrationRecord:
         fitted_on: Validation people.
         scan: Of one slice, or of a volume read whole.
         subject: Of a volume read slice by slice; None for networks of single slices.
-        measured: On test people; None without a test part.
+        measured: On test people; None without a test part, or where these are people of another part, too.
     """
 
     method: str
@@ -194,6 +194,8 @@ class Card:
         confounders: None where nothing is known of the people.
         intended_use: In a sentence.
         limits: What it cannot do, a sentence each.
+        data: What is known of scans and people, a sentence each, counted when it was trained.
+        heading: One line for people, made from the settings it was trained with; "" for that of the recipe.
         format: Of the card.
     """
 
@@ -218,12 +220,14 @@ class Card:
     calibration: CalibrationRecord | None = None
     ood: OodRecord | None = None
     confounders: Confounders | None = None
+    data: tuple[str, ...] = ()
+    heading: str = ""
     format: int = FORMAT
 
     @property
     def title(self) -> str:
         """One line for people."""
-        return self.recipe.title
+        return self.heading or self.recipe.title
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PIXELS = "pixels"
 RECIPES = Path(__file__).parent / "recipes"
+MOST_TILT = 45.0  # degrees; a network trained on images rotated further cannot tell which way up they are
 STRICT = ConfigDict(extra="forbid")
 
 OversamplingMethod = Literal["smote", "borderline_smote", "svm_smote", "adasyn", "repetition"]
@@ -254,6 +255,12 @@ class Recipe:
         """How the logits of a subject's slices become those of the subject."""
         return self.slices.combine if self.slices is not None else "mean_logit"
 
+    @property
+    def knows_upright(self) -> bool:
+        """Whether the network is trained on upright images only, so that it can tell one that is upside down."""
+        seen = [self.augmentation, *(phase.augmentation for phase in self.phases if phase.augmentation is not None)]
+        return self.depth is None and not any(one.flip_vertical or one.rotation_degrees > MOST_TILT for one in seen)
+
     def augmentation_of(self, phase: Phase) -> Augmentation:
         """Return the augmentation of a phase."""
         return self.augmentation if phase.augmentation is None else phase.augmentation
@@ -307,7 +314,7 @@ def _check_sides(recipe: Recipe, backbone: "Backbone", source: str) -> None:
 
 
 def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
-    """Return a recipe with settings changed.
+    """Return a recipe with settings changed, and a title made from them, unless one of them is the title.
 
     Args:
         recipe: The recipe to start from.
@@ -334,7 +341,12 @@ def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
             node[last] = value
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise RecipeError(f"there is no setting {key.strip()} in {recipe.name}.") from error
-    return recipe_from(values, recipe.name)
+    changed = recipe_from(values, recipe.name)
+    if changed == recipe or changed.title != recipe.title:
+        return changed
+    from core.networks.titles import title_of
+
+    return replace(changed, title=title_of(changed))
 
 
 def recipe_values(recipe: Recipe) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The scans of a split, decoded once, at the network's size, as bytes; memory-mapped if there are many."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,9 +99,24 @@ def _read_into(scans: NDArray[np.uint8], paths: Sequence[str], recipe: Recipe) -
 
 def fingerprint(parts: list[Subset]) -> str:
     """Return the SHA-256 of the data (sorted contents and labels), independent of file names."""
-    lines = sorted(
-        f"{digest} {label}" for part in parts for digest, label in zip(part.digests, part.labels.tolist(), strict=True)
-    )
+    return _fingerprint(pair for part in parts for pair in zip(part.digests, part.labels.tolist(), strict=True))
+
+
+def fingerprint_of_split(split: pd.DataFrame, recipe: Recipe) -> str:
+    """Return the same of the files of a split, without decoding them.
+
+    Raises:
+        CohortError: A file cannot be opened.
+    """
+    number = {name: index for index, name in enumerate(recipe.classes)}
+    labels = [number.get(label, -1) for label in split["label"]]
+    with ThreadPoolExecutor() as pool:
+        digests = pool.map(lambda path: hashlib.sha256(_bytes_of(path)).hexdigest(), split["path"])
+        return _fingerprint(zip(digests, labels, strict=True))
+
+
+def _fingerprint(files: Iterable[tuple[str, int]]) -> str:
+    lines = sorted(f"{digest} {label}" for digest, label in files)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

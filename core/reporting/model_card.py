@@ -8,12 +8,15 @@ from markdown_it import MarkdownIt
 from core.explain.checks.sanity_report import sanity_report_of
 from core.networks.bundle import Bundle
 from core.networks.card import Card
+from core.networks.recipe import Recipe
+from core.networks.titles import shape_of
 from core.reporting.checklists import checklists
 from core.reporting.tables import METRIC_TITLES, cell
 from core.reporting.templates import page, rendered
 from core.reporting.text import NOTICE
 from core.reporting.text.evaluation import calibration_record_text, confounder_text, ood_record_text
 from core.reporting.text.numbers import people
+from core.reporting.text.verdict import split_words, verdict
 
 ENOUGH = 0.95  # of images of a kind that should be rejected
 TITLES = {
@@ -52,7 +55,11 @@ def model_card(bundle: Bundle) -> str:
         sections=sections,
         notice=NOTICE,
         parts=_parts(card),
-        shape=" × ".join(str(side) for side in (card.recipe.depth, card.recipe.height, card.recipe.width) if side),
+        shape=shape_of(card.recipe),
+        takes=_takes(card.recipe),
+        split_by=split_words(card.split),
+        verdict=verdict(card),
+        intervals=f"95 % intervals: {card.metrics.method}." if card.metrics.method else "",
         imbalance=_imbalance(card),
         phases=_phases(card),
         versions=", ".join(f"{name} {version}" for name, version in card.versions.items()),
@@ -62,7 +69,7 @@ def model_card(bundle: Bundle) -> str:
         else cell(card.published_protocol.by_slice, "accuracy"),
         confounders="" if card.confounders is None else confounder_text(card.confounders),
         calibration="" if card.calibration is None else calibration_record_text(card.calibration),
-        ood="" if card.ood is None else ood_record_text(card.ood),
+        ood="" if card.ood is None else ood_record_text(card.ood, card.split),
         sanity_report=report,
         passed=sorted(name for name, one in methods.items() if one.passed),
         failed=sorted(name for name, one in methods.items() if not one.passed),
@@ -92,6 +99,18 @@ def _parts(card: Card) -> list[tuple[str, str, str]]:
     ]
 
 
+def _takes(recipe: Recipe) -> str:
+    """Say what a network can be given."""
+    if recipe.depth is not None:
+        return "a T1 head volume, which is aligned to standard space and read whole"
+    if recipe.slices is not None:
+        return (
+            "a T1 head volume, which is aligned to standard space and read slice by slice, or one slice of the kind it "
+            "was trained on"
+        )
+    return "one slice of the kind it was trained on"
+
+
 def _imbalance(card: Card) -> str:
     """Say what was done about rare classes; "" for nothing."""
     imbalance = card.recipe.imbalance
@@ -112,7 +131,7 @@ def _phases(card: Card) -> list[tuple[str, ...]]:
 
 
 def _metrics(card: Card) -> dict[str, object]:
-    units = {f"by {one.unit}": one for one in (card.by_subject, card.by_slice) if one is not None}
+    units = {f"counted by {one.unit}": one for one in (card.by_subject, card.by_slice) if one is not None}
     rows = [
         [title, *(cell(metrics, key) for metrics in units.values())]
         for key, title in METRIC_TITLES.items()

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from core.networks.card import Card
+from core.reporting.text.evaluation import scans_of
 from core.reporting.text.numbers import people, percent, with_interval
+from core.reporting.text.verdict import split_words
 from core.results import Estimate, Metrics
 
 METRIC_TITLES = {
@@ -28,11 +30,16 @@ def metrics_table(card: Card) -> pd.DataFrame:
     """Put the ways of counting side by side, each metric with its 95 % interval over people.
 
     Returns:
-        A row a metric; columns for unseen people (by subject, by slice) and, if measured, the published protocol.
+        A row a metric; columns for the ways of counting and, if measured, the published protocol. Only where nobody
+        is in two parts are they called those of unseen people.
     """
-    columns: dict[str, Metrics | None] = {"Unseen people": card.by_subject, "Unseen people, by slice": card.by_slice}
+    whose = "Unseen people" if card.split.unseen_people else f"Split {split_words(card.split)}"
+    columns: dict[str, Metrics | None] = {
+        f"{whose}, counted by subject": card.by_subject,
+        f"{whose}, counted by slice": card.by_slice,
+    }
     if card.published_protocol is not None:
-        columns["Published protocol, by slice"] = card.published_protocol.by_slice
+        columns["Published protocol, counted by slice"] = card.published_protocol.by_slice
     rows = [
         {"": METRIC_TITLES[key], **{name: cell(metrics, key) for name, metrics in columns.items()}} for key in HEADLINE
     ]
@@ -52,7 +59,7 @@ def uncertainty_tiles(card: Card) -> list[tuple[str, str, str]]:
         errors = measured.errors.get("by_subject") or next(iter(measured.errors.values()))
         before, after = errors["as_is"].error, errors["temperature"].error
         said = (
-            f"By subject, 95 % interval {after.low:.3f} to {after.high:.3f}; {before.value:.3f} before a temperature "
+            f"By subject, with its 95 % interval: {with_interval(after)}; {before.value:.3f} before a temperature "
             "was fitted on validation people. 0 would mean that 80 % is right 80 % of the time."
         )
         tiles.append(("Calibration error", f"{after.value:.3f}", said))
@@ -65,7 +72,7 @@ def uncertainty_tiles(card: Card) -> list[tuple[str, str, str]]:
             tiles.append(("True class in the list", f"{100 * sets.coverage.value:.0f} %", said))
     if card.ood is not None:
         unseen = card.ood.unseen
-        said = f"Of {unseen.scans:,} scans of people it was not trained on: {percent(unseen.rejected)}."
+        said = f"Of {unseen.scans:,} {scans_of(unseen.part, card.split)}: {percent(unseen.rejected)}."
         tiles.append(("Real scans wrongly rejected", f"{100 * unseen.rejected.value:.1f} %", said))
         if card.ood.kinds:
             kinds = card.ood.kinds
@@ -86,7 +93,9 @@ def runs_table(cards: Mapping[str, Card]) -> pd.DataFrame:
     for name, card in cards.items():
         values = {METRIC_TITLES[key]: cell(card.metrics, key) for key in HEADLINE}
         counted = card.metrics.unit
-        rows.append({"Run": name, "Recipe": card.name, "Split": card.split.by, "Counted by": counted, **values})
+        unseen = "yes" if card.split.unseen_people else "no" if card.split.people else "not known"
+        split = {"Split": split_words(card.split), "People unseen": unseen, "Counted by": counted}
+        rows.append({"Run": name, "Recipe": card.name, **split, **values})
     return pd.DataFrame(rows)
 
 

@@ -1,8 +1,10 @@
 """The Scan: voxels and what is known about them, but nothing about the patient."""
 
-from dataclasses import dataclass, replace
+import functools
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 BACKGROUND = 20.0  # grey levels of 255; air and JPEG ringing stay below, brain above
@@ -17,7 +19,8 @@ class Scan:
             right, the second to the front, the third upwards); the file's own values, once palette, colour,
             transparency and rescaling have been resolved.
         window: The values shown as black and as white.
-        name: Generated from the content ("scan-" and 12 hex digits of its XXH3 digest), never from a file name.
+        name: Generated from the content ("scan-" and 12 hex digits of its XXH3 digest, and which page where there are
+            several), never from a file name.
         source: Format and bit depth, such as "PNG, 8-bit grey".
         spacing_mm: Distance between neighbouring voxels along each axis, if the file gives it.
         orientation: The direction in which each axis of `voxels` runs, if the file gives it: "RAS" for every volume;
@@ -41,6 +44,18 @@ class Scan:
     def is_volume(self) -> bool:
         """Whether this is a volume rather than an image."""
         return self.voxels.ndim == 3
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """XXH3 of everything that is known of the scan: the key of whatever is remembered about it."""
+        found = xxhash.xxh3_128()
+        for field in fields(self):
+            value = getattr(self, field.name)
+            known = np.ascontiguousarray(value).tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
+            shape = getattr(value, "shape", ())
+            found.update(f"{field.name}{shape}\0".encode())
+            found.update(known)
+        return str(found.hexdigest())
 
     def grey(self) -> NDArray[np.float32]:
         """Return the voxels as float32 grey levels in [0, 255], clipped to the window, for networks and screens."""

@@ -1,6 +1,6 @@
 """Stored embeddings: computed once for each backbone, cohort and view, kept as .npy with a table.
 
-STORE/<key>/about.json          what they belong to: backbone, weights, geometry, precision
+STORE/<key>/about.json          what they belong to: backbone, weights, geometry, precision, software
 STORE/<key>/<digest>_view0.npy  float32, N × features; view 0 is the unchanged scans, others are augmented
 STORE/<key>/<digest>.csv        one row per scan: index, label, subject, SHA-256 of the file
 """
@@ -19,6 +19,7 @@ from core.networks.architectures.network import Network
 from core.networks.backend import Forward, compile_model, in_batches
 from core.networks.subset import Subset
 from core.networks.weights.tensors import weights_hash
+from core.runs.request import versions
 
 CHUNK = 256
 
@@ -34,6 +35,7 @@ class EmbeddingStore:
             "weights": weights_hash(network),
             "input": list(network.input_shape),
             "precision": precision,
+            "versions": versions(),
             "augmentation": asdict(recipe.augmentation),
             "seed": recipe.seed,
         }

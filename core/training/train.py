@@ -9,18 +9,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.cohorts.split import read_split, split_hash
+from core.cohorts.split import read_split
 from core.errors import StageLensError, TrainingError
 from core.files import UNFINISHED, read_json, replacing, write_json, write_table
 from core.networks.architectures.network import Network, build_network
 from core.networks.backend import compile_forward, compile_model, make_repeatable
 from core.networks.devices import resolve_precision, spread_over_devices
-from core.networks.recipe import PIXELS, Phase, Recipe, recipe_values
+from core.networks.recipe import PIXELS, Phase, Recipe
 from core.networks.subset import Subset, fingerprint, load_subset
 from core.networks.weights.tensors import assign, load_tensors, save_tensors, set_start_weights, tensors_of
 from core.runs.folder import FINISHED_FILE, RECIPE_FILE, RUN_FILE, SPLIT_FILE, write_recipe
-from core.runs.jobs import JOB_FOLDER
-from core.runs.status import STATUS_FILE, STOP_FILE
+from core.runs.request import check_same, contents, requested, split_values
 from core.training.classic import classic_logits, fit_classic
 from core.training.embeddings import EmbeddingStore
 from core.training.head_reset import renew_head
@@ -31,7 +30,6 @@ from core.training.phases import BEST, STATE, Labelled, PhaseData, Run, State, r
 BEFORE_RUN = frozenset({SPLIT_FILE, RECIPE_FILE})  # what may lie there when a run was killed as it began
 EMBEDDINGS = "embeddings"
 SCANS = "scans"
-NOT_OF_THE_RUN = frozenset({STATUS_FILE, STOP_FILE, JOB_FOLDER})
 
 Stage = Literal["base", "embed", "balance", "classify"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -93,27 +91,29 @@ def train(config: TrainingConfig, *, listener: TrainingListener = SILENT) -> Tra
         listener: Told how it goes; what it raises ends the run, which can be resumed.
 
     Raises:
-        TrainingError: The folder holds another run, or the data do not fit the recipe.
+        TrainingError: The folder holds another run, its scans have changed, or the data do not fit the recipe.
         StageLensError: As raised by what it calls.
     """
     recipe, folder = config.recipe, config.out
     split = read_split(config.split_table)
     make_repeatable(recipe.seed)
-    resume = config.resume or config.only is not None
     begun_before = (folder / RUN_FILE).exists()
-    facts = _open_run(folder, recipe, split, resume=resume)
+    facts = _open_run(config, split)
     try:
         listener.say("reading the scans")
         parts = {name: load_subset(split, name, recipe, store=folder / SCANS) for name in sorted(set(split["part"]))}
         if not {"train", "val"} <= parts.keys():
             raise TrainingError("the split needs a train and a val part.")
         _check_classes(parts["train"], recipe)
+        found = fingerprint(list(parts.values()))
+        if "data_fingerprint" in facts:
+            check_same(folder, facts, {"data_fingerprint": found})
+        facts["data_fingerprint"] = found
         network = None if recipe.backbone == PIXELS else _started(config, facts, parts["train"])
     except StageLensError:
         if not begun_before:
             _clear(folder)
         raise
-    facts["data_fingerprint"] = fingerprint(list(parts.values()))
     write_json(folder / RUN_FILE, facts)
     listener.say(", ".join(f"{len(part.labels)} {name}" for name, part in parts.items()) + " scans")
     if recipe.classic is not None:
@@ -280,41 +280,54 @@ def _checkpoint(folder: Path, number: int) -> Path:
     return folder / f"phase{number}.safetensors"
 
 
-def _open_run(folder: Path, recipe: Recipe, split: pd.DataFrame, *, resume: bool) -> dict[str, Any]:
-    """Begin a run folder, or check that the one to resume is of this recipe and split."""
-    wanted = {"recipe": recipe_values(recipe), "split_hash": split_hash(split)}
+def check_folder(config: TrainingConfig, split: pd.DataFrame) -> dict[str, Any]:
+    """See that a run can begin in its folder, or that the one in it was begun with the same request; changes nothing.
+
+    Args:
+        config: What to train, and where.
+        split: Its split table.
+
+    Returns:
+        What is known of the run in the folder; nothing of one that is to begin.
+
+    Raises:
+        TrainingError: The folder holds something else, or another run, or one that was not to be resumed.
+    """
+    folder, wanted = config.out, requested(config.recipe, config.weights, **split_values(split))
     if folder.exists() and not folder.is_dir():
         raise TrainingError(f"{folder} is a file; give a folder.")
-    held = {path.name.removeprefix(UNFINISHED) for path in _contents(folder)} if folder.exists() else set()
+    held = {path.name.removeprefix(UNFINISHED) for path in contents(folder)}
     if RUN_FILE not in held:
         if held - BEFORE_RUN:
             raise TrainingError(f"{folder} is not empty and holds no run; give a new folder.")
-        folder.mkdir(parents=True, exist_ok=True)
-        write_table(folder / SPLIT_FILE, split)
-        write_recipe(folder / RECIPE_FILE, recipe)
-        write_json(folder / RUN_FILE, wanted)  # from here on there is a run
-        return dict(wanted)
-    if not resume:
+        return {}
+    if not config.resume and config.only is None:
         raise TrainingError(f"{folder} is not empty; give a new folder, or --resume to go on with the run in it.")
     facts: dict[str, Any] | None = read_json(folder / RUN_FILE)
     if not isinstance(facts, dict):
         raise TrainingError(f"{folder} cannot be resumed: {RUN_FILE} is damaged.")
-    for key, value in wanted.items():
-        if facts.get(key) != value:
-            raise TrainingError(f"the run in {folder} has another {key.replace('_hash', '')}; it cannot be resumed.")
+    check_same(folder, facts, wanted)
+    return facts
+
+
+def _open_run(config: TrainingConfig, split: pd.DataFrame) -> dict[str, Any]:
+    """Begin a run folder, or open the one to resume."""
+    folder, facts = config.out, check_folder(config, split)
+    if not facts:
+        facts = requested(config.recipe, config.weights, **split_values(split))
+        folder.mkdir(parents=True, exist_ok=True)
+        write_table(folder / SPLIT_FILE, split)
+        write_recipe(folder / RECIPE_FILE, config.recipe)
+        write_json(folder / RUN_FILE, facts)  # from here on there is a run
+        return facts
     (folder / FINISHED_FILE).unlink(missing_ok=True)
     if (folder / STATE).exists() and not (folder / BEST).exists():
         (folder / STATE).unlink()
     return facts
 
 
-def _contents(folder: Path) -> list[Path]:
-    """List what a run folder holds beside how it was started and how it stands."""
-    return [path for path in folder.iterdir() if path.name.removeprefix(UNFINISHED) not in NOT_OF_THE_RUN]
-
-
 def _clear(folder: Path) -> None:
-    for path in _contents(folder):
+    for path in contents(folder):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     if not any(folder.iterdir()):
         folder.rmdir()

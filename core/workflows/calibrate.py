@@ -40,12 +40,13 @@ from core.networks.inference.predictor import Predictor, load_predictor
 from core.networks.ood import OodModel, signatures, write_ood_model
 from core.networks.recipe import Recipe
 from core.networks.subset import Subset, fingerprint, load_subset
+from core.reporting.text.card_data import UNKNOWN, unknown_facts
 
 COVERAGE = 0.9
 MOST_KNOWN = 2048  # training scans that are remembered
 CHUNK = 64
 UNCALIBRATED = "Probabilities are not calibrated."
-AGE_UNKNOWN = "What people's age alone achieves was not measured for this card."
+AGE_UNKNOWN = "What people's age alone achieves was not measured"  # in cards of before
 
 Floats = NDArray[np.float32]
 Parts = Mapping[str, Subset]
@@ -71,9 +72,8 @@ class Uncertainty:
 
     def on_card(self, card: Card) -> Card:
         """Return a card that says so; what it said before of calibration and confounders is gone."""
-        limits = [one for one in card.limits if not one.startswith((UNCALIBRATED, AGE_UNKNOWN))]
-        if card.recipe.as_task().ordered:
-            limits.append(AGE_UNKNOWN)
+        limits = [one for one in card.limits if not one.startswith((UNCALIBRATED, AGE_UNKNOWN, UNKNOWN))]
+        limits.append(unknown_facts(None))
         if self.why_not:
             limits.append(f"{UNCALIBRATED} {self.why_not}")
         return replace(card, ood=self.ood, calibration=self.calibration, confounders=None, limits=tuple(limits))
@@ -135,8 +135,8 @@ def calibrate_bundle(
     card = replace(found.on_card(bundle.card), by_slice=by_slice, by_subject=by_subject)
     if people is not None:
         confounders = confounders_of(people, split.loc[split["part"] == asked, "path"].tolist(), scored)
-        limits = tuple(one for one in card.limits if not one.startswith(AGE_UNKNOWN))
-        card = replace(card, confounders=confounders, limits=limits)
+        limits = [one for one in card.limits if not one.startswith(UNKNOWN)]
+        card = replace(card, confounders=confounders, limits=(*limits, unknown_facts(confounders)))
     write_ood_model(bundle.folder, found.ood_model)
     write_card(bundle.folder, card)
     return replace(bundle, card=card)
@@ -156,6 +156,14 @@ def _why_not(parts: Parts) -> str:
     return ""
 
 
+def _has_unseen_test(parts: Parts) -> bool:
+    """Tell whether there is a test part, of people that nothing was trained or fitted on."""
+    if "test" not in parts:
+        return False
+    seen = {name for part in ("train", "val") for name in parts[part].subjects.tolist()}
+    return seen.isdisjoint(parts["test"].subjects.tolist())
+
+
 def _calibration(recipe: Recipe, parts: Parts, logits: Mapping[str, Floats], coverage: float) -> CalibrationRecord:
     known = scored_subset(parts["val"], logits["val"], recipe)
     people = known.people
@@ -172,7 +180,7 @@ def _calibration(recipe: Recipe, parts: Parts, logits: Mapping[str, Floats], cov
         fitted_on=FittedOn(scans=len(known.labels), people=int(people.max()) + 1),
         scan=_scaling(known.logits, known.labels, people, bounds),
         subject=of_subject,
-        measured=_measured(recipe, parts, logits, bounds, coverage=coverage) if "test" in parts else None,
+        measured=_measured(recipe, parts, logits, bounds, coverage=coverage) if _has_unseen_test(parts) else None,
     )
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic.dataclasses import dataclass
 
 from core.cohorts.folds import Fold, folds_by_subject
+from core.cohorts.split import split_hash
 from core.errors import TrainingError
 from core.evaluation.metrics import metrics_of
 from core.evaluation.scored import Scored, scored_table
@@ -17,9 +18,10 @@ from core.files import write_json, write_table
 from core.networks.recipe import Recipe
 from core.results import STRICT, FoldsSummary, Impaired, RepeatMetrics, Spread
 from core.runs.folder import is_finished, predictions_table
+from core.runs.request import claim, requested
 from core.training.listeners import SILENT, TrainingListener
 from core.workflows.reported_run import run_reported
-from core.workflows.train import Request, for_its_split
+from core.workflows.train import Request, finished_outcome, for_its_split
 
 SUMMARY_FILE = "folds.json"
 HEADLINE = ("accuracy", "balanced_accuracy", "auc")
@@ -57,7 +59,7 @@ def cross_validate(
         The summary, also in folds.json.
 
     Raises:
-        TrainingError: There is no fold of the name given.
+        TrainingError: There is no fold of the name given, or the folder holds folds that were asked for otherwise.
         StageLensError: As raised by the rooms below.
     """
     folds = list(folds_by_subject(table, folds=how.folds, repeats=how.repeats, seed=how.seed))
@@ -65,10 +67,13 @@ def cross_validate(
     wanted = [fold for fold in folds if how.fold in {None, fold.name}]
     if not wanted:
         raise TrainingError(f"there is no fold {how.fold}; they are called {folds[0].name} to {folds[-1].name}.")
+    cut = {"folds": how.folds, "seed": how.seed, "split_hash": split_hash(folds[0].split)}
+    claim(request.out, requested(request.recipe, request.weights, **cut))
     for fold in wanted:
-        if not is_finished(request.out / fold.name):
+        own = _request_of(request, fold)
+        if finished_outcome(own) is None:
             listener.say(f"{fold.name} of {how.repeats} x {how.folds}")
-            _run_fold(request, fold, listener)
+            run_reported(own, listener=listener)
     summary = summarise(request.recipe, request.out, folds)
     write_json(request.out / SUMMARY_FILE, summary.as_dict())
     return summary
@@ -102,13 +107,12 @@ def summarise(recipe: Recipe, out: Path, folds: Sequence[Fold]) -> FoldsSummary:
     )
 
 
-def _run_fold(request: Request, fold: Fold, listener: TrainingListener) -> None:
-    request.out.mkdir(parents=True, exist_ok=True)
+def _request_of(request: Request, fold: Fold) -> Request:
+    """Return the request of one fold, its split table written."""
     table = request.out / f"{fold.name}.csv"
     write_table(table, fold.split)
     embeddings = request.embeddings or request.out / "embeddings"
-    own = replace(request, split_table=table, out=request.out / fold.name, resume=True, embeddings=embeddings)
-    run_reported(own, listener=listener)
+    return replace(request, split_table=table, out=request.out / fold.name, resume=True, embeddings=embeddings)
 
 
 def _impaired(tables: Sequence[pd.DataFrame], recipe: Recipe) -> Impaired:

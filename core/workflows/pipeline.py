@@ -18,12 +18,13 @@ from core.networks.bundle import Bundle, open_bundle
 from core.networks.card import Card
 from core.networks.recipe import Recipe
 from core.reporting.pictures.overlays import save_pictures
-from core.runs.folder import BUNDLE_FOLDER, card_of_run, is_finished
+from core.runs.folder import BUNDLE_FOLDER
+from core.runs.request import claim, file_digest, folder_fingerprint, release, requested
 from core.scans import read_scan_file
 from core.training.listeners import SILENT, TrainingListener
 from core.workflows.predict import predictor_of, read_scans
 from core.workflows.reported_run import run_reported
-from core.workflows.train import Request
+from core.workflows.train import Request, finished_outcome
 
 PREPARED, SPLIT, RUN, EXPLANATIONS, EVALUATION = "preprocessed", "split.csv", "run", "explanations", "evaluation.json"
 
@@ -35,7 +36,7 @@ class FullRun:
     Attributes:
         recipe: What to train.
         folder: Slices or volumes in any layout.
-        out: Folder of everything that is made; what is there already is not made again.
+        out: Folder of everything that is made; what the same request made there already is not made again.
         by: A scheme of `core.cohorts.plan.plan_split`.
         weights: Start weights on disk.
         seed: Of the split.
@@ -76,24 +77,24 @@ def full_run(wanted: FullRun, *, listener: TrainingListener = SILENT) -> FullOut
     """Preprocess, split, train, evaluate and explain; each only if it is not done yet.
 
     Raises:
+        TrainingError: The folder was made by another request: another recipe, folder of scans, split, seed, start
+            weights or software.
         StageLensError: As raised by the rooms below.
     """
-    wanted.out.mkdir(parents=True, exist_ok=True)
-    split = wanted.out / SPLIT
-    if not split.exists():
-        files = _files(wanted, listener)
-        planned = plan_split(files.table, wanted.by, seed=wanted.seed)
-        made = planned.split
-        write_table(split, made)
-        counts = ", ".join(f"{n} {part}" for part, n in made["part"].value_counts().items())
-        listener.say(f"split by {made['by'].iloc[0]}: {counts}")
-        for sentence in (*files.notes, *planned.notes):
-            listener.say(sentence)
-    run = wanted.out / RUN
-    if not is_finished(run):
-        run_reported(Request(wanted.recipe, split, run, weights=wanted.weights, resume=True), listener=listener)
-    card = card_of_run(run)
-    assert card is not None  # noqa: S101 - a finished run has one
+    asked = {"folder": folder_fingerprint(wanted.folder, without=wanted.out), "by": wanted.by, "seed": wanted.seed}
+    pattern, ids = wanted.naming.pattern, wanted.naming.table
+    asked |= {"ordered": wanted.ordered, "subject_pattern": pattern, "subjects": file_digest(ids) if ids else None}
+    claim(wanted.out, requested(wanted.recipe, wanted.weights, **asked))
+    split, run = wanted.out / SPLIT, wanted.out / RUN
+    try:
+        if not split.exists():
+            _divide(wanted, split, listener)
+    except StageLensError:
+        release(wanted.out)
+        raise
+    request = Request(wanted.recipe, split, run, weights=wanted.weights, resume=True)
+    card = (finished_outcome(request) or run_reported(request, listener=listener)).card
+    assert card is not None  # noqa: S101 - whole recipes are trained here
     if not (run / BUNDLE_FOLDER).exists():
         return FullOutcome(wanted.out, card)
     bundle, table = open_bundle(run / BUNDLE_FOLDER), read_split(split)
@@ -102,6 +103,18 @@ def full_run(wanted: FullRun, *, listener: TrainingListener = SILENT) -> FullOut
         listener.say("evaluating")
         write_json(evaluation, evaluate_bundle(bundle, table, part=card.evaluated_on).as_dict())
     return FullOutcome(wanted.out, card, _explained(wanted, bundle, table, listener))
+
+
+def _divide(wanted: FullRun, split: Path, listener: TrainingListener) -> None:
+    """Write the split table."""
+    files = _files(wanted, listener)
+    planned = plan_split(files.table, wanted.by, seed=wanted.seed)
+    made = planned.split
+    write_table(split, made)
+    counts = ", ".join(f"{n} {part}" for part, n in made["part"].value_counts().items())
+    listener.say(f"split by {made['by'].iloc[0]}: {counts}")
+    for sentence in (*files.notes, *planned.notes):
+        listener.say(sentence)
 
 
 def _files(wanted: FullRun, listener: TrainingListener) -> Files:
@@ -134,7 +147,7 @@ def _explained(wanted: FullRun, bundle: Bundle, table: pd.DataFrame, listener: T
     folder = wanted.out / EXPLANATIONS
     done = folder / "done.json"
     pictures = read_json(done)
-    if isinstance(pictures, list):
+    if isinstance(pictures, list) and all(Path(path).is_file() for path in pictures):
         return tuple(map(Path, pictures))
     listener.say("explaining one scan a class")
     tested = table[table["part"] == "test"] if "test" in set(table["part"]) else table

@@ -16,7 +16,8 @@ from core.errors import StageLensError
 from core.explain import explain, explain_arrays, explainer
 from core.explain.cams import resized
 from core.explain.reading import Reading
-from core.networks.bundle import open_bundle
+from core.files import stamp
+from core.networks.bundle import bundle_folder, open_bundle
 from core.networks.inference.predictor import Predictor, load_predictor
 from core.networks.inference.submodels import layers_of
 from core.networks.recipe import Recipe
@@ -38,9 +39,23 @@ def predictor_of(name: str | Path | None = None) -> Predictor:
     Raises:
         BundleError: There is no such bundle, or it is damaged.
     """
-    bundle = open_bundle(name)
+    open_bundle(name)  # says by its name what is wrong with it
+    folder, version = bundle_version(name)
     with _loading:
-        return _load(str(bundle.folder), (bundle.folder / "card.json").stat().st_mtime_ns)
+        return _load(folder, version)
+
+
+def bundle_version(name: str | Path | None = None) -> tuple[str, str]:
+    """Return the folder of a bundle, and a text that is another one once any file in it is another.
+
+    Both belong into the key of whatever is remembered about the bundle: a bundle that is calibrated, checked or
+    trained anew keeps its name.
+
+    Raises:
+        BundleError: No name is given, and there is no default bundle.
+    """
+    folder = bundle_folder(name).resolve()
+    return str(folder), stamp(folder)
 
 
 def layers_of_model(name: str) -> tuple[str, ...]:
@@ -159,8 +174,8 @@ def _predict_volume(scan: Scan, predictor: Predictor) -> Reading:
 
 
 @functools.lru_cache(maxsize=LOADED_AT_ONCE)
-def _load(folder: str, changed: int) -> Predictor:
-    del changed  # part of the key, so that a replaced bundle is loaded anew
+def _load(folder: str, version: str) -> Predictor:
+    del version  # part of the key, so that a replaced bundle is loaded anew
     predictor = load_predictor(open_bundle(folder))
     predictor.warm_up()
     return predictor
@@ -172,23 +187,23 @@ def standard_head(scan: Scan) -> StandardHead:
     Raises:
         ScanError: The scan is no volume.
     """
-    kept = _look(scan.name)
+    kept = _look(scan.digest)
     if kept is not None:
         return kept
     with _making:
-        kept = _look(scan.name) or to_standard_space(scan)  # somebody else may have made it meanwhile
+        kept = _look(scan.digest) or to_standard_space(scan)  # somebody else may have made it meanwhile
         with _looking:
-            _kept[scan.name] = kept
+            _kept[scan.digest] = kept
             while len(_kept) > KEPT:
                 _kept.popitem(last=False)
         return kept
 
 
-def _look(name: str) -> StandardHead | None:
+def _look(digest: str) -> StandardHead | None:
     with _looking:
-        if name in _kept:
-            _kept.move_to_end(name)
-        return _kept.get(name)
+        if digest in _kept:
+            _kept.move_to_end(digest)
+        return _kept.get(digest)
 
 
 def whole_of(head: StandardHead, recipe: Recipe) -> NDArray[np.float32]:

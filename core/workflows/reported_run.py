@@ -9,17 +9,18 @@ import platform
 from collections.abc import Mapping
 from typing import Any
 
+from core.cohorts.split import read_split
 from core.files import write_json
 from core.networks.backend import backend_name
 from core.networks.devices import device_title, devices
 from core.reporting.plots.training import learning_curves
 from core.runs.folder import read_logs
-from core.runs.status import Reporter
+from core.runs.status import Reporter, read_status
 from core.runs.workspace import turn_on
 from core.training.listeners import SILENT, Silent, Together, TrainingListener
 from core.training.trackers import Tracker, mlflow_tracking, tensorboard_events
-from core.training.train import TrainingConfig
-from core.workflows.train import Outcome, Request, for_its_split, run_training
+from core.training.train import TrainingConfig, check_folder
+from core.workflows.train import Outcome, Request, finished_outcome, for_its_split, run_training
 
 ENVIRONMENT_FILE, CURVES_FILE = "environment.json", "learning_curves.html"
 EVENTS_FOLDER = "tensorboard"
@@ -36,8 +37,15 @@ def run_reported(request: Request, *, listener: TrainingListener = SILENT) -> Ou
         Stopped: Somebody put a file "stop" into the run folder; the run can be resumed.
         StageLensError: As raised by `run_training`.
     """
-    device, given = device_title(), request.recipe
+    given = request.recipe
     request = for_its_split(request)
+    status = read_status(request.out)
+    if status is not None and status.state == "finished":  # nobody but the same request may touch that
+        check_folder(request, read_split(request.split_table))
+        done = finished_outcome(request)
+        if done is not None:
+            return done
+    device = device_title()
     epochs = sum(phase.epochs for phase in request.recipe.phases)
     with Reporter(request.out, device=device, epochs=epochs) as reporter, RunRecords(request) as records:
         everybody = Together(listener, reporter, records)
@@ -67,7 +75,8 @@ class RunRecords(Silent):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None and self._trackers is None:  # a run without epochs
+        known = (self._folder / ENVIRONMENT_FILE).exists()  # of a run that had come to its end before
+        if kind is None and self._trackers is None and not known:  # a run without epochs
             self._keep()
         self._opened.close()
 

@@ -1,7 +1,6 @@
 """A whole training: phases, evaluation on the test part, and the bundle with its card."""
 
 import datetime
-import importlib.metadata
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,38 +15,34 @@ from core.evaluation.metrics import metrics_of
 from core.evaluation.predictions import with_logits
 from core.files import write_json, write_table
 from core.networks.architectures.network import build_network
-from core.networks.backend import backend_name, compile_forward, in_batches
+from core.networks.backend import compile_forward, in_batches
 from core.networks.bundle import Bundle, open_bundle
 from core.networks.card import BestEpoch, Card, PhaseSummary, PublishedProtocol
 from core.networks.devices import device_title
 from core.networks.fitting import recipe_for
 from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Recipe
+from core.networks.subset import fingerprint_of_split
+from core.networks.titles import title_of
 from core.networks.weights.bundle_files import Rounding, round_weights, write_bundle
 from core.networks.weights.tensors import Tensors, assign, tensors_of
-from core.runs.folder import BUNDLE_FOLDER, METRICS_FILE, PREDICTIONS_FILE, mark_finished
+from core.reporting.text.card_data import data_sentences, limit_sentences
+from core.results import write
+from core.runs.folder import (
+    BUNDLE_FOLDER,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    card_of_run,
+    is_finished,
+    mark_finished,
+)
+from core.runs.request import check_same, versions
 from core.training.listeners import SILENT, TrainingListener
-from core.training.train import Trained, TrainingConfig, train
+from core.training.train import Trained, TrainingConfig, check_folder, train
 from core.workflows.calibrate import fit_uncertainty, measured_part, scored_subset
 
 PART_TITLES = {"train": "training", "val": "validation", "test": "test"}
-PACKAGES = ("keras", "tensorflow", "torch", "jax", "numpy", "opencv-python-headless", "scikit-image", "scikit-learn")
 INTENDED_USE = "Research and education. Not a medical device; not for the care of patients."
-LIMITS = {
-    "alzheimer": (
-        "Trained on one axial slice at a time from one public collection of 200 people (OASIS-1), one scanner.",
-        "Moderate Demented has two people: no statement about that class is possible.",
-        "Age is a trap in this collection: its youngest people are all Non Demented, so part of any metric for all "
-        "ages may be the recognition of age.",
-        "The images must be skull-stripped, bias-corrected axial T1 slices in Talairach space, 30 mm around the "
-        "ventricles; an answer to anything else that is not rejected means nothing.",
-        "Of volumes it reads slices in standard space; it was tested on the collection's own slices only, never on "
-        "scans that were registered here or on other scanners.",
-    ),
-    "tumour": (
-        "People cannot be told apart in the public collection, so slices of one person may lie in several parts.",
-    ),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +116,9 @@ def run_training(request: Request, *, listener: TrainingListener = SILENT) -> Ou
     for sentence in missing_classes(split, request.recipe.as_task()):
         listener.say(sentence)
     published = open_bundle(request.published) if request.published else None
+    done = finished_outcome(request)
+    if done is not None:
+        return done
     trained = train(request, listener=listener)
     if not trained.finished:
         return Outcome(request.out)
@@ -144,6 +142,31 @@ def run_training(request: Request, *, listener: TrainingListener = SILENT) -> Ou
         write_json(request.out / METRICS_FILE, card.as_dict())
     mark_finished(request.out)
     return Outcome(request.out, bundle.card if bundle is not None else card, bundle)
+
+
+def finished_outcome(request: Request) -> Outcome | None:
+    """Return what a finished run in the folder left, where it is the very run that is asked for.
+
+    Returns:
+        Its outcome; None if there is none that is finished, only a stage of it is asked for, or the metrics to stand
+        beside its own are others.
+
+    Raises:
+        TrainingError: The run in the folder was asked for with another recipe, split, scans, weights or software.
+        StageLensError: As raised by the rooms below.
+    """
+    if not request.resume or request.only is not None or not is_finished(request.out):
+        return None
+    split = read_split(request.split_table)
+    request = for_its_split(request, split)
+    facts = check_folder(request, split)
+    check_same(request.out, facts, {"data_fingerprint": fingerprint_of_split(split, request.recipe)})
+    card, beside = card_of_run(request.out), open_bundle(request.published).card if request.published else None
+    assert card is not None  # noqa: S101 - a finished run has one
+    if write(card.published_protocol) != write(None if beside is None else _published(beside)):
+        return None
+    bundle = request.out / BUNDLE_FOLDER
+    return Outcome(request.out, card, open_bundle(bundle) if bundle.exists() else None)
 
 
 def train_bundle(request: Request, *, listener: TrainingListener = SILENT) -> Bundle:
@@ -188,11 +211,13 @@ def _card(request: Request, trained: Trained, answered: _Answered, published: Bu
         device=device_title(),
         precision=trained.facts.get("precision", "float32"),
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        versions=_versions(),
+        versions=versions(),
         weights_dtype=answered.rounding.dtype,
         probabilities_moved_by=answered.rounding.moved_by,
         intended_use=INTENDED_USE,
-        limits=LIMITS.get(recipe.task, ()),
+        limits=limit_sentences(trained.split, recipe, test),
+        data=data_sentences(trained.split, recipe),
+        heading=title_of(recipe, trained.facts.get("start", "")),
     )
 
 
@@ -230,13 +255,3 @@ def _histories(out: Path, recipe: Recipe) -> list[PhaseSummary]:
         )
         phases.append(PhaseSummary(phase=number, trains=phase.trains, epochs=len(log), best=best))
     return phases
-
-
-def _versions() -> dict[str, str]:
-    versions = {"backend": backend_name()}
-    for name in PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions

@@ -75,6 +75,20 @@ def test_a_foreign_picture_gets_no_answer_unless_asked_for(shell: Shell, tmp_pat
     assert not (tmp_path / "out").exists()
     _, out, _ = shell("predict", tmp_path / "photograph.png", "--force")
     assert all(re.search(rf"{name} +\d+\.\d %", out) for name in CLASSES)
+    assert "they are no probabilities and name no stage" in out
+    assert not re.search("Compatible|calibrated|In testing|█", out)
+    _, out, _ = shell("predict", tmp_path / "photograph.png", "--force", "--json")
+    (answer,) = json.loads(out)
+    assert (answer["answer"], answer["probabilities"], answer["prediction_set"]) == (None, None, None)
+    assert not answer["calibrated"]
+    assert "similar" not in answer["ood"]
+    assert set(answer["raw_outputs"]) == set(CLASSES)
+    explaining = ("explain", tmp_path / "photograph.png", "--out", tmp_path / "out", "--force")
+    status, out, err = shell(*explaining)
+    assert (status, out) == (1, "")
+    assert "name the class to explain with --class" in err
+    assert not any(name in err for name in CLASSES)
+    assert shell(*explaining, "--class", CLASSES[2])[0] == 0
 
 
 def test_one_bad_scan_of_two_is_named_and_the_other_read(shell: Shell, models: Path, tmp_path: Path) -> None:

@@ -2,16 +2,27 @@
 
 import json
 import re
+import shutil
+import time
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.networks.bundle import bundle_names
+from core.files import write_json, write_table
+from core.networks.bundle import bundle_names, open_bundle
+from core.networks.card import write_card
+from core.results import SplitSummary
+from core.runs.folder import FINISHED_FILE, METRICS_FILE
+from core.runs.status import Status, read_status, write_status
+from core.scans import read_scan_file
 
-from ..conftest import CLASSES, ROOT, SAMPLES
+from ..conftest import CLASSES, ROOT, SAMPLES, tiny_card, tiny_recipe, write_finished_run, write_heads
 from ..scans import pictures, volumes
 
 pytestmark = pytest.mark.skipif(not bundle_names(), reason="no model in models/")
@@ -114,8 +125,26 @@ def test_foreign_pictures_get_no_stage_but_what_was_wrong_with_them_when_asked()
         assert says(app, said)
     app.toggle[1].set_value(True)
     ran(app)
-    assert len([heading for heading in headings(app) if ANSWER.match(heading)]) == 1
-    assert len([heading for heading in headings(app) if heading.endswith("no answer")]) == 2
+    assert len([heading for heading in headings(app) if heading.endswith("no answer")]) == 3
+    assert says(app, "they are no probabilities and name no stage") == 1
+    assert not plots(app)
+    assert not says(app, "Compatible with|In testing|calibrated|[A-Z].* for (Non|Very Mild|Mild|Moderate) Demented")
+    labelled(app.selectbox, "Heatmap for").set_value(CLASSES[2])
+    ran(app)
+    assert len([heading for heading in headings(app) if heading.endswith("no answer")]) == 3
+    assert says(app, f"{CLASSES[2]}")
+    assert not says(app, "Compatible with|In testing|calibrated")
+
+
+def test_a_rejected_scan_is_explained_for_a_class_the_person_names() -> None:
+    app = opened("pages/explain.py")
+    app.file_uploader[0].set_value([("glass.png", pictures.TRANSPARENT, "application/octet-stream")])
+    ran(app)
+    labelled(app.toggle, "Show anyway").set_value(True)
+    ran(app)
+    assert labelled(app.multiselect, "Classes").value == []
+    assert says(app, "they are no probabilities and name no stage")
+    assert not says(app, "The network says|Compatible with|calibrated")
 
 
 def test_a_stack_asks_for_its_page() -> None:
@@ -124,6 +153,57 @@ def test_a_stack_asks_for_its_page() -> None:
     labelled(app.number_input, r"Scan 2 holds 201 pages\. Which one\?").set_value(201)
     ran(app)
     assert "Scan 2: no answer" in headings(app)
+
+
+def test_each_page_of_a_stack_is_read_for_itself() -> None:
+    pages = [read_scan_file(SAMPLES / f"icbm_{kind}_z08.png").picture() for kind in ("template", "marked")]
+    app = uploaded(("stack.tif", pictures.tiff(np.stack(pages))))
+    first, bars = pictures_of(app), plots(app)[0]["data"]
+    labelled(app.number_input, r"Which one\?").set_value(2)
+    ran(app)
+    assert plots(app)[0]["data"] != bars
+    assert pictures_of(app) - first
+    alone = uploaded(("marked.tif", pictures.tiff(pages[1])))
+    assert plots(alone)[0]["data"] == plots(app)[0]["data"]
+
+
+def test_a_model_that_was_calibrated_meanwhile_reads_the_scan_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(open_bundle().folder, tmp_path / "models" / open_bundle().name)
+    monkeypatch.setenv("STAGELENS_MODELS", str(tmp_path / "models"))
+    app = uploaded(("scan.png", (SAMPLES / "icbm_template_z08.png").read_bytes()))
+    before, bundle = plots(app)[0]["data"], open_bundle()
+    calibration = bundle.card.calibration
+    assert calibration is not None
+    cooler = replace(calibration, scan=replace(calibration.scan, temperature=5 * calibration.scan.temperature))
+    write_card(bundle.folder, replace(bundle.card, calibration=cooler))
+    ran(app)
+    assert plots(app)[0]["data"] != before
+
+
+def test_a_doubtful_map_of_one_scan_is_not_shown_because_another_ones_was_asked_for() -> None:
+    app = opened("pages/explain.py")
+    labelled(app.multiselect, "Methods").set_value(["guided-backprop"])
+    ran(app)
+    anyway = [one for one in app.toggle if one.label == "Show the map anyway"]
+    assert anyway
+    anyway[0].set_value(True)
+    sample = labelled(app.selectbox, "synthetic sample")
+    sample.set_value(next(one for one in sample.options if one != sample.value))
+    ran(app)
+    assert not [one for one in app.toggle if one.label == "Show the map anyway" and one.value]
+
+
+def test_the_page_data_sees_what_changed_inside_a_class_folder(tmp_path: Path) -> None:
+    write_heads(tmp_path / "set", {"NonDemented": 3, "MildDemented": 3}, slices=6)
+    app = opened("pages/data.py")
+    app.text_input[0].set_value(str(tmp_path / "set"))
+    ran(app)
+    assert [one.value for one in app.metric if one.label == "Images"] == ["36"]
+    next((tmp_path / "set" / "NonDemented").glob("*.png")).unlink()
+    ran(app)
+    assert [one.value for one in app.metric if one.label == "Images"] == ["35"]
 
 
 def test_a_volume_is_registered_read_slice_by_slice_and_shown_in_three_planes() -> None:
@@ -198,12 +278,52 @@ def test_the_path_the_noise_and_the_sanity_check_can_be_tried(explaining: AppTes
 
 def test_the_models_page_puts_the_ways_of_counting_side_by_side() -> None:
     app = opened("pages/model_cards.py")
-    for said in ("What it cannot do", "Unseen people, each counted once", "Unseen people, every slice counted",
+    for said in ("What it cannot do", "On 40 people it was not trained on, accuracy 0.550",
+                 "Unseen people, each counted once", "Unseen people, every slice counted",
                  "Age alone, without any picture, has an AUC of", "CLAIM 2024"):  # fmt: skip
         assert says(app, said), said
     assert "Images of other kinds rejected" in [one.label for one in app.metric]
     assert [one.label for one in app.expander] == ["The whole model card"]
     assert len(plots(app)) > 1
+
+
+@pytest.fixture
+def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A finished run whose last batches were all but right, and whose test was not."""
+    monkeypatch.setenv("STAGELENS_WORKSPACE", str(tmp_path))
+    run = write_finished_run(tmp_path / "runs" / "first", pd.DataFrame({"path": []}), tiny_recipe())
+    people = {"train": 30, "val": 10, "test": 40}
+    split = SplitSummary(by="subject", seed=1, hash="0", images=people, people=people)
+    write_json(run / METRICS_FILE, tiny_card(tiny_recipe(), split=split).as_dict())
+    metrics = {"accuracy": 0.942, "loss": 0.1, "val_accuracy": 0.31, "val_loss": 1.9}
+    write_status(run, Status("finished", title="phase 1, epoch 1", metrics=metrics, heartbeat=time.time()))
+    row = {"epoch": 1, **metrics, "learning_rate": 1e-3, "seconds": 1}
+    write_table(run / "phase1_log.csv", pd.DataFrame([row]))
+    return run
+
+
+def test_a_finished_run_begins_with_the_verdict_of_its_test_and_shows_no_figure_of_its_training(
+    finished: Path,
+) -> None:
+    app = opened("pages/train.py")
+    verdict = app.info[-1].value
+    assert verdict.startswith("On 40 people it was not trained on, accuracy 0.500")
+    everything = list(texts(app))
+    assert not [text for text in everything if "0.942" in text]
+    assert not [one for one in app.metric if "0.942" in one.value or "accuracy" in one.label]
+    assert says(app, "counted by subject: 40 people")
+
+
+def test_a_run_at_work_shows_validation_and_labels_what_is_of_training(finished: Path) -> None:
+    status = read_status(finished)
+    assert status is not None
+    write_status(finished, replace(status, state="running", heartbeat=time.time()))
+    (finished / FINISHED_FILE).unlink()
+    app = opened("pages/train.py")
+    assert {"Validation accuracy": "0.310", "Validation loss": "1.900"}.items() <= {
+        one.label: one.value for one in app.metric
+    }.items()
+    assert says(app, "being trained on, which is no result: accuracy 0.942")
 
 
 def test_the_leak_is_laid_bare_on_a_folder(slice_cohort: Any) -> None:

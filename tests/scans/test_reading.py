@@ -1,3 +1,5 @@
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -51,6 +53,47 @@ def test_several_pages_ask_which_one() -> None:
     assert read_scan({"stack.tif": pictures.PAGES_201}, page=201).voxels.shape == (24, 20)
     with pytest.raises(ScanError, match="no page 202"):
         read_scan({"stack.tif": pictures.PAGES_201}, page=202)
+
+
+CHOICES = {
+    "pages of a TIFF": {"a.tif": pictures.tiff(np.stack([pictures.RAMP, 255 - pictures.RAMP]))},
+    "pages of a zipped TIFF": {"a.zip": volumes.zipped({"a.tif": pictures.tiff(np.stack([pictures.RAMP] * 2))})},
+    "volumes of a 4-D series": {"a.nii": volumes.nifti(np.stack([volumes.BLOCK] * 2, -1), np.eye(4))},
+    "images of DICOM objects": {
+        f"{number}.dcm": volumes.dicom_bytes(volumes.image(volumes.PICTURE + number)) for number in range(2)
+    },
+    "scans of a zip": {
+        "a.zip": volumes.zipped({f"{number}.tif": pictures.tiff(pictures.RAMP + number) for number in range(2)})
+    },
+}
+
+
+@pytest.mark.parametrize("files", CHOICES.values(), ids=CHOICES.keys())
+def test_each_of_several_scans_in_one_upload_has_a_name_and_a_digest_of_its_own(files: dict[str, bytes]) -> None:
+    with pytest.raises(ChoiceNeeded) as question:
+        read_scan(files)
+    each = [read_scan(files, page=1 + number) for number in range(len(question.value.choices))]
+    assert len({scan.name for scan in each}) == len({scan.digest for scan in each}) == len(each) == 2
+    assert read_scan(files, page=2).digest == each[1].digest
+
+
+def test_a_digest_covers_everything_that_is_known_of_a_scan() -> None:
+    scan = read_scan({"a.png": pictures.SYNTHETIC["tiff grey 8"][0]})
+    others = {
+        "voxels": scan.voxels + 1,
+        "window": (0.0, 200.0),
+        "name": "scan-000000000000",
+        "source": "PNG, 8-bit grey",
+        "spacing_mm": (1.0, 2.0),
+        "orientation": "PL",
+        "modality": "CT",
+        "affine": np.eye(4),
+        "warnings": ("Look at it.",),
+    }
+    assert set(others) == {field.name for field in fields(scan)}
+    for name, value in others.items():
+        assert replace(scan, **{name: value}).digest != scan.digest, name
+    assert replace(scan, voxels=scan.voxels.reshape(20, 24)).digest != scan.digest
 
 
 @pytest.mark.parametrize(

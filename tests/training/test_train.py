@@ -122,7 +122,9 @@ def test_the_card_holds_what_one_needs_to_judge_the_bundle(run: tuple[Bundle, Pa
         accuracy = metrics["accuracy"]
         assert 0 <= accuracy.low <= accuracy.value <= accuracy.high <= 1
     assert len(card.data_fingerprint) == len(card.split.hash) == 64
-    assert card.limits
+    assert "In all 240 scans of 20 people: Non Demented 96 scans of 8 people" in card.data[0]
+    assert card.title == "Tiny ResNet, 48 × 40, from scratch"
+    assert any("prepared otherwise, was not measured" in limit for limit in card.limits)
     assert "Not a medical device" in card.intended_use
     assert card.versions["keras"]
 

@@ -77,8 +77,14 @@ def test_predictions_carry_their_uncertainty(by_subject: Bundle) -> None:
     assert photograph.rejected
     said = photograph.as_dict()
     assert (said["answer"], said["probabilities"], said["prediction_set"]) == (None, None, None)
-    assert sum(said["ood"]["similar"].values()) == 10
-    assert photograph.as_dict(force=True)["answer"] in by_subject.recipe.classes
+    assert sum(known.as_dict()["ood"]["similar"].values()) == 10
+    for forced in (False, True):
+        said = photograph.as_dict(force=forced)
+        assert (said["answer"], said["probabilities"], said["prediction_set"]) == (None, None, None)
+        assert not said["calibrated"]
+        assert "similar" not in said["ood"]  # which stage it is nearest to is no answer either
+    assert sum(photograph.as_dict(force=True)["raw_outputs"].values()) == pytest.approx(1)
+    assert known.as_dict(force=True)["raw_outputs"] is None
 
 
 @pytest.mark.parametrize(("split", "why"), [("slice", "people the network was trained on"), ("unknown", "told apart")])

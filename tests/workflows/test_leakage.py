@@ -25,7 +25,7 @@ def test_the_nearest_picture_knows_people_and_not_their_class(slice_cohort: Path
     for scheme in found.schemes:
         assert scheme.accuracy.low <= scheme.accuracy.value <= scheme.accuracy.high
     width = {name: found.accuracy(name).high - found.accuracy(name).low for name in ("by_slice", "by_subject")}
-    assert width["by_subject"] > 3 * width["by_slice"]
+    assert width["by_subject"] > width["by_slice"] > 0.1  # all are right, of 20 people only
 
 
 def test_a_network_is_trained_in_every_way_and_goes_on_where_it_was(slice_cohort: Path, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,16 +9,18 @@ from scipy.special import softmax
 from core.cohorts import audit_folder
 from core.cohorts.preprocess import stacked
 from core.errors import NoHead, StageLensError
-from core.networks.bundle import Bundle, bundle_names
+from core.networks.bundle import WEIGHTS_FILE, Bundle, bundle_names
+from core.networks.card import write_card
 from core.networks.inference.aggregation import combined_logits
 from core.networks.recipe import Slices
+from core.networks.weights.tensors import load_tensors, save_tensors
 from core.reporting.pictures.overlays import heatmap_picture, registration_check, save_pictures, slice_picture
 from core.reporting.pictures.windowing import crosshair_picture, window_limits
 from core.scans import Scan, read_scan, read_scan_file
 from core.scans.planes import upright
 from core.scans.registration.standard_space import AFFINE, ORIGIN_MM
 from core.scans.writing import write_nifti
-from core.workflows.predict import predict_scans, predictor_of, read_scans, standard_head
+from core.workflows.predict import bundle_version, predict_scans, predictor_of, read_scans, standard_head
 
 from ..cohorts.test_volume_cohorts import standard_brain
 from ..conftest import CLASSES, tiny_recipe, write_tiny_bundle
@@ -179,3 +182,27 @@ def test_a_real_person_gets_the_same_answer_from_volume_and_from_slices(alzheime
     expected = predictor.logits([picture.grey() for picture in pictures])
     assert reading.prediction.slice_logits is not None
     np.testing.assert_allclose(reading.prediction.slice_logits, expected, atol=1e-3)
+
+
+def test_two_volumes_that_differ_in_anything_are_brought_into_standard_space_each(brain: np.ndarray) -> None:
+    scan = nifti_scan(brain)
+    moved = replace(scan, affine=AFFINE + np.array([[0, 0, 0, 0.5], *[[0.0] * 4] * 3]))
+    noted = replace(scan, warnings=("Two files were skipped.",))
+    heads = [standard_head(one) for one in (scan, moved, noted)]
+    assert len({head.scan.warnings for head in heads}) == 2
+    assert len({id(head) for head in heads}) == 3
+    assert standard_head(replace(scan)) is heads[0]
+
+
+def test_a_bundle_that_is_calibrated_or_trained_anew_is_loaded_anew(tmp_path: Path) -> None:
+    folder = write_tiny_bundle(tmp_path / "tiny", tiny_recipe()).folder
+    before, version = predictor_of(folder), bundle_version(folder)
+    assert predictor_of(folder) is before
+    write_card(folder, replace(before.bundle.card, date="2027-01-01"))
+    calibrated = predictor_of(folder)
+    assert calibrated.bundle.card.date == "2027-01-01"
+    weights = {name: value + 1 for name, value in load_tensors(folder / WEIGHTS_FILE).items()}
+    save_tensors(folder / WEIGHTS_FILE, weights)
+    image = np.full((48, 40), 100, np.float32)
+    assert not np.allclose(predictor_of(folder).logits([image]), before.logits([image]))
+    assert bundle_version(folder) != version

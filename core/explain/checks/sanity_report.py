@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from core.files import write_json
+from core.files import stamp, write_json
 from core.networks.bundle import WEIGHTS_FILE, Bundle
 
 SANITY_FILE = "sanity_check.json"
@@ -78,15 +78,15 @@ def write_sanity_report(folder: Path, sanity_report: SanityReport) -> Path:
 
 def sanity_report_of(bundle: Bundle) -> SanityReport | None:
     """Return a bundle's report; None if it has none, or one for other weights."""
-    path = bundle.folder / SANITY_FILE
+    folder = bundle.folder.resolve()
     try:
-        return _read(path, path.stat().st_mtime_ns, (bundle.folder / WEIGHTS_FILE).stat().st_mtime_ns)
+        return _read(folder / SANITY_FILE, stamp(folder / SANITY_FILE), stamp(folder / WEIGHTS_FILE))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 @functools.lru_cache(maxsize=16)
-def _read(path: Path, changed: int, weights_changed: int) -> SanityReport | None:
+def _read(path: Path, changed: str, weights_changed: str) -> SanityReport | None:
     del changed, weights_changed  # parts of the key
     values = json.loads(path.read_text(encoding="utf-8"))
     if values["format"] != FORMAT or values["weights"] != weights_digest(path.parent):

@@ -96,6 +96,11 @@ class Prediction:
         return dict(zip(self.classes, _probabilities(self.logits[None], self.calibration)[0].tolist(), strict=True))
 
     @property
+    def raw_outputs(self) -> dict[str, float]:
+        """The network's outputs as they are, adding up to 1: no probabilities of anything for a rejected scan."""
+        return dict(zip(self.classes, _probabilities(self.logits[None], None)[0].tolist(), strict=True))
+
+    @property
     def slice_probabilities(self) -> Floats:
         """Probabilities of each slice, slices × classes; one row for an image."""
         if self.slice_logits is None:
@@ -123,10 +128,16 @@ class Prediction:
     def as_dict(self, *, force: bool = False) -> dict[str, Any]:
         """Return plain values for JSON: `answer`, `probabilities`, and how reliable they are.
 
+        A rejected scan has no answer, no probabilities and no prediction set, as nothing of these was ever measured on
+        such scans; nor is it said which training scans it is nearest to.
+
         Args:
-            force: Return the answer for a rejected scan, too; otherwise it is null.
+            force: Return the network's `raw_outputs` for a rejected scan; otherwise, and for others, they are null.
         """
-        given = force or not self.rejected
+        given = not self.rejected
+        ood = None if self.ood is None else self.ood.as_dict()
+        if ood is not None and self.rejected:
+            del ood["similar"]
         sets = None
         if self.calibration is not None and given:
             sets = {
@@ -137,11 +148,12 @@ class Prediction:
         return {
             "model": self.model,
             "rejected": self.rejected,
-            "ood": self.ood.as_dict() if self.ood is not None else None,
+            "ood": ood,
             "answer": self.answer if given else None,
             "probabilities": self.probabilities if given else None,
-            "calibrated": self.calibration is not None,
+            "calibrated": self.calibration is not None and given,
             "prediction_set": sets,
+            "raw_outputs": self.raw_outputs if force and self.rejected else None,
         }
 
 

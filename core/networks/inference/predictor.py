@@ -21,7 +21,6 @@ from core.networks.weights.tensors import assign, load_tensors
 from core.scans import Scan
 
 BATCH, BATCH_OF_VOLUMES = 16, 1
-MOST_TILT = 45.0  # degrees; a network trained on images rotated further cannot tell which way up they are
 GRADIENT_PIXELS = 4 * 224 * 224  # limit for a batch that is differentiated, since its activations stay in memory
 
 
@@ -163,9 +162,7 @@ class Predictor:
     @property
     def knows_upright(self) -> bool:
         """Whether the network was trained on upright images only."""
-        recipe = self.network.recipe
-        seen = [recipe.augmentation, *(phase.augmentation for phase in recipe.phases if phase.augmentation is not None)]
-        return recipe.depth is None and not any(one.flip_vertical or one.rotation_degrees > MOST_TILT for one in seen)
+        return self.network.recipe.knows_upright
 
     def turned_scores(self, inputs: NDArray[np.float32], ood_model: OodModel | None = None) -> NDArray[np.float32]:
         """Return the OOD scores of images, N × height × width × 1, turned upside down.

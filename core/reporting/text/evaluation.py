@@ -15,6 +15,7 @@ from core.results import (
     Leakage,
     Metrics,
     PredictionSets,
+    SplitSummary,
     UnitCalibration,
 )
 
@@ -38,11 +39,12 @@ class Measured(Protocol):
 
 def metrics_text(measured: Measured) -> str:
     """Say the headline metrics, by subject and by slice."""
-    lines = [] if measured.by_subject is not None else ["by subject: people are not known"]
+    lines = [] if measured.by_subject is not None else ["counted by subject: people are not known"]
     for metrics in (measured.by_subject, measured.by_slice):
         if metrics is not None:
             slices = f"{metrics.n:,} slices of " if metrics.unit == "slice" else ""
-            lines.append(f"by {metrics.unit}: {slices}{people(metrics.people)}")
+            whose = people(metrics.people) if measured.by_subject is not None else "unknown people"
+            lines.append(f"counted by {metrics.unit}: {slices}{whose}")
             lines += [f"  {name.replace('_', ' '):<18} {interval_line(metrics[name])}" for name in HEADLINE]
             lines += [f"  {note}" for note in metrics.notes]
     return "\n".join(lines)
@@ -109,7 +111,7 @@ def sets_text(found: PredictionSets) -> str:
 def uncertainty_text(card: Card) -> str:
     """Say how far a bundle's answers are to be believed: its calibration, its sets, and what it rejects."""
     found = [] if card.calibration is None else [calibration_record_text(card.calibration)]
-    return "\n".join([*found, *([] if card.ood is None else [ood_record_text(card.ood)])])
+    return "\n".join([*found, *([] if card.ood is None else [ood_record_text(card.ood, card.split)])])
 
 
 def calibration_record_text(found: CalibrationRecord) -> str:
@@ -127,7 +129,7 @@ def calibration_record_text(found: CalibrationRecord) -> str:
         before, after = errors["as_is"].error, errors["temperature"].error
         lines.append(
             f"  calibration error {unit.replace('_', ' '):<12}{before.value:.3f} uncalibrated, {after.value:.3f} "
-            f"calibrated (95 % {after.low:.3f} to {after.high:.3f})"
+            f"calibrated {interval_line(after).partition('  ')[2]}"
         )
     sets = [("by slice", measured.sets_by_slice.coverage, measured.sets_by_slice.size)]
     if measured.sets_by_subject is not None:
@@ -140,15 +142,18 @@ def calibration_record_text(found: CalibrationRecord) -> str:
     return "\n".join(lines)
 
 
-def ood_record_text(found: OodRecord) -> str:
+def ood_record_text(found: OodRecord, split: SplitSummary) -> str:
     """Say what a bundle rejects: of scans it should accept, and of images it should not."""
     unseen = found.unseen
-    lines = [
-        f"rejected as out of distribution: {percent(unseen.rejected)} of {unseen.scans:,} scans of people not "
-        "trained on"
-    ]
+    whose = scans_of(unseen.part, split)
+    lines = [f"rejected as out of distribution: {percent(unseen.rejected)} of {unseen.scans:,} {whose}"]
     lines += [f"  {kind:<24}{100 * one.rejected:.0f} % of {one.n}" for kind, one in (found.kinds or {}).items()]
     return "\n".join(lines)
+
+
+def scans_of(part: str, split: SplitSummary) -> str:
+    """Say whose the scans of a part are: of people the network was not trained on, where that is known."""
+    return "scans of people not trained on" if split.unseen_people else f"scans of the {part} part"
 
 
 def subgroup_text(evaluation: Evaluation) -> str:
@@ -173,9 +178,7 @@ def standing_text(rows: Sequence[Standing]) -> str:
         own = [row for row in rows if row.group == group]
         width = max(len(row.what) for row in own) + 2
         lines += [
-            f"  {row.what:<{width}}{number(row.auc.value)}  (95 % {number(row.auc.low)} to {number(row.auc.high)}; "
-            f"{people(row.people)})"
-            for row in own
+            f"  {row.what:<{width}}{interval_line(row.auc).removesuffix(')')}; {people(row.people)})" for row in own
         ]
     return "\n".join(lines)
 
@@ -195,7 +198,9 @@ def comparison_text(found: Comparison) -> str:
             f"  only the first right: {people(decisions.only_first)}, only the second: {decisions.only_second}; "
             f"McNemar p = {decisions.p:.3g}, Cohen's g = {decisions.g:.2f}"
         )
-    if found.impaired is not None and found.impaired.p == found.impaired.p:
+    if found.impaired is not None and found.impaired.impossible:
+        lines.append(f"  DeLong's test, impaired or not, is not possible: {found.impaired.impossible}")
+    elif found.impaired is not None and found.impaired.p == found.impaired.p:
         lines.append(f"  DeLong, impaired or not: p = {found.impaired.p:.3g}")
     if found.left_out:
         lines.append(f"  {found.left_out:,} scans were tested by one of them only, and are left out")
@@ -219,7 +224,9 @@ def folds_text(summary: FoldsSummary) -> str:
     """Say what a cross-validation has found so far."""
     lines = [f"{summary.recipe}: {len(summary.finished)} of {len(summary.wanted)} folds finished"]
     for repeat in summary.repeats:
-        lines.append(f"repeat {repeat.repeat}, everybody tested once by a network that never saw them")
+        known = repeat.by_subject is not None
+        whose = "everybody tested once by a network that never saw them" if known else "every scan tested once"
+        lines.append(f"repeat {repeat.repeat}, {whose}")
         lines.append(metrics_text(repeat))
     for name, spread in summary.per_fold.items():
         sd = "" if spread.sd is None else f" ± {spread.sd:.3f} (standard deviation over folds)"

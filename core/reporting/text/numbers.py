@@ -22,6 +22,8 @@ def with_interval(estimate: Estimate) -> str:
     """
     if not estimate.defined:
         return "–"
+    if not estimate.has_interval:
+        return f"{estimate.value:.3f} (no interval)"
     return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
 
 
@@ -31,6 +33,8 @@ def interval_line(estimate: Estimate) -> str:
     >>> interval_line(Estimate(0.5, 0.4, 0.6))
     '0.500  (95 % 0.400 to 0.600)'
     """
+    if estimate.defined and not estimate.has_interval:
+        return f"{number(estimate.value)}  (no interval)"
     return f"{number(estimate.value)}  (95 % {number(estimate.low)} to {number(estimate.high)})"
 
 
@@ -40,6 +44,8 @@ def percent(estimate: Estimate, *, digits: int = 1) -> str:
     >>> percent(Estimate(0.5, 0.4, 0.6))
     '50.0 % (95 % interval 40.0 % to 60.0 %)'
     """
+    if estimate.defined and not estimate.has_interval:
+        return f"{100 * estimate.value:.{digits}f} % (no interval)"
     value, low, high = (f"{100 * one:.{digits}f} %" for one in (estimate.value, estimate.low, estimate.high))
     return f"{value} (95 % interval {low} to {high})"
 

@@ -1,5 +1,6 @@
 """Predictions as text."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from core.reporting.text.numbers import either
@@ -16,8 +17,10 @@ def prediction_text(answer: dict[str, Any]) -> str:
     lines = [f"{answer['scan']}  ({answer['model']})"]
     if answer["rejected"]:
         lines.append(f"  {ood_text(answer['ood'])}")
-    if answer["probabilities"] is None:
-        lines.append("  No answer is given; --force gives one anyway.")
+    if answer["raw_outputs"] is not None:
+        lines.append(f"  {raw_outputs_text(answer['raw_outputs'])}")
+    elif answer["probabilities"] is None:
+        lines.append("  No answer is given; --force shows the network's raw outputs.")
     else:
         lines += _probabilities_text(answer)
     if "standard_space" in answer:
@@ -44,7 +47,36 @@ def set_text(answer: dict[str, Any]) -> str:
     said = f"Compatible with: {either(found['classes'])}. "
     if found["tested"]:
         said += f"In testing, this list contained the true class for {found['tested']}. "
-    return said + "The probabilities are calibrated."
+    left_out = left_out_text(answer["probabilities"], found["classes"], found["coverage"])
+    return f"{said}The probabilities are calibrated. {left_out}".rstrip()
+
+
+def left_out_text(probabilities: dict[str, float], listed: Sequence[str], coverage: float) -> str:
+    """Say why classes are not listed that the probabilities beside the list do not tell from listed ones.
+
+    Args:
+        probabilities: Of all classes, as they are shown.
+        listed: The classes of the prediction set.
+        coverage: Nominal, of the set.
+
+    Returns:
+        Why; "" where the list is what one reads off the probabilities.
+    """
+    others = {name: value for name, value in probabilities.items() if name not in listed}
+    lowest = min(probabilities[name] for name in listed)
+    if not others or (sum(others.values()) <= 1 - coverage and max(others.values()) < lowest):
+        return ""
+    named = " and ".join(f"{name} ({100 * value:.0f} %)" for name, value in others.items())
+    return (
+        f"Not listed: {named}. The list is not read off these probabilities: how unlikely a class may be and still be "
+        "listed was learned for the classes from validation people, on the outputs before they were calibrated."
+    )
+
+
+def raw_outputs_text(outputs: dict[str, float]) -> str:
+    """Say what a network puts out for a scan that is rejected, in the order of the classes."""
+    values = ", ".join(f"{name} {100 * value:.1f} %" for name, value in outputs.items())
+    return f"Raw outputs, not validated for this image; they are no probabilities and name no stage: {values}."
 
 
 def ood_text(ood: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import io
 import logging
 import struct
+from dataclasses import replace
 
 import numpy as np
 import tifffile
@@ -36,24 +37,26 @@ def read_tiff(data: bytes, page: int | None) -> Scan:
     """
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as tiff:
-            return _read_page(_chosen(tiff, page), data)
+            offsets = _directory_offsets(tiff)
+            number = _chosen(len(offsets), page)
+            found = tiff.pages[number - 1]
+            assert isinstance(found, tifffile.TiffPage)  # noqa: S101 - tifffile returns frames only on request
+            scan = _read_page(found, data)
+            return scan if len(offsets) == 1 else replace(scan, name=f"{scan.name}-{number}")
     except DECODING_ERRORS as error:
         raise ScanError("the TIFF file is damaged, incomplete or uses a compression that is not supported.") from error
 
 
-def _chosen(tiff: tifffile.TiffFile, page: int | None) -> tifffile.TiffPage:
-    offsets = _directory_offsets(tiff)
-    if page is None and len(offsets) > 1:
+def _chosen(count: int, page: int | None) -> int:
+    if page is None and count > 1:
         raise ChoiceNeeded(
-            f"the TIFF file holds {len(offsets)} pages; choose one from 1 to {len(offsets)}.",
-            tuple(f"page {number}" for number in range(1, len(offsets) + 1)),
+            f"the TIFF file holds {count} pages; choose one from 1 to {count}.",
+            tuple(f"page {number}" for number in range(1, count + 1)),
         )
     chosen = 1 if page is None else page
-    if not 1 <= chosen <= len(offsets):
-        raise ScanError(f"the TIFF file holds {len(offsets)} pages, so there is no page {chosen}.")
-    found = tiff.pages[chosen - 1]
-    assert isinstance(found, tifffile.TiffPage)  # noqa: S101 - tifffile returns frames only on request
-    return found
+    if not 1 <= chosen <= count:
+        raise ScanError(f"the TIFF file holds {count} pages, so there is no page {chosen}.")
+    return chosen
 
 
 def _directory_offsets(tiff: tifffile.TiffFile) -> list[int]:

@@ -1,0 +1,49 @@
+"""What a test says of people a network was not trained on; how it was split and how it is counted are two things."""
+
+from core.networks.card import Card
+from core.reporting.text.evaluation import metrics_text
+from core.reporting.text.numbers import interval_line, people
+from core.results import Metrics, SplitSummary
+
+SPLITS = {"slice": "by slice, at random", "folder": "as their folders came"}
+
+
+def split_words(split: SplitSummary) -> str:
+    """Say how scans were divided, such as "by subject"."""
+    return SPLITS.get(split.by, f"by {split.by}")
+
+
+def card_text(card: Card) -> str:
+    """Say what a network is worth on new people, then how it was split, then the metrics by what is counted."""
+    return f"{verdict(card)}\nsplit {split_words(card.split)}, seed {card.split.seed}\n{metrics_text(card)}"
+
+
+def verdict(card: Card) -> str:
+    """Say whether a network was shown to be right for people it was not trained on more often than a constant answer.
+
+    Args:
+        card: With its split; where people are in several parts, or not known, nothing is said of new people.
+    """
+    metrics = card.by_subject
+    if metrics is None or card.split.people is None:
+        return "No result for new people: whose scans these are is not known, so they may be in several parts."
+    if card.split.subject_overlap is not None:
+        return f"No result for new people: {card.split.subject_overlap}"
+    of = "people it was not trained on"
+    if card.evaluated_on != "test":
+        of = f"people of the {card.evaluated_on} part, by which its epochs were chosen"
+    accuracy = metrics["accuracy"]
+    answer, fraction = _largest(metrics)
+    if accuracy.low > fraction:
+        compared = "better than"
+    else:
+        compared = "worse than" if accuracy.high < fraction else "not shown to be better than"
+    tested = people(metrics.people).removesuffix(" people").removesuffix(" person")
+    found = interval_line(accuracy).replace("  ", " ")
+    return f"On {tested} {of}, accuracy {found}: {compared} always answering {answer} ({fraction:.3f})."
+
+
+def _largest(metrics: Metrics) -> tuple[str, float]:
+    """Return the class of most people, and their fraction."""
+    counts = [sum(row) for row in metrics.confusion]
+    return metrics.classes[counts.index(max(counts))], max(counts) / max(sum(counts), 1)
