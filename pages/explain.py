@@ -187,10 +187,11 @@ def show_path(scan: Scan, model: str, name: str, height: float | None) -> None:
     error = "not defined" if checks["completeness_error"] is None else f"{100 * checks['completeness_error']:.2f} %"
     st.markdown(
         f"**{checks['points']}** gradients were taken along it; the attributions add up to the score difference of "
-        f"**{checks['score_difference']:+.2f}** with an error of **{error}**."
+        f"**{checks['score_difference']:+.2f}** with an error of **{error}**. That speaks of their sum. The map itself "
+        f"changed by **{100 * checks['map_change']:.0f} %** when the points were last doubled."
     )
     st.caption(
-        "Integrated Gradients adds up the gradient along this path, more densely where the logit bends. Scans half "
+        "Integrated Gradients adds up the gradient along this path, twice as densely until the map settles. Scans half "
         "as bright are "
         "unlike any the network has seen, and another baseline gives another map. *Sundararajan et al., ICML 2017.*"
     )

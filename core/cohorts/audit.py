@@ -1,4 +1,4 @@
-"""What is in a folder of scans: unreadable files, copies, and the people behind the slices."""
+"""What is in a folder of scans: unreadable files, strays, copies, and the people behind the slices."""
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
@@ -6,16 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from core.cohorts.cohort import index_folder
-from core.cohorts.subjects import SIDE, Subjects, find_subjects, near_copies
+from core.cohorts.pose import in_canonical_pose, turned_alike
+from core.cohorts.subjects import Slices, Subjects, find_subjects, link, near_copies
 from core.cohorts.tasks import Task
 from core.errors import CohortError, ScanError
 from core.scans import BACKGROUND, read_slice
+
+MOST = 0.5  # of the slices: who holds more is doubted
+BLANK = "nothing like a head is to be seen in it: blank, or noise"
+UNLIKE = "it is unlike all other pictures"
+SINGLE = "it is linked to nobody's slices; whose it is cannot be told"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +33,8 @@ class Audit:
             1, inferior first; 0 if unknown), `copies` (the name of its group of near copies, "" without any),
             `came_in` (the part folder) and `sha256` of the file.
         unreadable: `path` and `reason` of each file that is not a scan.
+        set_aside: `path`, `label` and `reason` of each scan that belongs to nobody: blank, unlike all others, or a
+            single slice where people have several. They are not in the table.
         people: Whose slices these are, as found from the images.
         named: Whether the folder itself names the people; `subject` then comes from there, not from the images.
     """
@@ -35,6 +42,7 @@ class Audit:
     task: Task
     table: pd.DataFrame
     unreadable: pd.DataFrame
+    set_aside: pd.DataFrame
     people: Subjects
     named: bool = False
 
@@ -42,6 +50,23 @@ class Audit:
     def people_known(self) -> bool:
         """Whether `subject` tells people apart."""
         return self.people.found or self.named
+
+    def doubts(self) -> list[str]:
+        """Say what makes one doubt the people found, a sentence each."""
+        if not self.people_known or self.named:
+            return []
+        by_person = self.table.groupby("subject")["label"]
+        sizes, labels = by_person.size(), by_person.unique()
+        found = [
+            f"{name} holds {size:,} of {len(self.table):,} slices, more than half: is this one person?"
+            for name, size in sizes.items()
+            if size > MOST * len(self.table) and len(sizes) > 2
+        ]
+        return found + [
+            f"{name} has slices in {len(several)} classes ({', '.join(sorted(several))}): one person, or two alike?"
+            for name, several in labels.items()
+            if len(several) > 1
+        ]
 
     def identical(self) -> list[pd.DataFrame]:
         """Return the groups of byte-identical files, each as rows of the table."""
@@ -66,8 +91,11 @@ class Audit:
             "images": len(table),
             "images_by_class": _counts(table["label"], self.task),
             "unreadable": self.unreadable.to_dict("records"),
+            "set_aside": self.set_aside.to_dict("records"),
+            "doubts": self.doubts(),
             "people_found": found,
             "people_named": self.named,
+            "people_unknown_because": "" if found else people.reason,
             "people": int(table["subject"].nunique()) if found else None,
             "people_by_class": by_class if found else None,
             "slices_per_subject": sorted(set(per_subject.size().tolist())) if found else None,
@@ -105,33 +133,48 @@ def audit_folder(folder: str | Path) -> Audit:
         raise CohortError(f"none of the {len(index)} files in {folder} can be read: {unreadable['reason'].iloc[0]}")
     table = index.loc[[not flag for flag in failed]].reset_index(drop=True)
     table["sha256"] = [digest for digest, _, _ in slices]
-    descriptors = np.stack([descriptor for _, descriptor, _ in slices])
-    people = find_subjects(descriptors, np.array([size for _, _, size in slices], np.float32))
+    seen = np.array([picture is not None for _, picture, _ in slices])
+    aside = [table.loc[~seen, ["path", "label"]].assign(reason=BLANK)]
+    if not seen.any():
+        raise CohortError(f"none of the {len(table)} pictures in {folder} shows anything like a head.")
+    pictures = turned_alike(np.stack([picture for _, picture, _ in slices if picture is not None]))
+    table = table[seen].reset_index(drop=True)
+    linked = link(Slices.of(pictures))
+    people = find_subjects(linked, np.array([size for _, picture, size in slices if picture is not None], np.float32))
     named = bool((table["subject"] != "").all())
-    if named:
-        table["slice"] = table.groupby("subject")["height_mm"].rank(method="dense").fillna(0).astype(int)
-    else:
-        table["subject"] = _names(people.groups, table, task, "P") if people.found else ""
-        table["slice"] = people.order + 1 if people.found else 0
-    copies = near_copies(descriptors)
+    copies = near_copies(linked.slices)
     alone = np.bincount(copies)[copies] == 1
     table["copies"] = np.where(alone, "", _names(copies, table, task, "C"))
+    if named:
+        table["slice"] = table.groupby("subject")["height_mm"].rank(method="dense").fillna(0).astype(int)
+    elif people.found:
+        own = people.groups >= 0
+        reasons = np.where(people.unlike, UNLIKE, SINGLE)
+        aside.append(table.loc[~own, ["path", "label"]].assign(reason=reasons[~own]))
+        table = table[own].reset_index(drop=True)
+        table["subject"] = _names(people.groups[own], table, task, "P")
+        table["slice"] = people.order[own] + 1
+    else:
+        table["subject"], table["slice"] = "", 0
     columns = ["path", "label", "subject", "slice", "copies", "came_in", "sha256"]
-    return Audit(task, table[columns], unreadable.reset_index(drop=True), people, named=named)
+    return Audit(
+        task=task,
+        table=table[columns],
+        unreadable=unreadable.reset_index(drop=True),
+        set_aside=pd.concat(aside, ignore_index=True),
+        people=people,
+        named=named,
+    )
 
 
-def _read(path: str) -> tuple[str, NDArray[np.float32], float] | str:
-    """Read one file: its hash, its descriptor and the size of its brain, or the reason why it is not a scan."""
+def _read(path: str) -> tuple[str, NDArray[np.uint8] | None, float] | str:
+    """Read one file: its hash, the slice in canonical pose and the size of its brain, or why it is not a scan."""
     try:
         data = Path(path).read_bytes()
         grey = read_slice({Path(path).name: data}).grey()
     except (ScanError, OSError) as error:
         return str(error)
-    small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).ravel()
-    centred = small - small.mean()
-    length = float(np.linalg.norm(centred))
-    descriptor = centred / length if length > 0 else centred
-    return hashlib.sha256(data).hexdigest(), descriptor.astype(np.float32), float((small > BACKGROUND).mean())
+    return hashlib.sha256(data).hexdigest(), in_canonical_pose(grey), float((grey > BACKGROUND).mean())
 
 
 def _names(groups: NDArray[np.int64], table: pd.DataFrame, task: Task, letter: str) -> NDArray[np.str_]:

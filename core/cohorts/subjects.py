@@ -3,11 +3,18 @@
 Neighbouring slices of one head are more similar than any slices of two different heads. So the slices are linked, most
 similar first, until all are connected (a maximum spanning tree, which is single linkage). If the slices come from
 several people, the links are of two kinds, those within a head and those between heads, with a gap in similarity
-between them. Cutting the tree at the gap leaves one component per person, each a chain in anatomical order. If there
-is no such gap, people cannot be told apart, and no groups are made up.
+between them. Cutting the tree at the gap leaves one component per person, each a chain in anatomical order.
 
-Similarity is the Pearson correlation of the pixels after shrinking to 64 × 64. All pairs are compared, one block at a
-time, so time grows with the square of the number of slices but memory only linearly.
+Three things must hold before that is called people. The gap is wide among the slices that remain once what belongs to
+nobody is set aside: single slices, and pictures unlike all others. No component holds nearly everything, which a gap
+between one stray picture and all the rest would give. And the components are whole people, not pieces of them: where
+slices are missing, a head falls apart, and the end of one piece is most alike the beginning of the next. Otherwise
+people are not established, and no groups are made up.
+
+Similarity is the Pearson correlation of the pixels in canonical pose (`core.cohorts.pose`) at 64 × 64, the largest of
+the slice as it is, mirrored, upside down, and both, so that mirrored, turned, shifted and zoomed copies go with their
+originals. All pairs are compared, one block at a time, so time grows with the square of the number of slices but
+memory only linearly.
 """
 
 from collections.abc import Iterator
@@ -16,20 +23,86 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
-from scipy.sparse.csgraph import connected_components, dijkstra, minimum_spanning_tree
+from scipy.sparse.csgraph import breadth_first_order, connected_components, dijkstra, minimum_spanning_tree
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-SIDE = 64
 BLOCK = 1024
 NEIGHBOURS = 64
+WAYS = 4  # that a slice may face: as it is, mirrored, upside down, and both
 MIN_SLICES = 8  # with fewer slices there are no statistics
-MIN_GROUP = 3  # a person has at least so many slices; smaller components are copies or outliers
-MIN_FRACTION_IN_GROUPS = 0.9
+MIN_GROUP = 3  # a person has at least so many slices; smaller components are set aside
+MIN_FRACTION_IN_GROUPS = 0.8
 MIN_CLEARNESS = 1.0
 CANDIDATES = 20
+MOST_OF_ALL = 0.9  # a component that holds more is no person but the set without its strays
 NEAR_COPY = 0.999  # more than neighbouring 1 mm slices of one head reach (0.995 in OASIS-1)
+CLEARLY = 0.25  # of the way from what is unusual between people to what links a person's slices
+EQUAL = 0.9  # of the people have the same number of slices, where pieces of people could not be told from people
+UNLIKE = 0.2  # of correlation below what is usual between people: a picture of something else
+
+
+@dataclass(frozen=True, eq=False)
+class Slices:
+    """Slices as rows that can be compared: products are correlations.
+
+    Attributes:
+        rows: float32, n × d, one slice per row, mean 0 and length 1.
+        side: The slices are side × side pixels, d = side²; 0 for rows that are no pictures and cannot be turned.
+    """
+
+    rows: Floats
+    side: int = 0
+
+    @classmethod
+    def of(cls, pictures: Floats) -> "Slices":
+        """Make rows of pictures in canonical pose, n × side × side."""
+        rows = pictures.reshape(len(pictures), -1)
+        rows = rows - rows.mean(axis=1, keepdims=True)
+        length = np.linalg.norm(rows, axis=1, keepdims=True)
+        return cls(np.asarray(rows / np.maximum(length, np.finfo(np.float32).tiny), np.float32), pictures.shape[-1])
+
+    def __len__(self) -> int:
+        """Return the number of slices."""
+        return len(self.rows)
+
+    def blocks(self, *, ways: int) -> Iterator[tuple[int, Floats]]:
+        """Yield (first row, similarities of a block of rows with all rows); a slice is not its own neighbour.
+
+        Args:
+            ways: How many of `WAYS` a slice may face; the largest similarity counts.
+        """
+        for start in range(0, len(self), BLOCK):
+            block = self.rows[start : start + BLOCK]
+            similarity = block @ self.rows.T
+            for way in range(1, ways if self.side else 1):
+                np.maximum(similarity, self._facing(block, way) @ self.rows.T, out=similarity)
+            similarity[np.arange(len(block)), start + np.arange(len(block))] = -2.0
+            yield start, similarity
+
+    def facing_alike(self, tree: csr_matrix) -> "Slices":
+        """Return the slices with each facing as its neighbour in a spanning tree does."""
+        if not self.side:
+            return self
+        nodes, parents = breadth_first_order(tree, 0, directed=False)
+        nodes = nodes[1:]
+        above = self.rows[parents[nodes]]
+        likeness = [np.einsum("nd,nd->n", above, self._facing(self.rows[nodes], way)) for way in range(WAYS)]
+        ways = np.zeros(len(self), np.int64)
+        for node, way in zip(nodes, np.argmax(likeness, axis=0), strict=True):
+            ways[node] = ways[parents[node]] ^ way
+        rows = self.rows.copy()
+        for way in range(1, WAYS):
+            rows[ways == way] = self._facing(rows[ways == way], way)
+        return Slices(rows, self.side)
+
+    def _facing(self, rows: Floats, way: int) -> Floats:
+        """Mirror rows if the first bit of the way is set, and turn them upside down if the second is."""
+        pictures = rows.reshape(-1, self.side, self.side)
+        pictures = pictures[:, :, ::-1] if way & 1 else pictures
+        pictures = pictures[:, ::-1] if way & 2 else pictures
+        return pictures.reshape(len(rows), self.side**2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +111,13 @@ class Subjects:
 
     Attributes:
         found: Whether people can be told apart.
-        groups: int64, one per slice: the number of its person, from 0 (all zero if not found).
+        groups: int64, one per slice: the number of its person, from 0; -1 for slices set aside (all zero if not found).
         order: int64, one per slice: its position within its person, from 0, inferior first.
         weakest_link: Smallest similarity that links slices of one person; NaN if not found.
         strongest_other: Largest similarity between slices of two different people; NaN if not found.
         clearness: Width of the gap between the two, in units of the distance from the median link to the weakest.
+        reason: Why people are not established; "" if they are.
+        unlike: bool, one per slice: whether it was set aside because it is like no other picture.
     """
 
     found: bool
@@ -51,6 +126,8 @@ class Subjects:
     weakest_link: float
     strongest_other: float
     clearness: float
+    reason: str = ""
+    unlike: NDArray[np.bool_] | None = None
 
     @property
     def threshold(self) -> float:
@@ -58,53 +135,84 @@ class Subjects:
         return (self.weakest_link + self.strongest_other) / 2
 
 
-def find_subjects(descriptors: Floats, brain_size: Floats) -> Subjects:
+@dataclass(frozen=True, eq=False)
+class _Cut:
+    """A spanning tree cut at a gap: components of people, and what belongs to nobody."""
+
+    weakest: float
+    median_link: float
+    strongest_other: float
+    clearness: float
+    links: csr_matrix
+    groups: Ints
+    unlike: NDArray[np.bool_]
+    outside: Ints
+    similarity: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Linked:
+    """Slices linked to a maximum spanning tree.
+
+    Attributes:
+        slices: n slices, each facing as its neighbours in the tree do.
+        tree: Distances 2 - similarity: never 0, which sparse graphs treat as no edge.
+    """
+
+    slices: Slices
+    tree: csr_matrix
+
+
+def link(slices: Slices) -> Linked:
+    """Link slices, most similar first, until all are connected."""
+    tree = _spanning_tree(slices)
+    return Linked(slices.facing_alike(tree), tree)
+
+
+def find_subjects(linked: Linked, brain_size: Floats) -> Subjects:
     """Group slices by person and order each person's slices.
 
     Args:
-        descriptors: float32, n × d, one slice per row, mean 0 and length 1, so that products are correlations.
+        linked: n slices.
         brain_size: float32, n, fraction of the picture that is not background; from the level of the temporal lobes
             to the vertex it decreases upwards, which gives the direction of the order.
 
     Returns:
         The people; `found` is False if they cannot be told apart.
     """
-    n = len(descriptors)
+    slices, n = linked.slices, len(linked.slices)
     if n < MIN_SLICES:
-        return _not_found(n, 0.0)
-    tree = _spanning_tree(descriptors)
-    cut = _best_cut(tree, n)
-    if cut is None:
-        return _not_found(n, 0.0)
-    weakest, median = cut
-    links = _links_of(tree, weakest)
-    groups = _components(links)
-    strongest_other = float(_best_outside(descriptors, groups)[1].max())
-    clearness = _clearness(weakest, strongest_other, median)
-    if clearness < MIN_CLEARNESS:
-        return _not_found(n, max(clearness, 0.0))
+        return _not_found(n, 0.0, f"there are fewer than {MIN_SLICES} slices")
+    cut = _best_cut(slices, linked.tree)
+    if cut is None or cut.clearness < MIN_CLEARNESS:
+        clearness = 0.0 if cut is None else max(cut.clearness, 0.0)
+        return _not_found(n, clearness, "there is no clear gap between slices of one person and those of two")
+    order = _order(cut.links, cut.groups, brain_size)
+    if _in_pieces(slices, cut, order):
+        return _not_found(n, cut.clearness, "the groups look like pieces of people, as if slices were missing")
     return Subjects(
         found=True,
-        groups=groups,
-        order=_order(links, groups, brain_size),
-        weakest_link=weakest,
-        strongest_other=strongest_other,
-        clearness=clearness,
+        groups=cut.groups,
+        order=order,
+        weakest_link=cut.weakest,
+        strongest_other=cut.strongest_other,
+        clearness=cut.clearness,
+        unlike=cut.unlike,
     )
 
 
-def near_copies(descriptors: Floats) -> Ints:
+def near_copies(slices: Slices) -> Ints:
     """Group slices that are almost the same picture (a correlation of 0.999 or more, directly or through others).
 
     Args:
-        descriptors: float32, n × d, as for `find_subjects`.
+        slices: n slices, facing alike.
 
     Returns:
         int64, n: a group number for each slice; a slice without copies is alone in its group.
     """
-    n = len(descriptors)
+    n = len(slices)
     groups = np.arange(n, dtype=np.int64)
-    for start, similarity in _similarity_blocks(descriptors):
+    for start, similarity in slices.blocks(ways=1):
         row, column = np.nonzero(similarity >= NEAR_COPY)
         links = coo_matrix((np.ones(len(row)), (groups[row + start], groups[column])), shape=(n, n))
         groups = _components(links)[groups]
@@ -116,18 +224,17 @@ def _components(graph: csr_matrix | coo_matrix) -> Ints:
     return groups
 
 
-def _not_found(n: int, clearness: float) -> Subjects:
+def _not_found(n: int, clearness: float, reason: str) -> Subjects:
     zeros, nan = np.zeros(n, np.int64), float("nan")
-    return Subjects(found=False, groups=zeros, order=zeros, weakest_link=nan, strongest_other=nan, clearness=clearness)
-
-
-def _similarity_blocks(descriptors: Floats) -> Iterator[tuple[int, Floats]]:
-    """Yield (first row, similarities of a block of rows with all rows); a slice is not its own neighbour."""
-    for start in range(0, len(descriptors), BLOCK):
-        similarity = descriptors[start : start + BLOCK] @ descriptors.T
-        rows = np.arange(len(similarity))
-        similarity[rows, start + rows] = -2.0
-        yield start, similarity
+    return Subjects(
+        found=False,
+        groups=zeros,
+        order=zeros,
+        weakest_link=nan,
+        strongest_other=nan,
+        clearness=clearness,
+        reason=reason,
+    )
 
 
 def _links_of(tree: csr_matrix, weakest: float) -> csr_matrix:
@@ -137,12 +244,12 @@ def _links_of(tree: csr_matrix, weakest: float) -> csr_matrix:
     return csr_matrix((links.data[kept], (links.row[kept], links.col[kept])), shape=tree.shape)
 
 
-def _spanning_tree(descriptors: Floats) -> csr_matrix:
-    """Return the maximum spanning tree as distances 2 - similarity: never 0, which sparse graphs treat as no edge."""
-    n = len(descriptors)
+def _spanning_tree(slices: Slices) -> csr_matrix:
+    """Return the maximum spanning tree, as in `Linked`."""
+    n = len(slices)
     k = min(NEIGHBOURS, n - 1)
     rows, columns, values = [], [], []
-    for start, similarity in _similarity_blocks(descriptors):
+    for start, similarity in slices.blocks(ways=WAYS):
         nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
         rows.append(np.repeat(np.arange(start, start + len(similarity)), k))
         columns.append(nearest.ravel())
@@ -150,7 +257,7 @@ def _spanning_tree(descriptors: Floats) -> csr_matrix:
     row, column = np.concatenate(rows), np.concatenate(columns)
     tree = _forest(row, column, np.concatenate(values), n)
     while (parts := connected_components(tree, directed=False))[0] > 1:  # Borůvka's step: the best link out of each
-        outside, similarity = _best_outside(descriptors, parts[1])
+        outside, similarity = _best_outside(slices, parts[1], ways=WAYS)
         old = tree.tocoo()
         tree = _forest(
             np.concatenate([old.row, np.arange(n)]),
@@ -169,30 +276,103 @@ def _forest(row: Ints, column: Ints, similarity: NDArray[np.floating], n: int) -
     return minimum_spanning_tree(graph.tocsr())
 
 
-def _best_outside(descriptors: Floats, groups: NDArray[np.integer]) -> tuple[Ints, Floats]:
-    """Find, for each slice, the most similar slice of another group."""
-    best = np.empty(len(descriptors), np.int64)
-    similarities = np.empty(len(descriptors), np.float32)
-    for start, similarity in _similarity_blocks(descriptors):
+def _best_outside(slices: Slices, groups: NDArray[np.integer], *, ways: int = 2) -> tuple[Ints, Floats]:
+    """Find, for each slice, the most similar slice of another group; group -1 is nobody's."""
+    best = np.empty(len(slices), np.int64)
+    similarities = np.empty(len(slices), np.float32)
+    for start, similarity in slices.blocks(ways=ways):
         rows = slice(start, start + len(similarity))
         similarity[groups[rows, None] == groups[None, :]] = -2.0
+        similarity[:, groups < 0] = -2.0
         best[rows] = similarity.argmax(axis=1)
         similarities[rows] = similarity.max(axis=1)
     return best, similarities
 
 
-def _best_cut(tree: csr_matrix, n: int) -> tuple[float, float] | None:
-    """Find the widest gap that leaves real groups: the weakest link above it and the median of those links."""
+def _best_cut(slices: Slices, tree: csr_matrix) -> _Cut | None:
+    """Cut at the widest gap that leaves people; None if there is no such gap."""
     links = np.sort(2.0 - tree.data)[::-1]
     widest = np.argsort(links[1:] - links[:-1])[:CANDIDATES]
+    best: _Cut | None = None
     for last in widest:
         weakest, median = float(links[last]), float(np.median(links[: last + 1]))
-        if _clearness(weakest, float(links[last + 1]), median) < MIN_CLEARNESS:
+        if _clearness(weakest, float(links[last + 1]), median) < MIN_CLEARNESS / 2:
             continue
-        sizes = np.bincount(_components(_links_of(tree, weakest)))
-        if sizes[sizes >= MIN_GROUP].sum() >= MIN_FRACTION_IN_GROUPS * n:
-            return weakest, median
-    return None
+        cut = _cut_at(slices, _links_of(tree, weakest), weakest, median)
+        if cut is not None and (best is None or cut.clearness > best.clearness):
+            best = cut
+            if best.clearness >= MIN_CLEARNESS:
+                break
+    return best
+
+
+def _cut_at(slices: Slices, links: csr_matrix, weakest: float, median: float) -> _Cut | None:
+    """Take the components of a tree's links as people, if they can be; what is too small for one is set aside."""
+    n = len(slices)
+    components = _components(links)
+    sizes = np.bincount(components)
+    large = sizes >= MIN_GROUP
+    if large.sum() < 2 or sizes[large].sum() < MIN_FRACTION_IN_GROUPS * n or sizes.max() > MOST_OF_ALL * n:
+        return None
+    groups = np.where(large[components], components, -1)
+    outside, similarity = _best_outside(slices, groups)
+    unlike = _unlike(groups, similarity)
+    if unlike[groups >= 0].any():
+        groups = np.where(unlike, -1, groups)
+        outside, similarity = _best_outside(slices, groups)
+    people = groups >= 0
+    if len(set(groups[people])) < 2:
+        return None
+    groups[people] = np.unique(groups[people], return_inverse=True)[1]
+    strongest = float(similarity[people].max())
+    return _Cut(
+        weakest=weakest,
+        median_link=median,
+        strongest_other=strongest,
+        clearness=_clearness(weakest, strongest, median),
+        links=links,
+        groups=groups,
+        unlike=unlike,
+        outside=outside,
+        similarity=similarity,
+    )
+
+
+def _unlike(groups: Ints, similarity: Floats) -> NDArray[np.bool_]:
+    """Tell which slices, or groups of them, are far less like others than people usually are like each other."""
+    numbers = np.where(
+        groups >= 0, groups, groups.max() + 1 + np.arange(len(groups))
+    )  # a single slice is its own group
+    nearest = np.full(int(numbers.max()) + 1, -2.0)
+    np.maximum.at(nearest, numbers, similarity)
+    usual = float(np.median(nearest[np.unique(groups[groups >= 0])]))
+    return nearest[numbers] < usual - UNLIKE
+
+
+def _in_pieces(slices: Slices, cut: _Cut, order: Ints) -> bool:
+    """Tell whether groups are pieces of people: some end where another begins.
+
+    The two ends are then as alike as slices two apart are within a group, or, where more are missing, clearly more
+    alike than the inside of groups is to other groups. Where slices two apart are no more alike than those of two
+    people, pieces cannot be told from people; then people have equal numbers of slices, or nothing is claimed.
+    """
+    people = np.nonzero(cut.groups >= 0)[0]
+    sizes = np.bincount(cut.groups[people])
+    chain = people[np.lexsort([order[people], cut.groups[people]])]
+    pairs = np.stack([chain[:-2], chain[2:]])
+    pairs = pairs[:, cut.groups[pairs[0]] == cut.groups[pairs[1]]]
+    two_apart = np.einsum("nd,nd->n", slices.rows[pairs[0]], slices.rows[pairs[1]])
+    if float(np.median(two_apart)) < cut.strongest_other:
+        return float((sizes == np.bincount(sizes).argmax()).mean()) < EQUAL
+    first, last = (order == 0), (order == sizes[cut.groups] - 1)
+    end = first | last
+    ends, inside = people[end[people]], people[~end[people]]
+    middle, upper = np.quantile(cut.similarity[inside], [0.5, 0.75])
+    unusual = middle + 3 * (upper - middle)
+    clearly = unusual + CLEARLY * (cut.median_link - unusual)
+    others = cut.outside[ends]
+    opposite = (first[ends] & last[others]) | (last[ends] & first[others])
+    return bool((opposite & (cut.similarity[ends] >= min(float(np.quantile(two_apart, 0.25)), clearly))).any())
 
 
 def _clearness(weakest: float, strongest_other: float, median: float) -> float:
@@ -203,7 +383,11 @@ def _clearness(weakest: float, strongest_other: float, median: float) -> float:
 def _order(links: csr_matrix, groups: Ints, brain_size: Floats) -> Ints:
     """Walk each person's chain from one end to the other, in the direction in which the brain gets smaller."""
     order = np.zeros(len(groups), np.int64)
-    both_ways = links + links.T
+    chains = links.copy()
+    chains.data = np.maximum(
+        chains.data - 1.0, 1e-6
+    )  # 1 - similarity, but never 0: a copy lies where its original lies
+    both_ways = chains + chains.T
     for group in range(int(groups.max()) + 1):
         members = np.nonzero(groups == group)[0]
         chain = both_ways[members][:, members]

@@ -3,10 +3,11 @@
 Sundararajan et al., Axiomatic Attribution for Deep Networks, ICML 2017, equation 1 and proposition 1 (completeness):
 the attributions sum to f(x) − f(x′), and any deviation from it is the error of the integration.
 
-No quadrature rule is best for networks with kinks, and more points do not always help. The adaptive rule therefore
-locates the error: between two neighbouring points the trapezoid's sum should equal the difference of their scores,
-which the same pass provides at no extra cost. The intervals with the largest errors are halved until the total error is
-small.
+Completeness alone does not certify a map: errors of opposite sign cancel in a sum, and a map may still be far from
+what it converges to when its sum is right. The adaptive rule therefore looks at the map first: it halves every interval
+until halving changes the map by little, which also says how much may be left to change. Then it looks at the sum:
+between two neighbouring points the trapezoid's sum should equal the difference of their scores, which the same pass
+provides at no extra cost, and the intervals with the largest errors are halved until the total error is small.
 """
 
 from collections.abc import Callable
@@ -25,6 +26,7 @@ HALVED_AT_ONCE = 8
 AT_ONCE, VOLUMES_AT_ONCE = 16, 1
 KEPT_BYTES = 1 << 30  # limit for the gradients that the adaptive rule keeps
 NO_DIFFERENCE = 1e-6
+SETTLED = 0.05  # change of a map by doubling its points that counts as none
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +38,15 @@ class Integral:
         difference: f(x) − f(x′), in logits.
         error: |Σ attribution − difference|, in logits.
         points: Number of gradients computed.
+        change: ‖m − m′‖ / ‖m‖ (L2) of the map m and the map m′ before all intervals were last halved: about as much may
+            be left to change. NaN for the fixed rules, which compute one map only.
     """
 
     attribution: Floats
     difference: float
     error: float
     points: int
+    change: float = float("nan")
 
     @property
     def fraction(self) -> float:
@@ -59,14 +64,17 @@ def straight(baseline: Floats, scan: Floats) -> Path:
     return at
 
 
-def integrate_adaptively(batch: ExplanationBatch, index: int, path: Path, *, tolerance: float, most: int) -> Integral:
-    """Integrate with the trapezoid rule, halving intervals where the error is largest.
+def integrate_adaptively(
+    batch: ExplanationBatch, index: int, path: Path, *, tolerance: float, settled: float, most: int
+) -> Integral:
+    """Integrate with the trapezoid rule, halving all intervals until the map settles, then those with large errors.
 
     Args:
         batch: The scans and classes explained.
         index: Index of the scan in the batch.
         path: From positions in [0, 1] to images; 0 is the baseline, 1 the scan.
         tolerance: Completeness error at which to stop, as a fraction of the score difference.
+        settled: Change of the map (L2, relative) by halving all intervals at which it counts as settled.
         most: Maximum number of points.
 
     Raises:
@@ -80,24 +88,34 @@ def integrate_adaptively(batch: ExplanationBatch, index: int, path: Path, *, tol
         )
     alphas = np.linspace(0, 1, min(FIRST_POINTS, most))
     scores, gradients = _gradients(batch, index, path(alphas))
+    halved: Floats | None = None  # the map before all intervals were halved
+    change = float("inf")
     while True:
-        images = path(alphas)
-        steps = np.diff(images, axis=0)
-        middle = (gradients[1:] + gradients[:-1]) / 2
-        parts = middle * steps
+        steps = np.diff(path(alphas), axis=0)
+        parts = (gradients[1:] + gradients[:-1]) / 2 * steps
+        attribution = parts.sum(axis=0, dtype=np.float64).astype(np.float32)
+        if halved is not None:
+            change, halved = _change(halved, attribution), None
         errors = parts.sum(axis=tuple(range(1, parts.ndim)), dtype=np.float64) - np.diff(scores)
         difference = float(scores[-1] - scores[0])
         error = abs(float(errors.sum()))
         room = most - len(alphas)
-        if error <= tolerance * abs(difference) or room <= 0:
-            attribution = parts.sum(axis=0, dtype=np.float64).astype(np.float32)
-            return Integral(attribution, difference, error, len(alphas))
-        worst = np.sort(np.argsort(np.abs(errors))[::-1][: min(HALVED_AT_ONCE, room)])
+        if change > settled and room >= len(errors):
+            worst, halved = np.arange(len(errors)), attribution
+        elif error > tolerance * abs(difference) and room > 0:
+            worst = np.sort(np.argsort(np.abs(errors))[::-1][: min(HALVED_AT_ONCE, room)])
+        else:
+            return Integral(attribution, difference, error, len(alphas), change if np.isfinite(change) else np.nan)
         added = (alphas[worst] + alphas[worst + 1]) / 2
         more_scores, more_gradients = _gradients(batch, index, path(added))
         alphas = np.insert(alphas, worst + 1, added)
         scores = np.insert(scores, worst + 1, more_scores)
         gradients = np.insert(gradients, worst + 1, more_gradients, axis=0)
+
+
+def _change(before: Floats, after: Floats) -> float:
+    size = float(np.linalg.norm(after))
+    return float(np.linalg.norm(after - before)) / size if size > 0 else 0.0
 
 
 def integrate_straight(batch: ExplanationBatch, index: int, baseline: Floats, *, rule: str, points: int) -> Integral:
@@ -124,16 +142,25 @@ def integrate_straight(batch: ExplanationBatch, index: int, baseline: Floats, *,
     return Integral(attribution, difference, error, points)
 
 
-def completeness(integrals: list[Integral], tolerance: float) -> dict[str, Any]:
-    """Return the checks of one scan's integrals (several if baselines were averaged); the worst error counts."""
-    fractions = [one.fraction for one in integrals]
-    worst = max(fractions) if not np.isnan(fractions).any() else None
+def checks_of(integrals: list[Integral], *, tolerance: float, settled: float) -> dict[str, Any]:
+    """Return the checks of one scan's integrals (several if baselines were averaged); the worst counts.
+
+    `completeness_error` and `complete` speak of the sum of the map, `map_change` and `map_settled` of the map itself;
+    None where they are not defined.
+    """
+    worst, change = (_largest([getattr(one, name) for one in integrals]) for name in ("fraction", "change"))
     return {
         "completeness_error": worst,
+        "map_change": change,
+        "map_settled": None if change is None else bool(change <= settled),
         "score_difference": float(np.mean([one.difference for one in integrals])),
         "points": sum(one.points for one in integrals),
         "complete": None if worst is None else bool(worst <= tolerance),
     }
+
+
+def _largest(values: list[float]) -> float | None:
+    return None if np.isnan(values).any() else max(values)
 
 
 def _gradients(batch: ExplanationBatch, index: int, images: Floats) -> tuple[NDArray[np.float64], Floats]:

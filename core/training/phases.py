@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from safetensors import safe_open
 
+from core.errors import TrainingError
 from core.files import write_table
 from core.networks.architectures.freezing import freeze_for
 from core.networks.architectures.network import Network
@@ -26,6 +27,7 @@ COLUMNS = ("epoch", "accuracy", "loss", "val_accuracy", "val_loss", "learning_ra
 STATE = "state.safetensors"
 BEST = "best.safetensors"
 STALLED_EPOCHS, LOWERED_TO = 2, 0.2  # the "plateau" schedule
+EXPLODED = 10.0  # times the best validation loss, or that of guessing
 
 Labelled = tuple[NDArray, NDArray[np.int64]]
 
@@ -122,8 +124,16 @@ def run_phase(run: Run, phase: Phase, number: int, data: PhaseData, state: State
         rate = _rate(phase, state)
         optimizer.learning_rate = rate
         metrics = {**_epoch(run, data, number, state.epoch), "learning_rate": rate}
-        better = metrics["val_loss"] < state.best or state.epoch == 0
-        state = _after(state, phase, metrics["val_loss"])
+        loss, better = metrics["val_loss"], metrics["val_loss"] < state.best
+        if not math.isfinite(state.best) and not better:
+            raise TrainingError(
+                f"phase {number}: the validation loss is {loss} after the first epoch; expected a number. "
+                "A lower learning rate helps, or other start weights."
+            )
+        said = _warning(loss, state, classes=len(run.network.recipe.classes))
+        if said:
+            run.listener.say(f"phase {number}, epoch {state.epoch + 1}: {said}")
+        state = _after(state, phase, loss)
         row = {"epoch": state.epoch, **metrics}
         write_table(log, pd.concat([pd.read_csv(log, dtype=str), pd.DataFrame([row], columns=COLUMNS)]))
         if better:
@@ -170,15 +180,25 @@ def _rate(phase: Phase, state: State) -> float:
     return phase.learning_rate * state.fraction
 
 
+def _warning(val_loss: float, state: State, *, classes: int) -> str:
+    """Say that a validation loss is no number, or that it explodes."""
+    guessing = math.log(classes)
+    if not math.isfinite(val_loss):
+        return f"the validation loss is {val_loss}; this phase ends, with the weights of its best epoch."
+    if val_loss > EXPLODED * max(state.best if math.isfinite(state.best) else 0.0, guessing):
+        return f"the validation loss is {val_loss:.3g}, that of guessing {guessing:.3g}; try a lower learning rate."
+    return ""
+
+
 def _after(state: State, phase: Phase, val_loss: float) -> State:
-    """Return the state after one more epoch."""
+    """Return the state after one more epoch; a loss that is no number is never the best, and ends the phase."""
     better = val_loss < state.best
     waited, stalled = (0, 0) if better else (state.waited + 1, state.stalled + 1)
     epoch, fraction = state.epoch + 1, state.fraction
     if phase.schedule == "plateau" and stalled >= STALLED_EPOCHS:
         fraction, stalled = fraction * LOWERED_TO, 0
-    done = epoch >= phase.epochs or waited >= phase.patience
-    best = min(val_loss, state.best)
+    done = epoch >= phase.epochs or waited >= phase.patience or not math.isfinite(val_loss)
+    best = val_loss if better else state.best
     return replace(state, epoch=epoch, best=best, waited=waited, done=done, fraction=fraction, stalled=stalled)
 
 

@@ -1,13 +1,19 @@
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
-from core.cohorts import audit_folder
-from core.cohorts.subjects import find_subjects, near_copies
+from core.cohorts import Audit, audit_folder
+from core.cohorts.subjects import Slices, find_subjects, link, near_copies
+from core.errors import CohortError
+from core.reporting.text.cohorts import audit_text
 
 from ..conftest import head, write_heads
 
@@ -43,7 +49,7 @@ def test_without_a_gap_no_people_are_made_up() -> None:
     noise = np.random.default_rng(0).normal(size=(300, 4096)).astype(np.float32)
     noise += 2 * np.random.default_rng(1).normal(size=(1, 4096)).astype(np.float32)
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
-    people = find_subjects(noise, np.ones(300, np.float32))
+    people = find_subjects(link(Slices(noise)), np.ones(300, np.float32))
     assert not people.found
     assert np.isnan(people.weakest_link)
 
@@ -52,7 +58,7 @@ def test_a_single_person_is_not_split_into_several() -> None:
     slices = np.stack([head(0, height).ravel() for height in range(20)]).astype(np.float32)
     slices -= slices.mean(axis=1, keepdims=True)
     slices /= np.linalg.norm(slices, axis=1, keepdims=True)
-    assert not find_subjects(slices, np.linspace(1, 0, 20).astype(np.float32)).found
+    assert not find_subjects(link(Slices(slices)), np.linspace(1, 0, 20).astype(np.float32)).found
 
 
 def test_a_person_with_more_slices_than_kept_neighbours_is_still_one_person() -> None:
@@ -63,7 +69,7 @@ def test_a_person_with_more_slices_than_kept_neighbours_is_still_one_person() ->
     ]
     slices = np.concatenate(people).astype(np.float32)
     slices /= np.linalg.norm(slices, axis=1, keepdims=True)
-    found = find_subjects(slices, np.tile(np.linspace(1, 0.5, 150), 3).astype(np.float32))
+    found = find_subjects(link(Slices(slices)), np.tile(np.linspace(1, 0.5, 150), 3).astype(np.float32))
     assert found.found
     assert found.groups.tolist() == np.repeat([0, 1, 2], 150).tolist()
     assert found.order.tolist() == list(range(150)) * 3
@@ -87,7 +93,7 @@ def test_near_copies_are_grouped_by_correlation() -> None:
     rows = np.concatenate([base, noisy]).astype(np.float32)
     rows -= rows.mean(axis=1, keepdims=True)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    groups = near_copies(rows)
+    groups = near_copies(Slices(rows))
     assert groups[:3].tolist() == groups[3:].tolist()
     assert len(set(groups.tolist())) == 3
 
@@ -114,3 +120,161 @@ def test_the_tumour_set_has_426_copies_and_no_people(alzheimer_data: Path) -> No
     assert not findings["people_found"]
     assert all(group["parts"] == ["Testing", "Training"] for group in findings["straddling_groups"])
     assert findings["straddling_groups"]
+
+
+Change = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+
+
+def moved(picture: NDArray[np.uint8], *, turn: float = 0, zoom: float = 1, shift: tuple[int, int] = (0, 0)) -> Any:
+    """Turn by degrees, zoom and shift by pixels, with a margin that keeps the head whole."""
+    wide = cv2.copyMakeBorder(picture, 30, 30, 30, 30, cv2.BORDER_CONSTANT)
+    rows, columns = wide.shape
+    matrix = cv2.getRotationMatrix2D(((columns - 1) / 2, (rows - 1) / 2), turn, zoom)
+    matrix[:, 2] += shift
+    return cv2.warpAffine(wide, matrix, (columns, rows), flags=cv2.INTER_LINEAR)
+
+
+def recompressed(picture: NDArray[np.uint8]) -> Any:
+    return cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 40])[1], cv2.IMREAD_GRAYSCALE)
+
+
+COPIES: dict[str, Change] = {
+    "mirrored": lambda picture: picture[:, ::-1],
+    "upside down": lambda picture: picture[::-1],
+    "half turned": lambda picture: picture[::-1, ::-1],
+    "turned by 8 degrees": lambda picture: moved(picture, turn=8),
+    "shifted": lambda picture: moved(picture, shift=(7, 9)),
+    "zoomed and turned": lambda picture: moved(picture, turn=-3, zoom=0.92),
+    "brighter": lambda picture: np.clip(1.25 * picture.astype(float), 0, 255).astype(np.uint8),
+    "recompressed": recompressed,
+}
+
+
+def copied(truth: pd.DataFrame, change: Change) -> pd.DataFrame:
+    """Write a changed copy of each slice beside it; returns the table with both."""
+    rows = []
+    for row in truth.itertuples():
+        path = Path(row.path).with_name(f"{Path(row.path).stem}_copy.png")
+        cv2.imwrite(str(path), change(cv2.imread(row.path, cv2.IMREAD_GRAYSCALE)))
+        rows.append((path.as_posix(), row.label, row.person, row.height))
+    return pd.concat([truth, pd.DataFrame(rows, columns=list(truth.columns))], ignore_index=True)
+
+
+def right(found: Audit, truth: pd.DataFrame) -> bool:
+    """Tell whether people were found as they are, none torn and no two in one."""
+    merged = found.table.merge(truth, on="path")
+    pairs = merged[["subject", "person"]].drop_duplicates()
+    return bool(
+        found.people.found and not pairs["subject"].duplicated().any() and not pairs["person"].duplicated().any()
+    )
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_changed_copies_go_to_the_person_of_their_originals(tmp_path: Path, kind: str) -> None:
+    truth = copied(write_heads(tmp_path, {"NonDemented": 5, "MildDemented": 4}, slices=10), COPIES[kind])
+    found = audit_folder(tmp_path)
+    assert right(found, truth)
+    assert len(found.table) == len(truth)
+    assert found.table["subject"].nunique() == 9
+
+
+def stray(folder: Path, name: str, picture: NDArray[Any]) -> str:
+    path = folder / "NonDemented" / f"{name}.png"
+    cv2.imwrite(str(path), picture.astype(np.uint8))
+    return path.as_posix()
+
+
+def noise(seed: int) -> NDArray[Any]:
+    return np.random.default_rng(seed).integers(0, 255, (104, 88))
+
+
+def photograph(seed: int) -> NDArray[Any]:
+    """A picture of something else: a bright cross whose arms shrink a little from one to the next."""
+    picture = np.zeros((104, 88), np.uint8)
+    picture[45:60, 5 + seed : 80 - seed] = 200
+    picture[10 + seed : 95 - seed, 20:30] = 160
+    return picture
+
+
+STRAYS: dict[str, list[NDArray[Any]]] = {
+    "one black": [np.zeros((104, 88))],
+    "one white": [np.full((104, 88), 255)],
+    "one noise": [noise(0)],
+    "six noises": [noise(seed) for seed in range(6)],
+    "six of one photograph": [photograph(0)] * 6,
+    "six photographs alike": [photograph(seed) for seed in range(6)],
+}
+
+
+@pytest.mark.parametrize("kind", STRAYS)
+def test_stray_pictures_are_set_aside_and_named_and_change_nobody(tmp_path: Path, kind: str) -> None:
+    truth = write_heads(tmp_path, {"NonDemented": 7, "MildDemented": 5}, slices=12)
+    strays = {stray(tmp_path, f"stray{number}", picture) for number, picture in enumerate(STRAYS[kind])}
+    found = audit_folder(tmp_path)
+    assert right(found, truth)
+    assert found.table["subject"].nunique() == 12
+    assert set(found.set_aside["path"]) == strays
+    assert all(found.set_aside["reason"])
+    said = audit_text(found.as_dict())
+    assert f"{len(strays)} pictures set aside" in said or f"{len(strays)} picture set aside" in said
+
+
+def test_single_slices_of_others_are_set_aside(tmp_path: Path) -> None:
+    truth = write_heads(tmp_path, {"NonDemented": 7, "MildDemented": 5}, slices=12)
+    singles = {stray(tmp_path, f"single{person}", head(100 + person, 6)) for person in range(10)}
+    found = audit_folder(tmp_path)
+    assert right(found, truth)
+    assert set(found.set_aside["path"]) == singles
+
+
+@pytest.mark.parametrize("fraction", [0.02, 0.1, 0.3, 0.5])
+def test_with_slices_missing_people_are_right_or_not_established(tmp_path: Path, fraction: float) -> None:
+    for seed in range(3):
+        folder = tmp_path / str(seed)
+        truth = write_heads(folder, {"NonDemented": 7, "MildDemented": 5}, slices=24)
+        for path in truth.sample(frac=fraction, random_state=seed)["path"]:
+            Path(path).unlink()
+        found = audit_folder(folder)
+        assert right(found, truth) or not found.people_known
+        if not found.people_known:
+            assert (found.table["subject"] == "").all()
+            assert found.as_dict()["people_unknown_because"] in audit_text(found.as_dict())
+
+
+def test_one_who_holds_most_of_the_set_or_several_classes_is_doubted_aloud(tmp_path: Path) -> None:
+    write_heads(tmp_path, {"NonDemented": 4}, slices=6)
+    for height in range(30):
+        stray(tmp_path, f"long{height}", head(50, height))
+    (tmp_path / "MildDemented").mkdir()
+    moved_there = sorted((tmp_path / "NonDemented").glob("long*"))[:5]
+    for path in moved_there:
+        path.rename(tmp_path / "MildDemented" / path.name)
+    findings = audit_folder(tmp_path).as_dict()
+    assert findings["people_found"]
+    assert any("more than half" in doubt for doubt in findings["doubts"])
+    assert any("in 2 classes (Mild Demented, Non Demented)" in doubt for doubt in findings["doubts"])
+    assert all(doubt in audit_text(findings) for doubt in findings["doubts"])
+
+
+def test_a_folder_without_anything_like_a_head_is_refused_in_one_line(tmp_path: Path) -> None:
+    for number in range(9):
+        (tmp_path / "NonDemented").mkdir(exist_ok=True)
+        stray(tmp_path, str(number), np.zeros((20, 20)))
+    with pytest.raises(CohortError, match="none of the 9 pictures"):
+        audit_folder(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_a_thinned_alzheimer_set_is_right_or_not_established(alzheimer_data: Path, tmp_path: Path, seed: int) -> None:
+    truth = pd.read_csv(alzheimer_data / "alzheimer_people.csv")
+    truth = truth[truth["path"].str.startswith("alzheimer_mri/")]
+    people = pd.Series(truth["person"].unique()).sample(40, random_state=seed)
+    kept = truth[truth["person"].isin(people)].sample(frac=(0.98, 0.9, 0.7)[seed], random_state=seed)
+    for path in kept["path"]:
+        link = tmp_path / Path(path).parent.name / Path(path).name
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(alzheimer_data / path)
+    found = audit_folder(tmp_path)
+    named = kept.assign(path=[(tmp_path / Path(p).parent.name / Path(p).name).as_posix() for p in kept["path"]])
+    assert right(found, named) or not found.people_known

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from core.networks.recipe import Phase
-from core.training.phases import State, _after, _rate
+from core.training.phases import State, _after, _rate, _warning
 
 
 def follow(phase: Phase, losses: list[float]) -> list[float]:
@@ -30,3 +30,18 @@ def test_a_phase_ends_when_patience_does(losses: list[float], done: bool) -> Non
     for loss in losses:
         state = _after(state, Phase("all", 1.0, 99, 2), loss)
     assert state.done == done
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_is_never_the_best_and_ends_the_phase(bad: float) -> None:
+    state = _after(State(1), Phase("all", 1.0, 99, 9), 1.0)
+    state = _after(state, Phase("all", 1.0, 99, 9), bad)
+    assert (state.best, state.done) == (1.0, True)
+    assert _warning(1.3, state, classes=4) == ""
+    assert "with the weights of its best epoch" in _warning(bad, state, classes=4)
+
+
+def test_an_exploding_loss_is_said() -> None:
+    state = State(1, epoch=3, best=0.9)
+    assert _warning(9.0, state, classes=4) == ""
+    assert "try a lower learning rate" in _warning(130.0, state, classes=4)

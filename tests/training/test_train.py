@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +163,29 @@ def test_a_killed_run_resumes_to_the_very_same_weights(
             pd.read_csv(out / f"phase{number}_log.csv").drop(columns="seconds") for out in (run[1], tmp_path / "run")
         ]
         pd.testing.assert_frame_equal(*logs)
+
+
+def test_a_loss_that_is_no_number_ends_a_phase_with_the_weights_of_its_best_epoch(
+    recipe: Recipe, splits: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for out, epochs in (("short", 2), ("long", 9)):
+        losses = iter([1.5, 1.4, float("nan")])
+        monkeypatch.setattr("core.training.phases.mean_loss", lambda *_, values=losses: next(values))
+        phase = replace(recipe.phases[0], epochs=epochs, patience=9)
+        listener = Listening()
+        train(TrainingConfig(replace(recipe, phases=(phase,)), splits["person"], tmp_path / out), listener=listener)
+    assert any("epoch 3: the validation loss is nan" in sentence for sentence in listener.said)
+    best, kept = (load_tensors(tmp_path / out / "phase1.safetensors") for out in ("short", "long"))
+    for name, value in best.items():
+        np.testing.assert_array_equal(kept[name], value)
+
+
+def test_a_training_without_any_number_for_a_loss_is_refused_in_one_line(
+    recipe: Recipe, splits: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.training.phases.mean_loss", lambda *_: float("nan"))
+    with pytest.raises(TrainingError, match="the validation loss is nan after the first epoch"):
+        train(TrainingConfig(recipe, splits["person"], tmp_path / "run"))
 
 
 def test_the_published_protocol_stands_beside_the_honest_one(

@@ -59,8 +59,11 @@ def failed_checks_of(checks: dict[str, object]) -> list[str]:
     if isinstance(fraction, float) and isinstance(background, float) and fraction >= background > 0:
         failed.append("it highlights the background as much as the brain.")
     error = checks.get("completeness_error")
-    if checks.get("complete") is False and isinstance(error, float):
+    if checks.get("complete") is False and checks.get("map_settled") is not True and isinstance(error, float):
         failed.append(f"its completeness error is {100 * error:.1f} % of the score difference.")
+    change = checks.get("map_change")
+    if checks.get("map_settled") is False and isinstance(change, float):
+        failed.append(f"it still changed by {100 * change:.0f} % when the points along its path were doubled.")
     sanity_check = checks.get("randomisation")
     if isinstance(sanity_check, dict) and not sanity_check["passed"]:
         failed.append("for this network the method gives nearly the same map with random weights.")

@@ -179,11 +179,15 @@ def _load_backbone(network: Network, file: Path, scans: NDArray) -> None:
         )
     if not file.is_file():
         raise WeightsError(f"there is no weights file {file}.")
+    before = tensors_of(network.features.weights)
     try:
         network.features.load_weights(file)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise WeightsError(f"{file.name} does not fit {network.recipe.backbone}: {reason}") from error
+    loaded = tensors_of(network.features.weights)
+    assign(network.features.weights, before, "what the network had")
+    assign(network.features.weights, loaded, file.name)  # if it holds no numbers, nothing is changed
 
 
 def _keep_neutral(features: keras.Model) -> None:

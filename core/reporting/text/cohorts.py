@@ -21,6 +21,7 @@ def audit_text(findings: dict[str, Any], *, every_group: bool = False) -> str:
     unreadable = findings["unreadable"]
     lines.append(f"{len(unreadable)} unreadable files" if unreadable else "No unreadable files.")
     lines += [f"  {item['reason']}" for item in unreadable[:SHOWN_GROUPS]]
+    lines += _set_aside_text(findings["set_aside"])
     lines += _copies_text(findings, every_group=every_group)
     return "\n".join(lines)
 
@@ -28,8 +29,8 @@ def audit_text(findings: dict[str, Any], *, every_group: bool = False) -> str:
 def _people_text(findings: dict[str, Any]) -> list[str]:
     if not findings["people_found"]:
         return [
-            "People cannot be told apart: the similarities of these images show no gap between pictures of one person "
-            "and of two. Near copies are grouped; nothing more is claimed."
+            f"People are not established: {findings['people_unknown_because']}. Near copies are grouped; nothing more "
+            "is claimed."
         ]
     slices = findings["slices_per_subject"]
     each = f"{slices[0]} slices each" if len(slices) == 1 else f"{slices[0]} to {slices[-1]} slices each"
@@ -43,8 +44,21 @@ def _people_text(findings: dict[str, Any]) -> list[str]:
             f"  threshold {findings['threshold']:.3f}; the gap is {findings['clearness']:.1f} times as wide as the "
             "spread of the links above it (1 is the least that is accepted)",
         ]
-    if findings["people_with_several_labels"]:
-        lines.append(f"  {findings['people_with_several_labels']} people have slices in more than one class")
+    doubts = findings["doubts"]
+    lines += [f"  doubtful: {doubt}" for doubt in doubts[:SHOWN_GROUPS]]
+    if len(doubts) > SHOWN_GROUPS:
+        lines.append(f"  … and {len(doubts) - SHOWN_GROUPS} more doubts; --json lists them")
+    return lines
+
+
+def _set_aside_text(found: list[dict[str, Any]]) -> list[str]:
+    if not found:
+        return []
+    pictures = "1 picture" if len(found) == 1 else f"{len(found)} pictures"
+    lines = [f"{pictures} set aside, in no split:"]
+    lines += [f"  {item['path']}: {item['reason']}" for item in found[:SHOWN_GROUPS]]
+    if len(found) > SHOWN_GROUPS:
+        lines.append(f"  … and {len(found) - SHOWN_GROUPS} more; --json lists them")
     return lines
 
 

@@ -106,7 +106,7 @@ def test_a_bundle_gives_its_backbone_to_another_task(tmp_path: Path) -> None:
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
 
 
-def test_a_keras_weights_file_as_imagenet_has_it_is_read(tmp_path: Path) -> None:
+def test_a_keras_weights_file_as_imagenet_has_it_is_read_but_not_one_with_nan(tmp_path: Path) -> None:
     """The file is laid out as Keras' own ImageNet files are: one group per layer, by h5py."""
     recipe = tiny_recipe(backbone="resnet50", height=48, width=48, start="imagenet")
     source = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(48, 48, 3))
@@ -124,6 +124,11 @@ def test_a_keras_weights_file_as_imagenet_has_it_is_read(tmp_path: Path) -> None
     set_start_weights(network, path, NO_SCANS)
     kernel = np.asarray(source.get_layer("conv3_block2_2_conv").kernel)
     np.testing.assert_array_equal(np.asarray(network.features.get_layer("conv3_block2_2_conv").kernel), kernel)
+    with h5py.File(path, "a") as file:
+        file["conv2_block1_1_conv/conv2_block1_1_conv/kernel:0"][0, 0, 0, 0] = np.nan
+    with pytest.raises(WeightsError, match="holds values that are not numbers"):
+        set_start_weights(network, path, NO_SCANS)
+    assert all(np.isfinite(np.asarray(weight)).all() for weight in network.features.weights)
 
 
 def test_start_weights_that_cannot_be_obtained_say_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -12,15 +12,16 @@ from pydantic import Field
 
 from core.explain.baselines import blurred
 from core.explain.explanation import Attribution, Explainer, ExplanationBatch, Floats
-from core.explain.paths import completeness, integrate_adaptively
+from core.explain.paths import SETTLED, checks_of, integrate_adaptively
 
 
 def blur_ig(
     batch: ExplanationBatch,
     *,
     sigma_fraction: Annotated[float, Field(gt=0, le=1)] = 0.1,
-    points: Annotated[int, Field(ge=2, le=4096)] = 256,
+    points: Annotated[int, Field(ge=2, le=4096)] = 512,
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.01,
+    settled: Annotated[float, Field(gt=0, lt=1)] = SETTLED,
 ) -> Attribution:
     """Compute Blur-IG.
 
@@ -29,6 +30,7 @@ def blur_ig(
         sigma_fraction: Standard deviation of the strongest blur, as a fraction of the shorter side.
         points: Maximum number of points.
         tolerance: Completeness error, as a fraction of the score difference, at which to stop.
+        settled: Change of the map by doubling the points (L2, as a fraction of the map) at which it counts as settled.
     """
     maps, checks = [], []
     for index, scan in enumerate(batch.inputs):
@@ -37,9 +39,9 @@ def blur_ig(
         def path(alphas: NDArray[np.float64], scan: Floats = scan, strongest: float = strongest) -> Floats:
             return np.stack([blurred(scan, strongest * (1 - alpha)) for alpha in alphas])
 
-        integral = integrate_adaptively(batch, index, path, tolerance=tolerance, most=points)
+        integral = integrate_adaptively(batch, index, path, tolerance=tolerance, settled=settled, most=points)
         maps.append(integral.attribution[..., 0])
-        checks.append(completeness([integral], tolerance))
+        checks.append(checks_of([integral], tolerance=tolerance, settled=settled))
     return Attribution(np.stack(maps), {"of": "logit"}, checks)
 
 

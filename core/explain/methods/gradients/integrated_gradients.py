@@ -14,7 +14,7 @@ from pydantic import Field
 
 from core.explain.baselines import baseline_of
 from core.explain.explanation import Attribution, Explainer, ExplanationBatch, Floats
-from core.explain.paths import Integral, completeness, integrate_adaptively, integrate_straight, straight
+from core.explain.paths import SETTLED, Integral, checks_of, integrate_adaptively, integrate_straight, straight
 
 Kind = Literal["black", "blurred", "healthy", "several"]
 Rule = Literal["adaptive", "gauss-legendre", "trapezoid", "riemann", "midpoint"]
@@ -26,35 +26,38 @@ def integrated_gradients(
     *,
     baseline: Kind = "black",
     rule: Rule = "adaptive",
-    points: Annotated[int, Field(ge=2, le=100_000)] = 256,
+    points: Annotated[int, Field(ge=2, le=100_000)] = 512,
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.01,
+    settled: Annotated[float, Field(gt=0, lt=1)] = SETTLED,
 ) -> Attribution:
     """Compute Integrated Gradients.
 
     Args:
         batch: The scans to explain.
         baseline: What the scan is compared with; "several" averages over all available baselines.
-        rule: "adaptive" begins with 16 points and halves intervals where the error is largest; the others are fixed.
+        rule: "adaptive" begins with 16 points and doubles them until the map settles, then refines where the error of
+            the sum is largest; the others are fixed.
         points: Maximum number of points for "adaptive", exact number for the others.
         tolerance: Completeness error, as a fraction of the score difference, at which "adaptive" stops.
+        settled: Change of the map by doubling the points (L2, as a fraction of the map) at which it counts as settled.
     """
     maps, checks = [], []
     for index in range(len(batch.classes)):
         integrals = [
-            _integral(batch, index, start, rule=rule, points=points, tolerance=tolerance)
+            _integral(batch, index, start, rule=rule, points=points, stop=(tolerance, settled))
             for start in _baselines(batch, index, baseline)
         ]
         maps.append(np.mean([one.attribution for one in integrals], axis=0)[..., 0])
-        checks.append(completeness(integrals, tolerance))
+        checks.append(checks_of(integrals, tolerance=tolerance, settled=settled))
     return Attribution(np.stack(maps), {"of": "logit"}, checks)
 
 
 def _integral(
-    batch: ExplanationBatch, index: int, start: Floats, *, rule: Rule, points: int, tolerance: float
+    batch: ExplanationBatch, index: int, start: Floats, *, rule: Rule, points: int, stop: tuple[float, float]
 ) -> Integral:
     if rule == "adaptive":
         path = straight(start, batch.inputs[index])
-        return integrate_adaptively(batch, index, path, tolerance=tolerance, most=points)
+        return integrate_adaptively(batch, index, path, tolerance=stop[0], settled=stop[1], most=points)
     return integrate_straight(batch, index, start, rule=rule, points=points)
 
 
