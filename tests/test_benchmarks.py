@@ -24,7 +24,7 @@ SMALLEST = {
     "standard_space": (["--cases", "1"], "within"),
     "training": (["--side", "32", "--rounds", "1"], "4. peak memory: 1,000 images"),
 }
-WITH_DATA = {"ood"}
+WITH_DATA = {"audit", "ood"}
 NO_BENCHMARK = {"explain_peers"}  # the other libraries, which `explain` starts
 
 
@@ -55,3 +55,9 @@ def test_the_benchmark_of_out_of_distribution_detection_prints_its_table(alzheim
     split[few].to_csv(tmp_path / "few.csv", index=False)
     out = printed("ood", str(tmp_path / "few.csv"), "--data", str(alzheimer_data))
     assert "feature maps' residual (ours)" in out
+
+
+def test_the_benchmark_of_the_audit_prints_its_table(alzheimer_data: Path) -> None:
+    out = printed("audit", "--data", str(alzheimer_data), "--people", "12")
+    assert "| 12 people and a black picture | 384 | 12 | 12 | 1.0000 | 1 |" in out
+    assert "| 12 people and mirrored copies | 768 | 12 | 12 | 1.0000 | 0 |" in out

@@ -4,15 +4,16 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from core.cohorts.cohort import index_folder
-from core.cohorts.pose import in_canonical_pose, turned_alike
-from core.cohorts.subjects import Slices, Subjects, find_subjects, link, near_copies
+from core.cohorts.recovery.pose import SIDE, in_canonical_pose, turned_alike
+from core.cohorts.recovery.subjects import Slices, Subjects, find_subjects, link, near_copies
 from core.cohorts.tasks import Task
 from core.errors import CohortError, ScanError
 from core.scans import BACKGROUND, read_slice
@@ -132,15 +133,16 @@ def audit_folder(folder: str | Path) -> Audit:
     if not slices:
         raise CohortError(f"none of the {len(index)} files in {folder} can be read: {unreadable['reason'].iloc[0]}")
     table = index.loc[[not flag for flag in failed]].reset_index(drop=True)
-    table["sha256"] = [digest for digest, _, _ in slices]
-    seen = np.array([picture is not None for _, picture, _ in slices])
-    aside = [table.loc[~seen, ["path", "label"]].assign(reason=BLANK)]
+    table["sha256"] = [one.digest for one in slices]
+    seen = np.array([one.posed is not None for one in slices])
     if not seen.any():
         raise CohortError(f"none of the {len(table)} pictures in {folder} shows anything like a head.")
-    pictures = turned_alike(np.stack([picture for _, picture, _ in slices if picture is not None]))
+    aside = [table.loc[~seen, ["path", "label"]].assign(reason=BLANK)]
     table = table[seen].reset_index(drop=True)
-    linked = link(Slices.of(pictures))
-    people = find_subjects(linked, np.array([size for _, picture, size in slices if picture is not None], np.float32))
+    heads = [one for one in slices if one.posed is not None]
+    posed = turned_alike(np.stack([one.posed for one in heads if one.posed is not None]))
+    linked = link(Slices.of(posed, np.stack([one.small for one in heads])))
+    people = find_subjects(linked, np.array([one.size for one in heads], np.float32))
     named = bool((table["subject"] != "").all())
     copies = near_copies(linked.slices)
     alone = np.bincount(copies)[copies] == 1
@@ -167,14 +169,24 @@ def audit_folder(folder: str | Path) -> Audit:
     )
 
 
-def _read(path: str) -> tuple[str, NDArray[np.uint8] | None, float] | str:
-    """Read one file: its hash, the slice in canonical pose and the size of its brain, or why it is not a scan."""
+class _Read(NamedTuple):
+    """A slice: its hash, as it lies at 64 × 64, in canonical pose if it has one, and the size of its brain."""
+
+    digest: str
+    small: NDArray[np.float32]
+    posed: NDArray[np.uint8] | None
+    size: float
+
+
+def _read(path: str) -> _Read | str:
+    """Read one file, or say why it is not a scan."""
     try:
         data = Path(path).read_bytes()
         grey = read_slice({Path(path).name: data}).grey()
     except (ScanError, OSError) as error:
         return str(error)
-    return hashlib.sha256(data).hexdigest(), in_canonical_pose(grey), float((grey > BACKGROUND).mean())
+    small = np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.float32)
+    return _Read(hashlib.sha256(data).hexdigest(), small, in_canonical_pose(grey), float((small > BACKGROUND).mean()))
 
 
 def _names(groups: NDArray[np.int64], table: pd.DataFrame, task: Task, letter: str) -> NDArray[np.str_]:

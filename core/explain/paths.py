@@ -75,16 +75,17 @@ def integrate_adaptively(
         path: From positions in [0, 1] to images; 0 is the baseline, 1 the scan.
         tolerance: Completeness error at which to stop, as a fraction of the score difference.
         settled: Change of the map (L2, relative) by halving all intervals at which it counts as settled.
-        most: Maximum number of points.
+        most: Maximum number of points; fewer where their gradients would not fit in memory.
 
     Raises:
-        StageLensError: The gradients of so large a volume do not fit in memory.
+        StageLensError: Not even the first gradients of so large a volume do.
     """
     size = batch.inputs[index].nbytes
-    if most * size > KEPT_BYTES:
+    most = min(most, KEPT_BYTES // size)
+    if most < 2:
         raise StageLensError(
-            f"{most} points of {size >> 20} MiB each are too many to refine; set points below {KEPT_BYTES // size}, or "
-            "use a fixed rule such as gauss-legendre, which has no limit."
+            f"points of {size >> 20} MiB each are too large to refine; use a fixed rule such as gauss-legendre, which "
+            "has no limit."
         )
     alphas = np.linspace(0, 1, min(FIRST_POINTS, most))
     scores, gradients = _gradients(batch, index, path(alphas))

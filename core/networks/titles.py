@@ -29,7 +29,7 @@ def title_of(recipe: Recipe, start: str = "") -> str:
             the recipe asks for.
 
     Returns:
-        Such as "ResNet18, 32 × 32, from scratch".
+        Such as "ResNet18, 32 × 32, from scratch"; with the classes, where they are the recipe's own.
     """
     if start.startswith("ImageNet"):
         begun = STARTS["imagenet"]
@@ -38,7 +38,8 @@ def title_of(recipe: Recipe, start: str = "") -> str:
     else:
         begun = f"from {start.partition(' (')[0]}" if start else STARTS[recipe.start]
     network = "Pixels" if recipe.backbone == PIXELS else BACKBONES[recipe.backbone].title
+    classes = "" if recipe.own_task is None else f": {', '.join(recipe.classes)}"
     if recipe.classic is None:
-        return f"{network}, {shape_of(recipe)}, {begun}"
+        return f"{network}, {shape_of(recipe)}, {begun}{classes}"
     classifier = CLASSIC[recipe.classic.kind]
-    return f"{network}, {shape_of(recipe)}, {classifier}" + ("" if recipe.backbone == PIXELS else f", {begun}")
+    return f"{network}, {shape_of(recipe)}, {classifier}{'' if recipe.backbone == PIXELS else f', {begun}'}{classes}"

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.cohorts import Audit, audit_folder
-from core.cohorts.subjects import Slices, find_subjects, link, near_copies
+from core.cohorts.recovery.subjects import Slices, find_subjects, link, near_copies
 from core.errors import CohortError
 from core.reporting.text.cohorts import audit_text
 

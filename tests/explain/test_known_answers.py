@@ -121,7 +121,24 @@ def test_integrated_gradients_of_every_shipped_bundle_are_complete(name: str) ->
     for found in explain_arrays(predictor, images, [None, None], "integrated-gradients"):
         assert found.checks["completeness_error"] < 0.01
         assert found.checks["complete"] is True
-        assert 16 <= found.checks["points"] <= 256
+        assert found.checks["map_settled"] is True
+        assert 0 < found.checks["map_change"] <= 0.05
+        assert 16 <= found.checks["points"] <= 1024
+
+
+def test_the_change_of_a_map_bounds_how_far_it_is_from_the_converged_one() -> None:
+    """Completeness does not: with few points the sum may be right by luck while the map is not."""
+    name = bundle_names()[0]
+    predictor, image = load_predictor(open_bundle(name)), read_scan_file(SAMPLES / "icbm_marked_z08.png").grey()
+    found, converged = (
+        explain_arrays(predictor, [image], [None], "integrated-gradients", **settings)[0]
+        for settings in ({}, {"rule": "midpoint", "points": 1024})
+    )
+    away = np.linalg.norm(found.heatmap - converged.heatmap) / np.linalg.norm(converged.heatmap)
+    assert away <= found.checks["map_change"]
+    (early,) = explain_arrays(predictor, [image], [None], "integrated-gradients", points=31, tolerance=0.5)
+    assert early.checks["map_settled"] is False
+    assert any("when the points along its path were doubled" in reason for reason in early.failed_checks)
 
 
 @pytest.mark.parametrize("method", explainers(), ids=lambda method: method.name)

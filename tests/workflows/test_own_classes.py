@@ -82,7 +82,7 @@ def test_a_bundle_of_own_classes_evaluates_predicts_and_explains(run: tuple[Own,
     assert again.as_dict()["by_slice"] == write(card.by_slice)
     scan, last = read_scan_file(split["path"].iloc[0]), own.classes[-1]
     (reading,) = read_scans([scan], predictor_of(bundle.folder), class_name=last.upper())
-    said = reading.as_dict(force=True)["probabilities"]
+    said = reading.prediction.probabilities
     assert tuple(said) == own.classes
     assert sum(said.values()) == pytest.approx(1)
     assert reading.explanation.class_name == last

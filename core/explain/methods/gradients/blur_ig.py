@@ -19,7 +19,7 @@ def blur_ig(
     batch: ExplanationBatch,
     *,
     sigma_fraction: Annotated[float, Field(gt=0, le=1)] = 0.1,
-    points: Annotated[int, Field(ge=2, le=4096)] = 512,
+    points: Annotated[int, Field(ge=2, le=4096)] = 1024,
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.01,
     settled: Annotated[float, Field(gt=0, lt=1)] = SETTLED,
 ) -> Attribution:

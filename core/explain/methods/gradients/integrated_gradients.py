@@ -26,7 +26,7 @@ def integrated_gradients(
     *,
     baseline: Kind = "black",
     rule: Rule = "adaptive",
-    points: Annotated[int, Field(ge=2, le=100_000)] = 512,
+    points: Annotated[int, Field(ge=2, le=100_000)] = 1024,
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.01,
     settled: Annotated[float, Field(gt=0, lt=1)] = SETTLED,
 ) -> Attribution:

@@ -60,15 +60,15 @@ def turned_alike(pictures: NDArray[np.uint8]) -> Picture:
     Returns:
         float32, n × 64 × 64.
     """
-    turns = np.zeros(len(pictures))
+    turns: NDArray[np.float64] = np.zeros(len(pictures))
     template = _shrunk(pictures[0], 0.0)
     for tried in ROUNDS:
         template = template + template[:, ::-1]
         template -= template.mean()
         best = functools.partial(_best_turn, tried=tried, template=template)
         with ThreadPoolExecutor() as pool:
-            turns += np.fromiter(pool.map(best, pictures, turns, chunksize=64), float, len(pictures))
-            alike = np.stack(list(pool.map(_shrunk, pictures, turns, chunksize=64)))
+            turns = turns + np.array(list(pool.map(best, pictures, turns)))
+            alike = np.stack(list(pool.map(_shrunk, pictures, turns)))
         template = alike.mean(axis=0)
     return alike
 
@@ -111,7 +111,7 @@ def _head(grey: Picture) -> NDArray[np.bool_] | None:
 def _posed(grey: Picture, centre: tuple[float, float], size: float, *, turn: float, side: int = SIDE) -> Picture:
     """Bring a centre to the middle, turned by degrees about it, with a size in pixels as `RADIUS` of the side."""
     canvas = 2 * side  # drawn larger and then shrunk, so that nothing aliases
-    matrix = cv2.getRotationMatrix2D(centre, turn, RADIUS * canvas / size)
+    matrix = np.asarray(cv2.getRotationMatrix2D(centre, turn, RADIUS * canvas / size), np.float64)
     matrix[:, 2] += (canvas - 1) / 2 - np.array(centre)
     drawn = cv2.warpAffine(grey, matrix, (canvas, canvas), flags=cv2.INTER_LINEAR)
     return np.asarray(cv2.resize(drawn, (side, side), interpolation=cv2.INTER_AREA), np.float32)

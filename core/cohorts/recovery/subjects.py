@@ -11,10 +11,10 @@ between one stray picture and all the rest would give. And the components are wh
 slices are missing, a head falls apart, and the end of one piece is most alike the beginning of the next. Otherwise
 people are not established, and no groups are made up.
 
-Similarity is the Pearson correlation of the pixels in canonical pose (`core.cohorts.pose`) at 64 × 64, the largest of
-the slice as it is, mirrored, upside down, and both, so that mirrored, turned, shifted and zoomed copies go with their
-originals. All pairs are compared, one block at a time, so time grows with the square of the number of slices but
-memory only linearly.
+Similarity is the Pearson correlation of the pixels at 64 × 64, the largest of the slices as they lie and of those in
+canonical pose (`core.cohorts.recovery.pose`) as they are, mirrored, upside down, and both, so that mirrored, turned,
+shifted and zoomed copies go with their originals. All pairs are compared, one block at a time, so time grows with the
+square of the number of slices but memory only linearly.
 """
 
 from collections.abc import Iterator
@@ -36,6 +36,7 @@ MIN_GROUP = 3  # a person has at least so many slices; smaller components are se
 MIN_FRACTION_IN_GROUPS = 0.8
 MIN_CLEARNESS = 1.0
 CANDIDATES = 20
+ALIKE = 0.85  # neighbouring slices of one head, at the least
 MOST_OF_ALL = 0.9  # a component that holds more is no person but the set without its strays
 NEAR_COPY = 0.999  # more than neighbouring 1 mm slices of one head reach (0.995 in OASIS-1)
 CLEARLY = 0.25  # of the way from what is unusual between people to what links a person's slices
@@ -50,18 +51,18 @@ class Slices:
     Attributes:
         rows: float32, n × d, one slice per row, mean 0 and length 1.
         side: The slices are side × side pixels, d = side²; 0 for rows that are no pictures and cannot be turned.
+        as_they_lie: float32, n × e, the same slices before they were brought into canonical pose: a pose may fail, and
+            slices that nobody moved are alike as they lie. None if there is nothing but the rows.
     """
 
     rows: Floats
     side: int = 0
+    as_they_lie: Floats | None = None
 
     @classmethod
-    def of(cls, pictures: Floats) -> "Slices":
-        """Make rows of pictures in canonical pose, n × side × side."""
-        rows = pictures.reshape(len(pictures), -1)
-        rows = rows - rows.mean(axis=1, keepdims=True)
-        length = np.linalg.norm(rows, axis=1, keepdims=True)
-        return cls(np.asarray(rows / np.maximum(length, np.finfo(np.float32).tiny), np.float32), pictures.shape[-1])
+    def of(cls, pictures: Floats, as_they_lie: Floats) -> "Slices":
+        """Make rows of pictures in canonical pose, n × side × side, and of the same as they lie."""
+        return cls(_rows_of(pictures), pictures.shape[-1], _rows_of(as_they_lie))
 
     def __len__(self) -> int:
         """Return the number of slices."""
@@ -78,6 +79,8 @@ class Slices:
             similarity = block @ self.rows.T
             for way in range(1, ways if self.side else 1):
                 np.maximum(similarity, self._facing(block, way) @ self.rows.T, out=similarity)
+            if self.as_they_lie is not None:
+                np.maximum(similarity, self.as_they_lie[start : start + BLOCK] @ self.as_they_lie.T, out=similarity)
             similarity[np.arange(len(block)), start + np.arange(len(block))] = -2.0
             yield start, similarity
 
@@ -95,7 +98,14 @@ class Slices:
         rows = self.rows.copy()
         for way in range(1, WAYS):
             rows[ways == way] = self._facing(rows[ways == way], way)
-        return Slices(rows, self.side)
+        return Slices(rows, self.side, self.as_they_lie)
+
+    def likeness(self, one: Ints, other: Ints) -> Floats:
+        """Return the similarity of pairs of slices by their numbers, facing as they do."""
+        found = np.einsum("nd,nd->n", self.rows[one], self.rows[other])
+        if self.as_they_lie is not None:
+            found = np.maximum(found, np.einsum("nd,nd->n", self.as_they_lie[one], self.as_they_lie[other]))
+        return np.asarray(found)
 
     def _facing(self, rows: Floats, way: int) -> Floats:
         """Mirror rows if the first bit of the way is set, and turn them upside down if the second is."""
@@ -116,8 +126,8 @@ class Subjects:
         weakest_link: Smallest similarity that links slices of one person; NaN if not found.
         strongest_other: Largest similarity between slices of two different people; NaN if not found.
         clearness: Width of the gap between the two, in units of the distance from the median link to the weakest.
-        reason: Why people are not established; "" if they are.
         unlike: bool, one per slice: whether it was set aside because it is like no other picture.
+        reason: Why people are not established; "" if they are.
     """
 
     found: bool
@@ -126,8 +136,8 @@ class Subjects:
     weakest_link: float
     strongest_other: float
     clearness: float
+    unlike: NDArray[np.bool_]
     reason: str = ""
-    unlike: NDArray[np.bool_] | None = None
 
     @property
     def threshold(self) -> float:
@@ -201,6 +211,13 @@ def find_subjects(linked: Linked, brain_size: Floats) -> Subjects:
     )
 
 
+def _rows_of(pictures: Floats) -> Floats:
+    rows = pictures.reshape(len(pictures), -1)
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(length, np.finfo(np.float32).tiny), np.float32)
+
+
 def near_copies(slices: Slices) -> Ints:
     """Group slices that are almost the same picture (a correlation of 0.999 or more, directly or through others).
 
@@ -233,6 +250,7 @@ def _not_found(n: int, clearness: float, reason: str) -> Subjects:
         weakest_link=nan,
         strongest_other=nan,
         clearness=clearness,
+        unlike=np.zeros(n, bool),
         reason=reason,
     )
 
@@ -296,7 +314,7 @@ def _best_cut(slices: Slices, tree: csr_matrix) -> _Cut | None:
     best: _Cut | None = None
     for last in widest:
         weakest, median = float(links[last]), float(np.median(links[: last + 1]))
-        if _clearness(weakest, float(links[last + 1]), median) < MIN_CLEARNESS / 2:
+        if weakest < ALIKE or _clearness(weakest, float(links[last + 1]), median) < MIN_CLEARNESS / 2:
             continue
         cut = _cut_at(slices, _links_of(tree, weakest), weakest, median)
         if cut is not None and (best is None or cut.clearness > best.clearness):
@@ -361,14 +379,13 @@ def _in_pieces(slices: Slices, cut: _Cut, order: Ints) -> bool:
     chain = people[np.lexsort([order[people], cut.groups[people]])]
     pairs = np.stack([chain[:-2], chain[2:]])
     pairs = pairs[:, cut.groups[pairs[0]] == cut.groups[pairs[1]]]
-    two_apart = np.einsum("nd,nd->n", slices.rows[pairs[0]], slices.rows[pairs[1]])
+    two_apart = slices.likeness(pairs[0], pairs[1])
     if float(np.median(two_apart)) < cut.strongest_other:
         return float((sizes == np.bincount(sizes).argmax()).mean()) < EQUAL
     first, last = (order == 0), (order == sizes[cut.groups] - 1)
     end = first | last
     ends, inside = people[end[people]], people[~end[people]]
-    middle, upper = np.quantile(cut.similarity[inside], [0.5, 0.75])
-    unusual = middle + 3 * (upper - middle)
+    unusual = float(np.quantile(cut.similarity[inside], 0.95))
     clearly = unusual + CLEARLY * (cut.median_link - unusual)
     others = cut.outside[ends]
     opposite = (first[ends] & last[others]) | (last[ends] & first[others])

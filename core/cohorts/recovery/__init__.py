@@ -1,0 +1,1 @@
+"""People recovered from slices alone: slices in one pose, compared with each other, and grouped."""
