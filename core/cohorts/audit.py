@@ -144,7 +144,7 @@ def audit_folder(folder: str | Path) -> Audit:
     linked = link(Slices.of(posed, np.stack([one.small for one in heads])))
     people = find_subjects(linked, np.array([one.size for one in heads], np.float32))
     named = bool((table["subject"] != "").all())
-    copies = near_copies(linked.slices)
+    copies = near_copies(linked)
     alone = np.bincount(copies)[copies] == 1
     table["copies"] = np.where(alone, "", _names(copies, table, task, "C"))
     if named:

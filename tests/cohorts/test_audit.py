@@ -93,7 +93,7 @@ def test_near_copies_are_grouped_by_correlation() -> None:
     rows = np.concatenate([base, noisy]).astype(np.float32)
     rows -= rows.mean(axis=1, keepdims=True)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    groups = near_copies(Slices(rows))
+    groups = near_copies(link(Slices(rows)))
     assert groups[:3].tolist() == groups[3:].tolist()
     assert len(set(groups.tolist())) == 3
 

@@ -218,22 +218,18 @@ def _rows_of(pictures: Floats) -> Floats:
     return np.asarray(rows / np.maximum(length, np.finfo(np.float32).tiny), np.float32)
 
 
-def near_copies(slices: Slices) -> Ints:
+def near_copies(linked: Linked) -> Ints:
     """Group slices that are almost the same picture (a correlation of 0.999 or more, directly or through others).
 
+    The links of a maximum spanning tree that are as strong connect exactly those that any links as strong connect.
+
     Args:
-        slices: n slices, facing alike.
+        linked: n slices.
 
     Returns:
         int64, n: a group number for each slice; a slice without copies is alone in its group.
     """
-    n = len(slices)
-    groups = np.arange(n, dtype=np.int64)
-    for start, similarity in slices.blocks(ways=1):
-        row, column = np.nonzero(similarity >= NEAR_COPY)
-        links = coo_matrix((np.ones(len(row)), (groups[row + start], groups[column])), shape=(n, n))
-        groups = _components(links)[groups]
-    return groups
+    return _components(_links_of(linked.tree, NEAR_COPY))
 
 
 def _components(graph: csr_matrix | coo_matrix) -> Ints:
