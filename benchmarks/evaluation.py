@@ -50,7 +50,7 @@ def an_evaluation() -> tuple[Predictions, SubjectFacts]:
         tables.append(table)
     together = pd.concat(tables, ignore_index=True)
     ages = together.drop_duplicates("subject")[["subject"]].assign(age=lambda rows: rng.uniform(40, 95, len(rows)))
-    people = SubjectFacts(ages.rename(columns={"subject": "person"}).reset_index(drop=True))
+    people = SubjectFacts(ages.reset_index(drop=True))
     return Predictions("benchmark", "benchmark", read_recipe("s1_resnet50"), "test", folds=[together]), people
 
 
