@@ -69,6 +69,7 @@ def show_audit(found: Audit) -> None:
         "People": people,
         "Copies": facts["identical_copies"],
         "Unreadable": len(facts["unreadable"]),
+        "Set aside": len(facts["set_aside"]),
     }
     with st.container(horizontal=True, gap="large"):
         for title, value in numbers.items():

@@ -11,11 +11,12 @@ from core.networks.inference.prediction import Prediction
 from core.reporting.pictures.overlays import heatmap_picture, registration_check, slice_picture
 from core.reporting.pictures.windowing import crosshair_picture, position_mm, window_limits, with_edge_letters
 from core.reporting.plots.probabilities import probability_bars, slice_curves
-from core.reporting.text.numbers import either, sentence
+from core.reporting.text.numbers import sentence
 from core.reporting.text.predictions import left_out_text, raw_outputs_text, space_text
 from core.scans import Scan, generated_name, read_scan, separate_scans
 from core.scans.planes import PLANES
 from core.scans.registration.standard_space import StandardHead
+from core.words import either
 from core.workflows.library import card_titles, default_model, reads_volumes, sample_scans
 from core.workflows.predict import bundle_version, predictor_of, read_scans, standard_head
 from pages import is_in_distribution, within_frame

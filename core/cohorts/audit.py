@@ -1,8 +1,9 @@
 """What is in a folder of scans: unreadable files, strays, copies, and the people behind the slices."""
 
 import hashlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,12 +13,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.cohorts.cohort import index_folder
+from core.cohorts.recovery.links import Slices, link, near_copies
 from core.cohorts.recovery.pose import SIDE, in_canonical_pose, turned_alike
-from core.cohorts.recovery.subjects import Slices, Subjects, find_subjects, link, near_copies
+from core.cohorts.recovery.subjects import Subjects, find_subjects
 from core.cohorts.tasks import Task
 from core.errors import CohortError, ScanError
 from core.scans import BACKGROUND, read_slice
 
+COLUMNS = ["path", "label", "subject", "slice", "copies", "came_in", "sha256"]
 MOST = 0.5  # of the slices: who holds more is doubted
 BLANK = "nothing like a head is to be seen in it: blank, or noise"
 UNLIKE = "it is unlike all other pictures"
@@ -34,8 +37,8 @@ class Audit:
             1, inferior first; 0 if unknown), `copies` (the name of its group of near copies, "" without any),
             `came_in` (the part folder) and `sha256` of the file.
         unreadable: `path` and `reason` of each file that is not a scan.
-        set_aside: `path`, `label` and `reason` of each scan that belongs to nobody: blank, unlike all others, or a
-            single slice where people have several. They are not in the table.
+        set_aside: The rows of scans that belong to nobody, with a `reason`: blank, unlike all others, or a single slice
+            where people have several. They are not in the table.
         people: Whose slices these are, as found from the images.
         named: Whether the folder itself names the people; `subject` then comes from there, not from the images.
     """
@@ -51,6 +54,20 @@ class Audit:
     def people_known(self) -> bool:
         """Whether `subject` tells people apart."""
         return self.people.found or self.named
+
+    def with_names(self, subjects: Sequence[str]) -> "Audit":
+        """Return the audit with the people that names or a table give; whoever is named is nobody's stray.
+
+        Args:
+            subjects: Names of people for the files of `nameable`, in its order.
+        """
+        blank = self.set_aside[self.set_aside["reason"] == BLANK]
+        return replace(self, table=self.nameable().assign(subject=subjects), set_aside=blank, named=True)
+
+    def nameable(self) -> pd.DataFrame:
+        """Return the rows of all scans that show something, strays too, in the order of their paths."""
+        strays = self.set_aside[self.set_aside["reason"] != BLANK].drop(columns="reason")
+        return pd.concat([self.table, strays]).sort_values("path", ignore_index=True) if len(strays) else self.table
 
     def doubts(self) -> list[str]:
         """Say what makes one doubt the people found, a sentence each."""
@@ -92,7 +109,7 @@ class Audit:
             "images": len(table),
             "images_by_class": _counts(table["label"], self.task),
             "unreadable": self.unreadable.to_dict("records"),
-            "set_aside": self.set_aside.to_dict("records"),
+            "set_aside": self.set_aside[["path", "label", "reason"]].to_dict("records"),
             "doubts": self.doubts(),
             "people_found": found,
             "people_named": self.named,
@@ -133,37 +150,33 @@ def audit_folder(folder: str | Path) -> Audit:
     if not slices:
         raise CohortError(f"none of the {len(index)} files in {folder} can be read: {unreadable['reason'].iloc[0]}")
     table = index.loc[[not flag for flag in failed]].reset_index(drop=True)
-    table["sha256"] = [one.digest for one in slices]
-    seen = np.array([one.posed is not None for one in slices])
-    if not seen.any():
+    blank = [BLANK if one.posed is None else "" for one in slices]
+    table = table.assign(sha256=[one.digest for one in slices], slice=0, copies="", reason=blank)
+    heads = [(one, one.posed) for one in slices if one.posed is not None]
+    if not heads:
         raise CohortError(f"none of the {len(table)} pictures in {folder} shows anything like a head.")
-    aside = [table.loc[~seen, ["path", "label"]].assign(reason=BLANK)]
-    table = table[seen].reset_index(drop=True)
-    heads = [one for one in slices if one.posed is not None]
-    posed = turned_alike(np.stack([one.posed for one in heads if one.posed is not None]))
-    linked = link(Slices.of(posed, np.stack([one.small for one in heads])))
-    people = find_subjects(linked, np.array([one.size for one in heads], np.float32))
-    named = bool((table["subject"] != "").all())
-    copies = near_copies(linked)
+    posed = turned_alike(np.stack([posed for _, posed in heads]))
+    linked = link(Slices.of(posed, np.stack([one.small for one, _ in heads])))
+    people = find_subjects(linked, np.array([one.size for one, _ in heads], np.float32))
+    seen, copies = table.index[table["reason"] == ""], near_copies(linked)
     alone = np.bincount(copies)[copies] == 1
-    table["copies"] = np.where(alone, "", _names(copies, table, task, "C"))
+    table.loc[seen, "copies"] = np.where(alone, "", _names(copies, table.loc[seen], task, "C"))
+    named = bool((table["subject"] != "").all())
     if named:
         table["slice"] = table.groupby("subject")["height_mm"].rank(method="dense").fillna(0).astype(int)
-    elif people.found:
-        own = people.groups >= 0
-        reasons = np.where(people.unlike, UNLIKE, SINGLE)
-        aside.append(table.loc[~own, ["path", "label"]].assign(reason=reasons[~own]))
-        table = table[own].reset_index(drop=True)
-        table["subject"] = _names(people.groups[own], table, task, "P")
-        table["slice"] = people.order[own] + 1
     else:
-        table["subject"], table["slice"] = "", 0
-    columns = ["path", "label", "subject", "slice", "copies", "came_in", "sha256"]
+        table["subject"] = ""
+    if people.found and not named:
+        own = people.groups >= 0
+        table.loc[seen[~own], "reason"] = np.where(people.unlike, UNLIKE, SINGLE)[~own]
+        table.loc[seen[own], "subject"] = _names(people.groups[own], table.loc[seen[own]], task, "P")
+        table.loc[seen[own], "slice"] = people.order[own] + 1
+    aside = table["reason"] != ""
     return Audit(
         task=task,
-        table=table[columns],
+        table=table.loc[~aside, COLUMNS].reset_index(drop=True),
         unreadable=unreadable.reset_index(drop=True),
-        set_aside=pd.concat(aside, ignore_index=True),
+        set_aside=table.loc[aside, [*COLUMNS, "reason"]].reset_index(drop=True),
         people=people,
         named=named,
     )

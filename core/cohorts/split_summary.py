@@ -5,6 +5,7 @@ import pandas as pd
 from core.cohorts.split import PARTS, split_hash, subject_overlap
 from core.cohorts.tasks import TASKS, Task, task_of_table
 from core.results import SplitSummary
+from core.words import either, people
 
 
 def describe_split(split: pd.DataFrame) -> SplitSummary:
@@ -35,7 +36,7 @@ def missing_classes(split: pd.DataFrame, task: Task) -> tuple[str, ...]:
     sentences = []
     if nowhere:
         sentences.append(
-            f"No scan is {_listed(nowhere)}: the network will have the answer and never learn it"
+            f"No scan is {either(nowhere)}: the network will have the answer and never learn it"
             + ("; a task.toml in the folder leaves classes out." if task.name in TASKS else ".")
         )
     for name in task.classes:
@@ -45,17 +46,9 @@ def missing_classes(split: pd.DataFrame, task: Task) -> tuple[str, ...]:
             continue
         rows = split[split["label"] == name]
         known = (rows["subject"] != "").all()
-        many = _people(rows["subject"].nunique()) if known else f"{len(rows)} scans"
+        many = people(rows["subject"].nunique()) if known else f"{len(rows)} scans"
         what = "nothing can be learnt of it" if "train" in absent else "nothing is measured of it there"
         sentences.append(
-            f"{name} ({many}) is not in the {_listed(absent)} part: {what}; give more people of this class."
+            f"{name} ({many}) is not in the {either(absent)} part: {what}; give more people of this class."
         )
     return tuple(sentences)
-
-
-def _people(count: int) -> str:
-    return "1 person" if count == 1 else f"{count} people"
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

@@ -7,6 +7,7 @@ import pandas as pd
 from core.cohorts.tasks import CUSTOM, TASK_COLUMN, TASKS, task_of_table
 from core.errors import RecipeError
 from core.networks.recipe import Recipe
+from core.networks.titles import title_of
 
 
 def recipe_for(recipe: Recipe, split: pd.DataFrame) -> Recipe:
@@ -32,7 +33,6 @@ def recipe_for(recipe: Recipe, split: pd.DataFrame) -> Recipe:
             f"{recipe.name} is for the classes {', '.join(own.classes)}, but the split has {', '.join(task.classes)}; "
             "change own_task in the recipe, or leave it out to take the split's."
         )
-    listed = (" < " if task.ordered else ", ").join(task.classes)
     known = task.name in TASKS
-    title = f"{recipe.backbone}, {recipe.height} × {recipe.width}: {listed}"
-    return replace(recipe, task=task.name if known else CUSTOM, own_task=None if known else task, title=title)
+    fitted = replace(recipe, task=task.name if known else CUSTOM, own_task=None if known else task)
+    return replace(fitted, title=title_of(fitted))

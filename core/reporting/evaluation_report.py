@@ -26,7 +26,7 @@ from core.reporting.tables import METRIC_TITLES, cell
 from core.reporting.templates import page, rendered
 from core.reporting.text import NOTICE
 from core.reporting.text.evaluation import calibration_text, confounder_text, sets_text, subgroup_text
-from core.reporting.text.numbers import people as people_text
+from core.words import people as people_text
 
 FRACTIONS = ("accuracy", "balanced_accuracy", "f1", "precision", "specificity", "auc", "auc_impaired")
 WORST = 20

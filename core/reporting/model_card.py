@@ -15,8 +15,8 @@ from core.reporting.tables import METRIC_TITLES, cell
 from core.reporting.templates import page, rendered
 from core.reporting.text import NOTICE
 from core.reporting.text.evaluation import calibration_record_text, confounder_text, ood_record_text
-from core.reporting.text.numbers import people
 from core.reporting.text.verdict import split_words, verdict
+from core.words import people
 
 ENOUGH = 0.95  # of images of a kind that should be rejected
 TITLES = {

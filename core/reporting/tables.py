@@ -6,9 +6,10 @@ import pandas as pd
 
 from core.networks.card import Card
 from core.reporting.text.evaluation import scans_of
-from core.reporting.text.numbers import people, percent, with_interval
+from core.reporting.text.numbers import percent, with_interval
 from core.reporting.text.verdict import split_words
 from core.results import Estimate, Metrics
+from core.words import people
 
 METRIC_TITLES = {
     "accuracy": "Accuracy",

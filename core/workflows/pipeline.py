@@ -24,7 +24,7 @@ from core.scans import read_scan_file
 from core.training.listeners import SILENT, TrainingListener
 from core.workflows.predict import predictor_of, read_scans
 from core.workflows.reported_run import run_reported
-from core.workflows.train import Request, finished_outcome
+from core.workflows.train import Request
 
 PREPARED, SPLIT, RUN, EXPLANATIONS, EVALUATION = "preprocessed", "split.csv", "run", "explanations", "evaluation.json"
 
@@ -93,7 +93,7 @@ def full_run(wanted: FullRun, *, listener: TrainingListener = SILENT) -> FullOut
         release(wanted.out)
         raise
     request = Request(wanted.recipe, split, run, weights=wanted.weights, resume=True)
-    card = (finished_outcome(request) or run_reported(request, listener=listener)).card
+    card = run_reported(request, listener=listener).card
     assert card is not None  # noqa: S101 - whole recipes are trained here
     if not (run / BUNDLE_FOLDER).exists():
         return FullOutcome(wanted.out, card)

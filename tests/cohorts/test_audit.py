@@ -1,6 +1,5 @@
 import random
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from core.cohorts import Audit, audit_folder
-from core.cohorts.recovery.subjects import Slices, find_subjects, link, near_copies
+from core.cohorts.names.people import Naming
+from core.cohorts.plan import named_audit
+from core.cohorts.recovery.links import Slices, link, near_copies
+from core.cohorts.recovery.subjects import find_subjects
+from core.cohorts.synthetic.copies import COPIES, Change
 from core.errors import CohortError
 from core.reporting.text.cohorts import audit_text
 
@@ -122,40 +125,14 @@ def test_the_tumour_set_has_426_copies_and_no_people(alzheimer_data: Path) -> No
     assert findings["straddling_groups"]
 
 
-Change = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
-
-
-def moved(picture: NDArray[np.uint8], *, turn: float = 0, zoom: float = 1, shift: tuple[int, int] = (0, 0)) -> Any:
-    """Turn by degrees, zoom and shift by pixels, with a margin that keeps the head whole."""
-    wide = cv2.copyMakeBorder(picture, 30, 30, 30, 30, cv2.BORDER_CONSTANT)
-    rows, columns = wide.shape
-    matrix = cv2.getRotationMatrix2D(((columns - 1) / 2, (rows - 1) / 2), turn, zoom)
-    matrix[:, 2] += shift
-    return cv2.warpAffine(wide, matrix, (columns, rows), flags=cv2.INTER_LINEAR)
-
-
-def recompressed(picture: NDArray[np.uint8]) -> Any:
-    return cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 40])[1], cv2.IMREAD_GRAYSCALE)
-
-
-COPIES: dict[str, Change] = {
-    "mirrored": lambda picture: picture[:, ::-1],
-    "upside down": lambda picture: picture[::-1],
-    "half turned": lambda picture: picture[::-1, ::-1],
-    "turned by 8 degrees": lambda picture: moved(picture, turn=8),
-    "shifted": lambda picture: moved(picture, shift=(7, 9)),
-    "zoomed and turned": lambda picture: moved(picture, turn=-3, zoom=0.92),
-    "brighter": lambda picture: np.clip(1.25 * picture.astype(float), 0, 255).astype(np.uint8),
-    "recompressed": recompressed,
-}
-
-
 def copied(truth: pd.DataFrame, change: Change) -> pd.DataFrame:
     """Write a changed copy of each slice beside it; returns the table with both."""
     rows = []
     for row in truth.itertuples():
         path = Path(row.path).with_name(f"{Path(row.path).stem}_copy.png")
-        cv2.imwrite(str(path), change(cv2.imread(row.path, cv2.IMREAD_GRAYSCALE)))
+        picture = np.asarray(cv2.imread(row.path, cv2.IMREAD_GRAYSCALE), np.uint8)
+        wide = cv2.copyMakeBorder(picture, 30, 30, 30, 30, cv2.BORDER_CONSTANT)  # so that no head is cut when it moves
+        cv2.imwrite(str(path), change(np.asarray(wide, np.uint8)))
         rows.append((path.as_posix(), row.label, row.person, row.height))
     return pd.concat([truth, pd.DataFrame(rows, columns=list(truth.columns))], ignore_index=True)
 
@@ -217,6 +194,27 @@ def test_stray_pictures_are_set_aside_and_named_and_change_nobody(tmp_path: Path
     assert all(found.set_aside["reason"])
     said = audit_text(found.as_dict())
     assert f"{len(strays)} pictures set aside" in said or f"{len(strays)} picture set aside" in said
+
+
+def test_whom_a_pattern_names_is_nobodys_stray(tmp_path: Path) -> None:
+    truth = write_heads(tmp_path, {"NonDemented": 7, "MildDemented": 5}, slices=12)
+    for row in truth.itertuples():
+        Path(row.path).rename(Path(row.path).with_name(f"p{row.person}_{row.height}.png"))
+    stray(tmp_path, "p100_6", head(100, 6))
+    black = stray(tmp_path, "p101_0", np.zeros((104, 88)))
+    assert len(audit_folder(tmp_path).set_aside) == 2
+    found, _ = named_audit(tmp_path, Naming(r"(?P<subject>p\d+)_"))
+    assert found.table["subject"].nunique() == 13
+    assert found.set_aside["path"].tolist() == [black]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_few_pictures_are_nobody_in_particular(tmp_path: Path, count: int) -> None:
+    (tmp_path / "NonDemented").mkdir()
+    for height in range(count):
+        stray(tmp_path, str(height), head(0, height))
+    found = audit_folder(tmp_path)
+    assert (len(found.table), found.people_known, len(found.set_aside)) == (count, False, 0)
 
 
 def test_single_slices_of_others_are_set_aside(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The files of a folder with their people and their task, and what must be said of them before they are split."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -67,7 +67,7 @@ def named_audit(folder: str | Path, naming: Naming = AUTOMATIC) -> tuple[Audit, 
     found = audit_folder(folder)
     if found.named and not naming.asked:
         return found, ()
-    named = named_people(found.table["path"].tolist(), Path(folder), naming)
+    named = named_people(found.nameable()["path"].tolist(), Path(folder), naming)
     own = [subject for subject in named.subjects if subject]
     if not own:
         return found, ()
@@ -77,11 +77,10 @@ def named_audit(folder: str | Path, naming: Naming = AUTOMATIC) -> tuple[Audit, 
             f"({', '.join(sorted(set(named.how) - {''}))}), those of the others do not, so none was used; "
             "say who is who with --subjects or --subject-pattern.",
         )
-    table = found.table.assign(subject=own)
     how = {"table": "as the table of ids says", "pattern": "as the subject pattern finds them in the files' names"}
     sets = Counter(named.how)
     words = how.get(named.how[0], f"as the files' names say ({', '.join(sets)})")
-    return replace(found, table=table, named=True), (f"{len(set(own))} people, {words}.",)
+    return found.with_names(own), (f"{len(set(own))} people, {words}.",)
 
 
 def contradictions(table: pd.DataFrame) -> tuple[str, ...]:

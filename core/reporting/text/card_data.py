@@ -7,8 +7,8 @@ import pandas as pd
 
 from core.cohorts.manifest import COLUMNS, MANIFEST, read_manifest
 from core.networks.recipe import Recipe
-from core.reporting.text.numbers import people as people_text
 from core.results import Confounders
+from core.words import people as people_text
 
 FEW = 5  # people of a class; with fewer nothing can be said of it
 ABOVE = 4  # folders above a scan in which its manifest is looked for

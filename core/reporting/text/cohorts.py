@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from core.reporting.text.numbers import people
 from core.results import SplitSummary
+from core.words import people
 
 SHOWN_GROUPS = 20
 

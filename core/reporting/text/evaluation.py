@@ -6,7 +6,7 @@ from typing import Protocol
 from core.evaluation.comparison import Comparison
 from core.evaluation.evaluation import Evaluation, Standing
 from core.networks.card import CalibrationRecord, Card, OodRecord
-from core.reporting.text.numbers import interval_line, number, people, percent
+from core.reporting.text.numbers import interval_line, number, percent
 from core.results import (
     Confounders,
     Estimate,
@@ -18,6 +18,7 @@ from core.results import (
     SplitSummary,
     UnitCalibration,
 )
+from core.words import people
 
 HEADLINE = ("accuracy", "balanced_accuracy", "auc")
 SCALINGS = {"as_is": "uncalibrated", "temperature": "temperature", "vector": "vector scaling"}

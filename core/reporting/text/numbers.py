@@ -1,7 +1,5 @@
 """Numbers with their intervals, and sentences, the same way everywhere."""
 
-from collections.abc import Sequence
-
 from core.results import Estimate
 
 
@@ -57,22 +55,3 @@ def sentence(text: str) -> str:
     'Age explains much.'
     """
     return text[:1].upper() + text[1:]
-
-
-def either(names: Sequence[str]) -> str:
-    """Join names with commas and a last "or".
-
-    >>> either(["Very Mild", "Mild"])
-    'Very Mild or Mild'
-    """
-    *others, last = names
-    return f"{', '.join(others)} or {last}" if others else last
-
-
-def people(count: int) -> str:
-    """Write a number of people.
-
-    >>> people(1), people(1200)
-    ('1 person', '1,200 people')
-    """
-    return "1 person" if count == 1 else f"{count:,} people"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from core.reporting.text.numbers import either
+from core.words import either
 
 BAR = 24
 

@@ -2,8 +2,9 @@
 
 from core.networks.card import Card
 from core.reporting.text.evaluation import metrics_text
-from core.reporting.text.numbers import interval_line, people
+from core.reporting.text.numbers import interval_line
 from core.results import Metrics, SplitSummary
+from core.words import people
 
 SPLITS = {"slice": "by slice, at random", "folder": "as their folders came"}
 
