@@ -80,7 +80,7 @@ def main() -> None:
         for kind, change in COPIES.items():
             folder = root / kind
             truth = pd.concat([write(folder, some, given.data), write(folder, some, given.data, change)])
-            row(f"{given.people} people and {kind} copies", folder, truth)
+            row(f"{given.people} people and copies, {kind}", folder, truth)
         for fraction in (0.005, 0.02, 0.1, 0.3):
             kept = some.sample(frac=1 - fraction, random_state=1)
             folder = root / f"{fraction}"

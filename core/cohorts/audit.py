@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from core.cohorts.recovery.pose import SIDE, in_canonical_pose, turned_alike
 from core.cohorts.recovery.subjects import Subjects, find_subjects
 from core.cohorts.tasks import Task
 from core.errors import CohortError, ScanError
+from core.files import read_file
 from core.scans import BACKGROUND, read_slice
 
 COLUMNS = ["path", "label", "subject", "slice", "copies", "came_in", "sha256"]
@@ -142,8 +142,7 @@ def audit_folder(folder: str | Path) -> Audit:
         CohortError: The folder is not a cohort, or none of its files can be read.
     """
     index, task = index_folder(folder)
-    with ThreadPoolExecutor() as pool:
-        read = list(pool.map(_read, index["path"]))
+    read = [_read(path) for path in index["path"]]  # threads would wait for each other longer than they work
     failed = [isinstance(item, str) for item in read]
     unreadable = index.loc[failed, ["path"]].assign(reason=[item for item in read if isinstance(item, str)])
     slices = [item for item in read if not isinstance(item, str)]
@@ -194,7 +193,7 @@ class _Read(NamedTuple):
 def _read(path: str) -> _Read | str:
     """Read one file, or say why it is not a scan."""
     try:
-        data = Path(path).read_bytes()
+        data = read_file(Path(path))
         grey = read_slice({Path(path).name: data}).grey()
     except (ScanError, OSError) as error:
         return str(error)

@@ -114,6 +114,7 @@ def test_logits_are_differentiated_not_probabilities(cells: Predictor) -> None:
     assert abs(ig.heatmap.sum() - ig.checks["score_difference"]) <= 0.011 * abs(ig.checks["score_difference"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", bundle_names())
 def test_integrated_gradients_of_every_shipped_bundle_are_complete(name: str) -> None:
     predictor = load_predictor(open_bundle(name))
@@ -126,16 +127,27 @@ def test_integrated_gradients_of_every_shipped_bundle_are_complete(name: str) ->
         assert 16 <= found.checks["points"] <= 1024
 
 
-def test_the_change_of_a_map_bounds_how_far_it_is_from_the_converged_one() -> None:
-    """Completeness does not: with few points the sum may be right by luck while the map is not."""
-    name = bundle_names()[0]
-    predictor, image = load_predictor(open_bundle(name)), read_scan_file(SAMPLES / "icbm_marked_z08.png").grey()
+def assert_the_change_bounds_what_is_left(predictor: Predictor, image: np.ndarray) -> None:
     found, converged = (
         explain_arrays(predictor, [image], [None], "integrated-gradients", **settings)[0]
         for settings in ({}, {"rule": "midpoint", "points": 1024})
     )
     away = np.linalg.norm(found.heatmap - converged.heatmap) / np.linalg.norm(converged.heatmap)
-    assert away <= found.checks["map_change"]
+    assert away <= found.checks["map_change"] <= 0.05
+
+
+def test_the_change_of_a_map_bounds_how_far_it_is_from_the_converged_one() -> None:
+    """Completeness does not: with few points the sum may be right by luck while the map is not."""
+    for seed in range(3):
+        image = np.random.default_rng(seed).uniform(0, 255, (64, 64)).astype(np.float32)
+        assert_the_change_bounds_what_is_left(shared("tiny", height=64, width=64), image)
+
+
+@pytest.mark.slow
+def test_the_change_of_a_map_of_a_shipped_network_bounds_it_too_and_few_points_do_not_settle_it() -> None:
+    predictor = load_predictor(open_bundle(bundle_names()[0]))
+    image = read_scan_file(SAMPLES / "icbm_marked_z08.png").grey()
+    assert_the_change_bounds_what_is_left(predictor, image)
     (early,) = explain_arrays(predictor, [image], [None], "integrated-gradients", points=31, tolerance=0.5)
     assert early.checks["map_settled"] is False
     assert any("when the points along its path were doubled" in reason for reason in early.failed_checks)

@@ -3,10 +3,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import softmax
 
-from core.cohorts import audit_folder
 from core.cohorts.preprocess import stacked
 from core.errors import NoHead, StageLensError
 from core.networks.bundle import WEIGHTS_FILE, Bundle, bundle_names
@@ -174,9 +174,10 @@ def test_a_real_person_gets_the_same_answer_from_volume_and_from_slices(alzheime
     if "alzheimer_resnet50_small" not in bundle_names():
         pytest.skip("no model in models/")
     predictor = predictor_of("alzheimer_resnet50_small")
-    table = audit_folder(alzheimer_data / "alzheimer_mri_176x208").table
-    slices = table[table["subject"] == "P150"].sort_values("slice")
-    pictures = [read_scan_file(path) for path in slices["path"]]
+    table = pd.read_csv(alzheimer_data / "alzheimer_people.csv")
+    table = table[table["path"].str.startswith("alzheimer_mri_176x208/")]
+    slices = table[table["person"] == table["person"].iloc[0]].sort_values("z", ascending=False)  # from below
+    pictures = [read_scan_file(alzheimer_data / path) for path in slices["path"]]
     write_nifti(tmp_path / "a.nii.gz", *stacked(np.stack([picture.picture() for picture in pictures])))
     (reading,) = predict_scans([read_scan_file(tmp_path / "a.nii.gz")], predictor)
     expected = predictor.logits([picture.grey() for picture in pictures])

@@ -4,6 +4,10 @@ Similarity is the Pearson correlation of the pixels at 64 × 64, the largest of 
 canonical pose (`core.cohorts.recovery.pose`) as they are, mirrored, upside down, and both, so that mirrored, turned,
 shifted and zoomed copies go with their originals. All pairs are compared, one block at a time, so time grows with the
 square of the number of slices but memory only linearly.
+
+A picture is the sum of four: even or odd from left to right, even or odd from top to bottom. A mirror image differs in
+the signs of the odd ones alone, and products of even with odd ones are 0. So the products of the four kinds, together
+as dear as one of whole pictures, give the similarities in all four ways of facing.
 """
 
 from collections.abc import Iterator
@@ -17,9 +21,11 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components, mini
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-BLOCK = 1024
+BLOCK = 512
 NEIGHBOURS = 64
-WAYS = 4  # that a slice may face: as it is, mirrored, upside down, and both
+# The four ways a slice may face (as it is, mirrored, upside down, and both), as the signs of its parts: even both ways,
+# odd from left to right, odd from top to bottom, odd both ways.
+WAYS = np.array([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]], np.float32)
 NEAR_COPY = 0.999  # more than neighbouring 1 mm slices of one head reach (0.995 in OASIS-1)
 
 
@@ -29,55 +35,58 @@ class Slices:
 
     Attributes:
         rows: float32, n × d, one slice per row, mean 0 and length 1.
-        side: The slices are side × side pixels, d = side²; 0 for rows that are no pictures and cannot be turned.
+        four_parts: Whether a row is the four parts of a picture, as in `WAYS`, one after the other, which can be
+            turned; else it is nothing that could be.
         as_they_lie: float32, n × e, the same slices before they were brought into canonical pose: a pose may fail, and
             slices that nobody moved are alike as they lie. None if there is nothing but the rows.
     """
 
     rows: Floats
-    side: int = 0
+    four_parts: bool = False
     as_they_lie: Floats | None = None
 
     @classmethod
     def of(cls, pictures: Floats, as_they_lie: Floats) -> "Slices":
-        """Make rows of pictures in canonical pose, n × side × side, and of the same as they lie."""
-        return cls(_rows_of(pictures), pictures.shape[-1], _rows_of(as_they_lie))
+        """Make rows of pictures in canonical pose, n × side × side with an even side, and of the same as they lie."""
+        return cls(_in_four_parts(_rows_of(pictures)), four_parts=True, as_they_lie=_rows_of(as_they_lie))
 
     def __len__(self) -> int:
         """Return the number of slices."""
         return len(self.rows)
 
-    def blocks(self, *, ways: int) -> Iterator[tuple[int, Floats]]:
-        """Yield (first row, similarities of a block of rows with all rows); a slice is not its own neighbour.
-
-        Args:
-            ways: How many of `WAYS` a slice may face; the largest similarity counts.
-        """
+    def blocks(self) -> Iterator[tuple[int, Floats]]:
+        """Yield (first row, similarities of a block of rows with all rows); a slice is not its own neighbour."""
         for start in range(0, len(self), BLOCK):
-            block = self.rows[start : start + BLOCK]
-            similarity = block @ self.rows.T
-            for way in range(1, ways if self.side else 1):
-                np.maximum(similarity, self._facing(block, way) @ self.rows.T, out=similarity)
+            block = slice(start, start + BLOCK)
+            similarity = self._facing_best(self.rows[block])
             if self.as_they_lie is not None:
-                np.maximum(similarity, self.as_they_lie[start : start + BLOCK] @ self.as_they_lie.T, out=similarity)
-            similarity[np.arange(len(block)), start + np.arange(len(block))] = -2.0
+                np.maximum(similarity, self.as_they_lie[block] @ self.as_they_lie.T, out=similarity)
+            similarity[np.arange(len(similarity)), start + np.arange(len(similarity))] = -2.0
             yield start, similarity
+
+    def _facing_best(self, block: Floats) -> Floats:
+        """Return the similarities of some rows with all, each pair facing the way in which it is most alike."""
+        if not self.four_parts:
+            return np.asarray(block @ self.rows.T, np.float32)
+        ours, theirs = np.split(block, 4, axis=1), np.split(self.rows, 4, axis=1)
+        even, across, down, both = (one @ other.T for one, other in zip(ours, theirs, strict=True))
+        upright = even + down + np.abs(across + both)
+        upside_down = even - down + np.abs(across - both)
+        return np.asarray(np.maximum(upright, upside_down, out=upright), np.float32)
 
     def facing_alike(self, tree: csr_matrix) -> "Slices":
         """Return the slices with each facing as its neighbour in a spanning tree does."""
-        if not self.side:
+        if not self.four_parts:
             return self
         nodes, parents = breadth_first_order(tree, 0, directed=False)
         nodes = nodes[1:]
         above = self.rows[parents[nodes]]
-        likeness = [np.einsum("nd,nd->n", above, self._facing(self.rows[nodes], way)) for way in range(WAYS)]
+        by_part = (above * self.rows[nodes]).reshape(len(nodes), 4, self.rows.shape[1] // 4).sum(axis=2)
         ways = np.zeros(len(self), np.int64)
-        for node, way in zip(nodes, np.argmax(likeness, axis=0), strict=True):
+        for node, way in zip(nodes, np.argmax(by_part @ WAYS.T, axis=1), strict=True):
             ways[node] = ways[parents[node]] ^ way
-        rows = self.rows.copy()
-        for way in range(1, WAYS):
-            rows[ways == way] = self._facing(rows[ways == way], way)
-        return Slices(rows, self.side, self.as_they_lie)
+        signs = np.repeat(WAYS[ways], self.rows.shape[1] // 4, axis=1)
+        return Slices(self.rows * signs, self.four_parts, self.as_they_lie)
 
     def likeness(self, one: Ints, other: Ints) -> Floats:
         """Return the similarity of pairs of slices by their numbers, facing as they do."""
@@ -85,13 +94,6 @@ class Slices:
         if self.as_they_lie is not None:
             found = np.maximum(found, np.einsum("nd,nd->n", self.as_they_lie[one], self.as_they_lie[other]))
         return np.asarray(found)
-
-    def _facing(self, rows: Floats, way: int) -> Floats:
-        """Mirror rows if the first bit of the way is set, and turn them upside down if the second is."""
-        pictures = rows.reshape(-1, self.side, self.side)
-        pictures = pictures[:, :, ::-1] if way & 1 else pictures
-        pictures = pictures[:, ::-1] if way & 2 else pictures
-        return pictures.reshape(len(rows), self.side**2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +147,7 @@ def _spanning_tree(slices: Slices) -> csr_matrix:
     n = len(slices)
     k = min(NEIGHBOURS, n - 1)
     rows, columns, values = [], [], []
-    for start, similarity in slices.blocks(ways=WAYS):
+    for start, similarity in slices.blocks():
         nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
         rows.append(np.repeat(np.arange(start, start + len(similarity)), k))
         columns.append(nearest.ravel())
@@ -153,7 +155,7 @@ def _spanning_tree(slices: Slices) -> csr_matrix:
     row, column = np.concatenate(rows), np.concatenate(columns)
     tree = _forest(row, column, np.concatenate(values), n)
     while (parts := connected_components(tree, directed=False))[0] > 1:  # Borůvka's step: the best link out of each
-        outside, similarity = best_outside(slices, parts[1], ways=WAYS)
+        outside, similarity = best_outside(slices, parts[1])
         old = tree.tocoo()
         tree = _forest(
             np.concatenate([old.row, np.arange(n)]),
@@ -172,11 +174,11 @@ def _forest(row: Ints, column: Ints, similarity: NDArray[np.floating], n: int) -
     return minimum_spanning_tree(graph.tocsr())
 
 
-def best_outside(slices: Slices, groups: NDArray[np.integer], *, ways: int = 2) -> tuple[Ints, Floats]:
+def best_outside(slices: Slices, groups: NDArray[np.integer]) -> tuple[Ints, Floats]:
     """Find, for each slice, the most similar slice of another group; group -1 is nobody's."""
     best = np.empty(len(slices), np.int64)
     similarities = np.empty(len(slices), np.float32)
-    for start, similarity in slices.blocks(ways=ways):
+    for start, similarity in slices.blocks():
         rows = slice(start, start + len(similarity))
         similarity[groups[rows, None] == groups[None, :]] = -2.0
         similarity[:, groups < 0] = -2.0
@@ -190,3 +192,16 @@ def _rows_of(pictures: Floats) -> Floats:
     rows = rows - rows.mean(axis=1, keepdims=True)
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.maximum(length, np.finfo(np.float32).tiny), np.float32)
+
+
+def _in_four_parts(rows: Floats) -> Floats:
+    """Split rows of square pictures into their parts, as in `WAYS`; products of rows stay as they are."""
+    half = round(rows.shape[1] ** 0.5) // 2
+    pictures = rows.reshape(len(rows), 2 * half, 2 * half)
+    left, right = pictures[:, :, :half], pictures[:, :, : half - 1 : -1]
+    parts = []
+    for columns in (left + right, left - right):
+        top, bottom = columns[:, :half], columns[:, : half - 1 : -1]
+        parts.append((top + bottom, top - bottom))
+    (even, down), (across, both) = parts
+    return np.asarray(np.stack([even, across, down, both], axis=1).reshape(rows.shape) / 2, np.float32)

@@ -6,9 +6,6 @@ it is most alike its own mirror image upright: the longest axis would not do, as
 square hold heads as wide as they are long.
 """
 
-import functools
-from concurrent.futures import ThreadPoolExecutor
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +20,7 @@ FAINT = 4.0  # grey levels: a picture with less contrast is blank
 LEAST = 0.02  # of the picture: a head fills at least so much
 COARSE, TURNS = 24, np.arange(-90.0, 90.0, 6.0)  # pixels and degrees of the first search for the axis of symmetry
 FINE = np.arange(-5.0, 5.5, 1.0)
-QUARTERS = np.array([0.0, 90.0, 180.0, 270.0])
-ROUNDS = (QUARTERS, QUARTERS, FINE, FINE)
+ROUNDS = 2  # of the search for turns, by quarters and then by degrees
 
 
 def in_canonical_pose(grey: Picture) -> NDArray[np.uint8] | None:
@@ -61,26 +57,34 @@ def turned_alike(pictures: NDArray[np.uint8]) -> Picture:
         float32, n × 64 × 64.
     """
     turns: NDArray[np.float64] = np.zeros(len(pictures))
-    template = _shrunk(pictures[0], 0.0)
-    for tried in ROUNDS:
-        template = template + template[:, ::-1]
-        template -= template.mean()
-        best = functools.partial(_best_turn, tried=tried, template=template)
-        with ThreadPoolExecutor() as pool:
-            turns = turns + np.array(list(pool.map(best, pictures, turns)))
-            alike = np.stack(list(pool.map(_shrunk, pictures, turns)))
+    alike = _all_shrunk(pictures, turns)
+    template = alike[0]
+    for _ in range(ROUNDS):
+        quarters = np.stack([np.rot90(alike, quarter, axes=(1, 2)) for quarter in range(4)])
+        best = np.einsum("qnhw,hw->nq", quarters, _symmetric(template), optimize=True).argmax(axis=1)
+        turns, alike = turns + 90.0 * best, quarters[best, np.arange(len(pictures))]
+        template = alike.mean(axis=0)
+    for _ in range(ROUNDS):
+        symmetric = _symmetric(template)
+        turns = turns + [_best_turn(one, turn, symmetric) for one, turn in zip(pictures, turns, strict=True)]
+        alike = _all_shrunk(pictures, turns)
         template = alike.mean(axis=0)
     return alike
 
 
-def _best_turn(picture: NDArray[np.uint8], turn: float, *, tried: NDArray[np.float64], template: Picture) -> float:
-    """Return which of some further turns makes a picture most like a template, between them where they are close."""
+def _symmetric(template: Picture) -> Picture:
+    both = template + template[:, ::-1]
+    return np.asarray(both - both.mean())
+
+
+def _best_turn(picture: NDArray[np.uint8], turn: float, template: Picture) -> float:
+    """Return which further turn of a few degrees makes a picture most like a template."""
     found = []
-    for more in tried:
+    for more in FINE:
         shrunk = _shrunk(picture, turn + more)
         centred = shrunk - shrunk.mean()
         found.append(float((centred * template).sum() / max(float(np.linalg.norm(centred)), 1e-6)))
-    return float(tried[int(np.argmax(found))]) if tried is QUARTERS else _peak(tried, found)
+    return _peak(FINE, found)
 
 
 def _peak(places: NDArray[np.float64], heights: list[float]) -> float:
@@ -94,6 +98,10 @@ def _peak(places: NDArray[np.float64], heights: list[float]) -> float:
 def _shrunk(picture: NDArray[np.uint8], turn: float) -> Picture:
     centre = ((DRAWN - 1) / 2, (DRAWN - 1) / 2)
     return _posed(picture.astype(np.float32), centre, RADIUS * DRAWN, turn=turn)
+
+
+def _all_shrunk(pictures: NDArray[np.uint8], turns: NDArray[np.float64]) -> Picture:
+    return np.stack([_shrunk(picture, turn) for picture, turn in zip(pictures, turns, strict=True)])
 
 
 def _head(grey: Picture) -> NDArray[np.bool_] | None:
