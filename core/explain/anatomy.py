@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import StageLensError
-from core.explain.cams import resized
 from core.explain.explanation import ExplanationBatch, Floats
 from core.networks.architectures.geometry import nearest_fitted
 from core.scans.registration.atlas import REGIONS, region_slice
@@ -37,7 +36,7 @@ def evidence_by_region(batch: ExplanationBatch, index: int, heatmap: Floats) -> 
     Args:
         batch: The scans explained.
         index: Index of the scan in the batch.
-        heatmap: Its heatmap, in the method's own resolution.
+        heatmap: Its heatmap, drawn at the network's size.
 
     Returns:
         Region to "evidence" and "size"; None if regions are not known or there is no positive evidence.
@@ -47,8 +46,7 @@ def evidence_by_region(batch: ExplanationBatch, index: int, heatmap: Floats) -> 
     if recipe.slices is None or (recipe.depth is None and batch.heights_mm[index] is None) or not positive.any():
         return None
     labels = regions_at_input(batch, index)
-    drawn = resized(positive[None], labels.shape)[0]
-    sums = np.bincount(labels.ravel(), drawn.ravel().astype(np.float64), len(REGIONS))
+    sums = np.bincount(labels.ravel(), positive.ravel().astype(np.float64), len(REGIONS))
     sizes = np.bincount(labels.ravel(), minlength=len(REGIONS))
     order = [label for label in np.argsort(-sums, kind="stable") if sizes[label]]
     return {

@@ -10,9 +10,11 @@ from core.explain.anatomy import evidence_by_region
 from core.explain.checks.reliability import checked
 from core.explain.checks.sanity_report import sanity_report_of
 from core.explain.explanation import Explainer, Explanation, ExplanationBatch, Floats
+from core.explain.placing import drawn_at
 from core.explain.registry import explainer
 from core.explain.targets import class_indices
 from core.networks.inference.predictor import Predictor
+from core.networks.inference.receptive_fields import stretched
 from core.scans import Scan
 
 
@@ -106,19 +108,23 @@ def _explanations(
     network = batch.predictor.network
     sanity_report = sanity_report_of(batch.predictor.bundle)
     wording = {"layer": network.target_layer, **settings, **attribution.settings}
+    shape = network.input_shape[:-1]
+    centres = batch.predictor.cell_centres(attribution.layer) if attribution.layer else None
     explanations = []
     for index, (image, name) in enumerate(zip(images, names, strict=True)):
         class_name = network.recipe.classes[batch.classes[index]]
         heatmap = np.ascontiguousarray(attribution.maps[index], np.float32)
         checks = dict(attribution.checks[index]) if attribution.checks else {}
-        regions = evidence_by_region(batch, index, heatmap)
+        placed = centres or stretched(heatmap.shape, shape)
+        regions = evidence_by_region(batch, index, drawn_at(heatmap[None], placed, stretched(shape, shape))[0])
         if regions is not None:
             checks["evidence_by_region"] = regions
         cells = " × ".join(map(str, heatmap.shape))
         explanation = Explanation(
             heatmap=heatmap,
             scan_shape=tuple(image.shape),
-            input_shape=network.input_shape[:-1],
+            input_shape=shape,
+            centres=placed,
             method=record.name,
             class_name=class_name,
             settings=settings | attribution.settings,

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 from core.errors import StageLensError
 from core.networks.inference.prediction import Prediction
 from core.networks.inference.predictor import Predictor
+from core.networks.inference.receptive_fields import Centres
 from core.plain import number_or_none
 
 Floats = NDArray[np.float32]
@@ -28,6 +29,7 @@ class Explanation:
             against the class, and only `signed` methods have them.
         scan_shape: Rows and columns (depth first) of the scan.
         input_shape: Rows and columns (depth first) of the network's input.
+        centres: Where the rows and columns (depth first) of the heatmap lie, in pixels of the network's input.
         method: Name of the method.
         class_name: The class explained.
         settings: What else it depends on, such as the layer or the baseline.
@@ -40,6 +42,7 @@ class Explanation:
     heatmap: Floats
     scan_shape: tuple[int, ...]
     input_shape: tuple[int, ...]
+    centres: Centres
     method: str
     class_name: str
     settings: dict[str, Any]
@@ -133,11 +136,13 @@ class Attribution:
         maps: float32, N × h × w (or N × d × h × w).
         settings: What it depends on, besides the settings given.
         checks: For each scan, the checks that only the method itself can make.
+        layer: The layer whose cells they have; "" for maps that share the input evenly among their values.
     """
 
     maps: Floats
     settings: dict[str, Any] = field(default_factory=dict)
     checks: Sequence[dict[str, Any]] = ()
+    layer: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import EmptyHeatmap, StageLensError
-from core.explain.cams import resized
 from core.explain.explanation import Explanation
+from core.explain.placing import drawn_at
 from core.networks.architectures.geometry import fit_of
+from core.networks.inference.receptive_fields import stretched
 from core.scans import Scan
 
 Picture = NDArray[np.uint8]
@@ -24,18 +25,19 @@ INK = (235, 235, 235)
 
 
 def heatmap_on_scan(explanation: Explanation) -> NDArray[np.float32]:
-    """Resample a heatmap to the scan's pixels, bilinearly and without the padding of the network's input.
+    """Draw a heatmap in the scan's pixels: each cell where it lies, linearly in between, without the input's padding.
 
     Returns:
         float32, H × W (D × H × W for a volume), in the heatmap's own units; not negative if the heatmap is not.
     """
     if explanation.heatmap.ndim == 3:
-        return np.asarray(resized(explanation.heatmap[None], explanation.scan_shape)[0])
-    (height, width), (rows, columns) = explanation.scan_shape, explanation.input_shape
-    fit = fit_of((height, width), (rows, columns))
-    size = (fit.canvas_width, fit.canvas_height)
-    canvas = cv2.resize(explanation.heatmap, size, interpolation=cv2.INTER_LINEAR)
-    return canvas[fit.top : fit.top + height, fit.left : fit.left + width].astype(np.float32)
+        places = stretched(explanation.scan_shape, explanation.input_shape)
+    else:
+        (height, width), (rows, columns) = explanation.scan_shape, explanation.input_shape
+        fit = fit_of((height, width), (rows, columns))
+        down, across = stretched((fit.canvas_height, fit.canvas_width), (rows, columns))
+        places = down[fit.top : fit.top + height], across[fit.left : fit.left + width]
+    return np.asarray(drawn_at(explanation.heatmap[None], explanation.centres, places)[0])
 
 
 def overlay(scan: Scan, explanation: Explanation, *, opacity: float = 0.5, colours: str = "inferno") -> Picture:

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from core.cohorts.preprocess import cube_of
 from core.errors import StageLensError
 from core.explain import explain, explain_arrays, explainer
-from core.explain.cams import resized
+from core.explain.placing import drawn_at
 from core.explain.reading import Reading
 from core.files import stamp
 from core.networks.bundle import bundle_folder, open_bundle
 from core.networks.inference.predictor import Predictor, load_predictor
+from core.networks.inference.receptive_fields import stretched
 from core.networks.inference.submodels import layers_of
 from core.networks.recipe import Recipe
 from core.networks.subset import volume_as_seen
@@ -152,8 +153,11 @@ def _read_whole(
         replace(found.prediction, heights_mm=tuple(heights)),
     )
     plane = volume.shape[1:]
-    heat = resized(found.heatmap[None], (len(volume), *found.heatmap.shape[1:]))[0]
-    explanations = tuple(replace(found, heatmap=one, scan_shape=plane, input_shape=plane) for one in heat)
+    (along,), across = stretched(volume.shape[:1], found.input_shape[:1]), found.centres[1:]
+    heat = drawn_at(found.heatmap[None], found.centres, (along, *across))[0]
+    explanations = tuple(
+        replace(found, heatmap=one, scan_shape=plane, input_shape=found.input_shape[1:], centres=across) for one in heat
+    )
     return Reading(scan=scan, prediction=prediction, slices=slices, explanations=explanations, head=head)
 
 

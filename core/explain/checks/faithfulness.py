@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 
 from core.explain.baselines import blurred
-from core.explain.cams import resized
 from core.explain.checks.similarity import pearson, top_overlap
 from core.explain.explanation import Explanation, ExplanationBatch, Floats
 from core.explain.masking import masked_scores
+from core.explain.placing import drawn_at
+from core.networks.inference.receptive_fields import Centres, stretched
 
 STEPS = 20
 RANDOM_ORDERS = 5
@@ -107,10 +108,12 @@ def faithfulness(
         seed: Seed for the random orders and squares.
     """
     rng = np.random.default_rng(seed)
-    heatmap = resized(explanation.heatmap[None], batch.inputs.shape[1:-1])[0]
+    shape = batch.inputs.shape[1:-1]
+    places = stretched(shape, shape)
+    heatmap = drawn_at(explanation.heatmap[None], explanation.centres, places)[0]
     soft = blurred(batch.inputs[0], BLUR_FRACTION * min(batch.inputs.shape[-3:-1]))
     orders = [np.argsort(-heatmap, axis=None, kind="stable")]
-    orders += [_random_order(heatmap.shape, explanation.heatmap.shape, rng) for _ in range(RANDOM_ORDERS)]
+    orders += [_random_order(explanation.centres, places, rng) for _ in range(RANDOM_ORDERS)]
     fractions = np.linspace(0, 1, steps + 1)
     deleted = np.stack([_curve(batch, order, fractions, None, delete=True) for order in orders])
     inserted = np.stack([_curve(batch, order, fractions, soft, delete=False) for order in orders])
@@ -130,8 +133,8 @@ def agreement(explanations: list[Explanation]) -> dict[str, dict[str, dict[str, 
     Returns:
         Method to method to "pearson" and "top" (fraction of the strongest tenth in common).
     """
-    finest = max((one.heatmap.shape for one in explanations), key=lambda shape: int(np.prod(shape)))
-    maps = {one.method: resized(one.positive[None], finest)[0] for one in explanations}
+    finest = max(explanations, key=lambda one: one.heatmap.size).centres
+    maps = {one.method: drawn_at(one.positive[None], one.centres, finest)[0] for one in explanations}
     return {
         first: {
             second: {"pearson": pearson(a, b), "top": top_overlap(a, b)}
@@ -161,9 +164,10 @@ def _curve(
     return masked_scores(batch, 0, len(fractions), masks, instead=instead, as_probability=True)
 
 
-def _random_order(shape: tuple[int, ...], cells: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:
+def _random_order(centres: Centres, places: Centres, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return the order of a random map as coarse as the heatmap, so that only the positions are compared."""
-    return np.argsort(-resized(rng.random((1, *cells)).astype(np.float32), shape)[0], axis=None, kind="stable")
+    cells = rng.random((1, *map(len, centres))).astype(np.float32)
+    return np.argsort(-drawn_at(cells, centres, places)[0], axis=None, kind="stable")
 
 
 def _square_effects(

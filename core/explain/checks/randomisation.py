@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.explain.attribution import explain_arrays
-from core.explain.cams import resized
 from core.explain.checks.sanity_report import SanityCheck, SanityReport, weights_digest
 from core.explain.checks.similarity import ranks, ssim_within
 from core.explain.explanation import Explanation, Floats
+from core.explain.placing import drawn_at
 from core.explain.registry import explainers
 from core.networks.inference.predictor import Predictor, randomised
+from core.networks.inference.receptive_fields import Centres, stretched
 from core.scans import BACKGROUND, Scan
 
 RESAMPLES = 1000
@@ -56,15 +57,17 @@ class CascadingRandomisation:
         return {"method": self.method, "layers": list(self.layers), "similarity": means.tolist()}
 
 
-def structural_similarity(one: Floats, other: Floats, image: Floats) -> float:
+def structural_similarity(one: Floats, other: Floats, image: Floats, centres: Centres | None = None) -> float:
     """Return the structural similarity of two maps' ranks inside the head; 0 if one of them is constant.
 
     Args:
         one: h × w (or d × h × w), in cells.
         other: The same shape.
         image: The network's input, in pixels.
+        centres: Where the cells lie in it; evenly spread if left out.
     """
-    inside = resized((image > BACKGROUND).astype(np.float32)[None], one.shape)[0] > 0.5
+    at = centres or stretched(one.shape, image.shape)
+    inside = drawn_at((image > BACKGROUND).astype(np.float32)[None], stretched(image.shape, image.shape), at)[0] > 0.5
     if inside.sum() < 2 or np.ptp(one[inside]) == 0 or np.ptp(other[inside]) == 0:
         return 0.0
     return ssim_within(ranks(one, inside), ranks(other, inside), inside, data_range=1.0)
@@ -169,7 +172,7 @@ def compare_networks(
 
 def _similarities(first: Sequence[Explanation], second: Sequence[Explanation], inputs: Floats) -> list[float]:
     pairs = zip(first, second, inputs, strict=True)
-    return [structural_similarity(one.heatmap, other.heatmap, image) for one, other, image in pairs]
+    return [structural_similarity(one.heatmap, other.heatmap, image, one.centres) for one, other, image in pairs]
 
 
 def summarised(values: Sequence[float]) -> SanityCheck:

@@ -15,6 +15,7 @@ from core.networks.inference.aggregation import combined_logits
 from core.networks.inference.engine import compile_body
 from core.networks.inference.folding import folded
 from core.networks.inference.prediction import Calibration, Prediction
+from core.networks.inference.receptive_fields import Centres, cell_centres
 from core.networks.inference.submodels import answering, guided, head_kernel, split_at
 from core.networks.ood import OodModel, read_ood_model
 from core.networks.weights.tensors import assign, load_tensors
@@ -41,6 +42,7 @@ class Predictor:
         self._embed: Forward | None = None
         self._splits: dict[str, tuple[Forward, Gradient]] = {}
         self._gradients: dict[str, Gradient] = {}
+        self._centres: dict[str, Centres] = {}
         self._turn = threading.Lock()
         self._calibrations = {unit: Calibration.of_card(bundle.card, unit) for unit in ("scan", "subject")}
         self._limit: float | None = bundle.card.ood.limit if bundle.card.ood is not None else None
@@ -116,6 +118,12 @@ class Predictor:
                 lower, upper = split_at(self.network, layer)
                 self._splits[layer] = (compile_model(lower), compile_gradient(upper))
             return np.concatenate([self._splits[layer][0](batch) for batch in _batches(inputs)])
+
+    def cell_centres(self, layer: str) -> Centres:
+        """Return where a layer's cells lie in the network's input; as `receptive_fields.cell_centres`, once a layer."""
+        if layer not in self._centres:
+            self._centres[layer] = cell_centres(self.network, layer)
+        return self._centres[layer]
 
     def dropped_kernels(self, count: int, seed: int) -> NDArray[np.float32]:
         """Return the weights of a head without dense layers under random dropout: count × channels × classes."""

@@ -19,7 +19,7 @@ def eigen_cam(batch: ExplanationBatch, *, layer: str | None = None) -> Attributi
     projected = np.stack([one @ np.linalg.svd(one, full_matrices=False)[2][0] for one in flat])
     projected *= np.sign(projected[np.arange(count), np.abs(projected).argmax(axis=1)])[:, None]
     maps = np.maximum(projected, 0).reshape(activations.shape[:-1]).astype(np.float32)
-    return Attribution(maps, {"layer": layer or target, "of": "activations"})
+    return Attribution(maps, {"layer": layer or target, "of": "activations"}, layer=layer or target)
 
 
 EXPLAINER = Explainer(

@@ -9,8 +9,9 @@ Fusion as there: each layer's map M becomes tanh(2 M / max M), and the largest o
 
 import numpy as np
 
-from core.explain.cams import activations_and_gradient, resized
+from core.explain.cams import activations_and_gradient
 from core.explain.explanation import Attribution, Explainer, ExplanationBatch, Floats
+from core.explain.placing import drawn_at
 
 SCALE = 2.0
 
@@ -26,9 +27,11 @@ def layer_cam(batch: ExplanationBatch, *, layers: tuple[str, ...] = ()) -> Attri
     maps = [_maps_at(batch, layer) for layer in chosen]
     settings = {"layers": list(chosen), "layer": " and ".join(chosen), "of": "logit"}
     if len(maps) == 1:
-        return Attribution(maps[0], settings)
-    finest = max((one.shape[1:] for one in maps), key=np.prod)
-    return Attribution(np.stack([resized(_squashed(one), finest) for one in maps]).max(axis=0), settings)
+        return Attribution(maps[0], settings, layer=chosen[0])
+    finest = max(zip(maps, chosen, strict=True), key=lambda pair: pair[0][0].size)[1]
+    centres = [batch.predictor.cell_centres(layer) for layer in (*chosen, finest)]
+    drawn = [drawn_at(_squashed(one), at, centres[-1]) for one, at in zip(maps, centres, strict=False)]
+    return Attribution(np.stack(drawn).max(axis=0), settings, layer=finest)
 
 
 def _maps_at(batch: ExplanationBatch, layer: str) -> Floats:
