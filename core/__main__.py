@@ -11,7 +11,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from core.cli import cohorts, evaluation, explanation, machine, prediction, training
 from core.cli.aliases import renamed
 from core.cli.shared import Verbs, complain
-from core.errors import StageLensError
+from core.errors import StageLensError, of_files
+from core.files import typed_path
 
 app = typer.Typer(
     name="stagelens",
@@ -33,13 +34,22 @@ def main() -> None:
     for sentence in changed:
         print(f"stagelens: {sentence}", file=sys.stderr)
     try:
-        app(arguments)
+        app(list(map(_at_home, arguments)))
     except StageLensError as error:
         complain(error)
+        sys.exit(1)
+    except OSError as error:
+        complain(of_files(error))
         sys.exit(1)
     except KeyboardInterrupt:
         print("stagelens: stopped; a training goes on with --resume.", file=sys.stderr)
         sys.exit(130)
+
+
+def _at_home(word: str) -> str:
+    """Return a word with ~ for somebody's home, as shells write it but where it follows an equals sign."""
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return f"{option}{equals}{typed_path(value)}" if value.startswith("~") else word
 
 
 if __name__ == "__main__":

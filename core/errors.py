@@ -13,8 +13,12 @@ StageLensError
 ├── OutOfDistribution    a scan unlike those a network was trained on, for which a prediction was requested
 └── EmptyHeatmap         an explanation without any positive evidence, of which a picture was requested
 
-Pages and the command line catch the root and show its message, which is always one line.
+Pages and the command line catch the root and show its message, which is always one line. What the system refuses, such
+as a folder that is read-only or a disk that is full, is an OSError wherever it happens; they catch it too, in one place
+each, and say it as `of_files` does.
 """
+
+import os
 
 
 class StageLensError(Exception):
@@ -71,3 +75,17 @@ class OutOfDistribution(StageLensError):
 
 class EmptyHeatmap(StageLensError):
     """The heatmap contains no positive evidence, so there is nothing to draw."""
+
+
+def of_files(error: OSError) -> StageLensError:
+    """Return what the system refused as an error that is meant to be read by a person: the file, and why."""
+    why = error.strerror or str(error) or type(error).__name__
+    if error.filename is None:
+        return StageLensError(f"a file cannot be read or written: {why}.")
+    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
+    return StageLensError(f"{shortened(name)} cannot be read or written: {why}.")
+
+
+def shortened(name: str, longest: int = 200) -> str:
+    """Return the beginning of a name that is too long for a line."""
+    return name if len(name) <= longest else f"{name[:longest]}…"

@@ -1,9 +1,13 @@
 """Where the project lies, and files that appear whole or not at all: a kill at any moment leaves the old or the new."""
 
 import contextlib
+import errno
 import json
 import os
 import shutil
+import stat
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +15,11 @@ from typing import Any
 import pandas as pd
 import xxhash
 
+from core.errors import StageLensError, shortened
+
 PROJECT = Path(__file__).resolve().parents[1]
 UNFINISHED = ".unfinished-"  # in front of a name, so that its suffix still says what it is
+_turns: dict[Path, threading.Lock] = {}  # a name is written by one thread at a time
 
 
 @contextlib.contextmanager
@@ -21,28 +28,37 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Where the block fails, `path` stays as it was and nothing is left beside it.
     """
-    unfinished = path.with_name(UNFINISHED + path.name)
-    try:
-        yield unfinished
-        with unfinished.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file that could be replaced", str(path))
+    with _turns.setdefault(path.absolute(), threading.Lock()):
+        unfinished = path.with_name(UNFINISHED + path.name)
+        try:
+            yield unfinished
+            with unfinished.open("rb+") as stream:
+                os.fsync(stream.fileno())
+            unfinished.replace(path)
+        except OSError as error:
+            if error.filename in (None, str(unfinished)):
+                error.filename = str(path)
+            raise
+        finally:
+            with contextlib.suppress(OSError):  # it could not be made either, and that is what is said
+                unfinished.unlink()
 
 
 @contextlib.contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
     """Give an empty folder beside `folder` to fill; at the end of the block it replaces `folder`."""
-    unfinished = folder.with_name(UNFINISHED + folder.name)
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    try:
-        yield unfinished
-        shutil.rmtree(folder, ignore_errors=True)
-        unfinished.rename(folder)
-    finally:
+    with _turns.setdefault(folder.absolute(), threading.Lock()):
+        unfinished = folder.with_name(UNFINISHED + folder.name)
         shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        try:
+            yield unfinished
+            shutil.rmtree(folder, ignore_errors=True)
+            unfinished.rename(folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -64,6 +80,44 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV without its index, whole or not at all."""
     with replacing(path) as unfinished:
         table.to_csv(unfinished, index=False)
+
+
+def read_file(path: Path) -> bytes:
+    """Read a file.
+
+    Raises:
+        OSError: It cannot be opened, or it is a pipe or a device, which might never begin or never end.
+    """
+    check_file(path)
+    return path.read_bytes() if path.stat().st_size else b""  # what the system makes up has no size, and may never end
+
+
+def check_file(path: Path) -> None:
+    """See that a path is a file, before it is opened by a library.
+
+    Raises:
+        OSError: As for `read_file`.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        kind = "it is a folder" if stat.S_ISDIR(mode) else "it is a pipe or a device, not a file"
+        raise OSError(errno.EINVAL, kind, str(path))
+
+
+def typed_path(text: str) -> Path:
+    """Return the path that a person typed; ~ is their home.
+
+    Raises:
+        StageLensError: There is no such home, or the text is no path.
+    """
+    try:
+        path = Path(text.strip()).expanduser()
+        os.fspath(path).encode(sys.getfilesystemencoding())
+    except (RuntimeError, UnicodeEncodeError) as error:
+        raise StageLensError(f"{shortened(text.strip())!r} is no path here: give one that begins with /.") from error
+    if "\0" in text:
+        raise StageLensError("a path holds no character zero; type it anew.")
+    return path
 
 
 def stamp(path: Path) -> str:

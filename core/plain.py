@@ -1,5 +1,7 @@
-"""Plain values for JSON: what is undefined becomes null, in one place."""
+"""Plain values for JSON: what is undefined becomes null, in one place, and is read as nothing else."""
 
+import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,3 +30,18 @@ def plain(values: Any) -> Any:
     if isinstance(values, np.ndarray | np.generic):
         return plain(values.tolist())
     return number_or_none(values) if isinstance(values, float) else values
+
+
+def finite_json(text: str) -> Any:
+    """Read JSON in which every number is finite.
+
+    Raises:
+        ValueError: It is no JSON, or holds NaN, an infinite number, or one too large for a float.
+    """
+    return json.loads(text, parse_float=_finite, parse_constant=_finite)
+
+
+def _finite(number: str) -> float:
+    if not math.isfinite(value := float(number)):
+        raise ValueError(f"{number} is no finite number")
+    return value

@@ -81,8 +81,9 @@ class Metrics:
     method: str = ""
 
     def __getitem__(self, name: str) -> Estimate:
-        """Return a metric by its name."""
-        return self.estimates[name]
+        """Return a metric by its name; undefined where it was not measured."""
+        nan = float("nan")
+        return self.estimates.get(name, Estimate(nan, nan, nan, "it was not measured"))
 
     def some(self, names: tuple[str, ...]) -> "Metrics":
         """Return these metrics only, without classes and confusion matrix."""

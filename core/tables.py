@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from core.errors import CohortError
+from core.files import read_file
 
 DELIMITERS = "\t;,|"  # the likeliest first where a header has as many of two
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "-", "?", "."})
@@ -104,9 +105,9 @@ def numbers(table: pd.DataFrame, column: str, path: str | Path, unit: str = "a n
 
 def _bytes(path: Path, refused: str) -> bytes:
     try:
-        if not path.is_file():  # a folder, a pipe, nothing
-            raise CohortError(f"{refused}: there is no such file.")
-        return path.read_bytes()
+        return read_file(path)
+    except FileNotFoundError as error:
+        raise CohortError(f"{refused}: there is no such file.") from error
     except OSError as error:
         raise CohortError(f"{refused}: {error.strerror}.") from error
 

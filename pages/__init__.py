@@ -1,11 +1,14 @@
 """One file a page: widgets and words.
 
 Until the front page has been visited once, a server takes every `pages/*.py` for a page without the frame around it
-(Streamlit's older way of making apps of several pages). Each page therefore begins with `within_frame`.
+(Streamlit's older way of making apps of several pages). Each page therefore is run by `run_page`.
 """
+
+from collections.abc import Callable
 
 import streamlit as st
 
+from core.errors import StageLensError, of_files
 from core.networks.inference.prediction import Prediction
 from core.reporting.text.predictions import ood_text
 
@@ -13,15 +16,22 @@ FRAMED, WANTED = "framed", "wanted page"
 FRAME = "streamlit_app.py"
 
 
-def within_frame(page: str) -> None:
-    """Come back to a page by way of the frame, if it was come to without.
+def run_page(page: str, main: Callable[[], None]) -> None:
+    """Run a page, by way of the frame if it was come to without; what it cannot do is said in one line.
 
     Args:
         page: The page's own path, such as "pages/data.py".
+        main: Shows the page.
     """
     if FRAMED not in st.session_state:
         st.session_state[WANTED] = page
         st.switch_page(FRAME)
+    try:
+        main()
+    except StageLensError as error:
+        st.error(str(error), icon=":material/error:")
+    except OSError as error:  # a full disk, a folder that is read-only, a name that is too long
+        st.error(str(of_files(error)), icon=":material/error:")
 
 
 def is_in_distribution(prediction: Prediction, key: str) -> bool:

@@ -15,14 +15,14 @@ from core.cohorts.tasks import TASKS, with_task
 from core.cohorts.upload import unpack_cohort
 from core.errors import StageLensError
 from core.explain import png_bytes
-from core.files import stamp, write_table
+from core.files import stamp, typed_path, write_table
 from core.networks.recipe import Oversampling, OversamplingMethod
 from core.reporting.plots.cohorts import class_balance, embedding_map
 from core.reporting.text.cohorts import audit_text, split_text
 from core.runs.workspace import workspace
 from core.workflows.embedding_map import SPLIT_TITLES, audited, gallery, map_embeddings
 from core.workflows.library import card_titles
-from pages import within_frame
+from pages import run_page
 
 PIXELS = "Pixels, 32 × 32"
 METHODS: dict[str, OversamplingMethod] = {
@@ -57,7 +57,7 @@ def choose_folder() -> Path | None:
         )
     if file is not None:
         return unpack_cohort(file, workspace("uploads"))
-    return Path(typed.strip()).expanduser() if typed.strip() else None
+    return typed_path(typed) if typed.strip() else None
 
 
 def show_audit(found: Audit) -> None:
@@ -170,7 +170,6 @@ def _plain(text: str) -> str:
 
 def main() -> None:
     """Run the page."""
-    within_frame("pages/data.py")
     st.title("Data", anchor=False)
     try:
         folder = choose_folder()
@@ -188,4 +187,4 @@ def main() -> None:
     show_balance(found)
 
 
-main()
+run_page("pages/data.py", main)

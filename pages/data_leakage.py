@@ -1,17 +1,15 @@
 """Why 98.6 % is not 98.6 %: the leak of a random split, measured on the person's own folder."""
 
-from pathlib import Path
-
 import streamlit as st
 
 from core.errors import StageLensError
-from core.files import stamp
+from core.files import stamp, typed_path
 from core.networks.recipe import read_recipe
 from core.reporting.plots.leakage import leakage_bars
 from core.results import Leakage
 from core.workflows.embedding_map import audited
 from core.workflows.leakage import BASELINE, FOLDS, measure_leakage
-from pages import within_frame
+from pages import run_page
 
 LESSON = """
 Nearly every published accuracy on the public Alzheimer set lies between 95 and 99 %. The set has 6,400 slices of
@@ -54,7 +52,6 @@ def show(found: Leakage) -> None:
 
 def main() -> None:
     """Run the page."""
-    within_frame("pages/data_leakage.py")
     st.title("Why 98.6 % is not 98.6 %", anchor=False)
     st.markdown(LESSON)
     with st.form("folder", border=False):
@@ -68,11 +65,11 @@ def main() -> None:
         return
     if asked:
         st.session_state["leak folder"] = typed.strip()
-    folder = Path(st.session_state["leak folder"]).expanduser()
     if not st.session_state["leak folder"]:
         st.info("Give a folder: one folder of slices a class.", icon=":material/folder_open:")
         return
     try:
+        folder = typed_path(st.session_state["leak folder"])
         with st.spinner("Finding the people, and comparing every picture with every other …"):
             values = measure(str(folder.resolve()), stamp(folder))
     except StageLensError as error:
@@ -81,4 +78,4 @@ def main() -> None:
     show(values)
 
 
-main()
+run_page("pages/data_leakage.py", main)

@@ -31,7 +31,7 @@ from core.scans import Scan, read_scan
 from core.workflows.explain import asked_of, path_frames
 from core.workflows.library import card_titles, default_model, sample_heights, sample_scans
 from core.workflows.predict import bundle_version, layers_of_model, predictor_of
-from pages import is_in_distribution, within_frame
+from pages import is_in_distribution, run_page
 
 FIRST_METHODS = ("grad-cam", "integrated-gradients", "occlusion")
 REMEMBERED, MOST_REMEMBERED = "explanations", 60
@@ -292,7 +292,6 @@ def show_answer(prediction: Prediction) -> None:
 
 def main() -> None:
     """Run the page."""
-    within_frame("pages/explain.py")
     st.title("Explain", anchor=False)
     titles = card_titles()
     if not titles:
@@ -350,4 +349,4 @@ def main() -> None:
         st.error(str(error), icon=":material/error:")
 
 
-main()
+run_page("pages/explain.py", main)

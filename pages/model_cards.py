@@ -11,7 +11,7 @@ from core.reporting.tables import metrics_table, uncertainty_tiles
 from core.reporting.text.numbers import sentence
 from core.reporting.text.verdict import split_words, verdict
 from core.results import Metrics
-from pages import within_frame
+from pages import run_page
 
 TITLES = {"by_subject": "{}, each counted once", "by_slice": "{}, every slice counted"}
 PUBLISHED = "Published protocol, every slice counted"
@@ -66,7 +66,6 @@ def units(card: Card) -> dict[str, Metrics | None]:
 
 def main() -> None:
     """Run the page."""
-    within_frame("pages/model_cards.py")
     st.title("Model cards", anchor=False)
     names = bundle_names()
     if not names:
@@ -80,4 +79,4 @@ def main() -> None:
         show_card(bundle)
 
 
-main()
+run_page("pages/model_cards.py", main)

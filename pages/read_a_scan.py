@@ -19,7 +19,7 @@ from core.scans.registration.standard_space import StandardHead
 from core.words import either
 from core.workflows.library import card_titles, default_model, reads_volumes, sample_scans
 from core.workflows.predict import bundle_version, predictor_of, read_scans, standard_head
-from pages import is_in_distribution, within_frame
+from pages import is_in_distribution, run_page
 
 PREDICTED = "the predicted class"
 MOST_SCANS = 50
@@ -274,7 +274,6 @@ def can_be_read(label: str, scan: Scan, model: str) -> bool:
 
 def main() -> None:
     """Run the page."""
-    within_frame("pages/read_a_scan.py")
     st.title("Read a scan", anchor=False)
     titles = card_titles()
     if not titles:
@@ -306,4 +305,4 @@ def main() -> None:
         show(label, reading, opacity, chosen=class_name != PREDICTED)
 
 
-main()
+run_page("pages/read_a_scan.py", main)

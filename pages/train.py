@@ -17,7 +17,7 @@ from core.runs import jobs
 from core.runs.folder import BUNDLE_FOLDER, card_of_run, is_finished, read_logs, write_recipe
 from core.runs.status import STATUS_FILE, Status, list_runs, read_status
 from core.runs.workspace import workspace
-from pages import within_frame
+from pages import run_page
 
 VALIDATION = {"val_accuracy": "Validation accuracy", "val_loss": "Validation loss"}
 TRAINING = {"accuracy": "accuracy", "loss": "loss"}
@@ -200,7 +200,6 @@ def _minutes(seconds: float) -> str:
 
 def main() -> None:
     """Run the page."""
-    within_frame("pages/train.py")
     st.title("Train", anchor=False)
     runs = list_runs(workspace("runs"))
     with st.container(border=True):
@@ -225,4 +224,4 @@ def main() -> None:
         compare(names)
 
 
-main()
+run_page("pages/train.py", main)

@@ -1,5 +1,6 @@
 """Tables as Excel, BIDS and ADNI write them."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -113,8 +114,11 @@ def test_a_split_that_went_through_excel_is_the_same_split(tmp_path: Path) -> No
     (tmp_path / "split.csv").write_text("\n".join(lines))
     with pytest.raises(CohortError, match="line 3: the part is 'dev'; expected train, val, test"):
         read_split(tmp_path / "split.csv")
-    with pytest.raises(CohortError, match="no such file"):
+    with pytest.raises(CohortError, match="it is a folder"):
         read_split(tmp_path)
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(CohortError, match="it is a pipe or a device"):
+        read_split(tmp_path / "pipe.csv")
 
 
 def test_a_manifest_with_decimal_commas_is_read(tmp_path: Path) -> None:

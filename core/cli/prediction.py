@@ -23,7 +23,7 @@ from core.cli.shared import (
     writable,
 )
 from core.cli.silenced import silenced_startup
-from core.errors import ScanError, StageLensError
+from core.errors import BundleError, ScanError, StageLensError, shortened
 from core.files import write_text
 
 commands = typer.Typer()
@@ -68,9 +68,16 @@ def models(as_json: AsJson = False) -> None:
     from core.networks.bundle import bundle_names, open_bundle
     from core.reporting.text.verdict import card_text
 
-    bundles = [open_bundle(name) for name in bundle_names()]
+    bundles, failed = [], 0
+    for name in bundle_names():
+        try:
+            bundles.append(open_bundle(name))
+        except BundleError as error:
+            failed += 1
+            complain(error)
     words = [f"{bundle.name}: {bundle.card.title}\n{card_text(bundle.card)}" for bundle in bundles]
     show([bundle.card.as_dict() for bundle in bundles], as_json, "\n".join(words) or "no models")
+    raise typer.Exit(1 if failed else 0)
 
 
 @commands.command(rich_help_panel=MODELS)
@@ -153,6 +160,9 @@ def read_all(paths: list[Path], page: int | None) -> tuple[list[tuple[str, Any]]
         except ScanError as error:
             failed += 1
             complain(error)
+    if not files and not failed:
+        failed += 1
+        complain(ScanError(f"there is no file in {', '.join(shortened(str(path)) for path in paths)}; give a scan."))
     alone = len(files) == 1 and not paths[0].is_dir()
     for group in separate_scans(files) if files else []:
         first = next(iter(group))

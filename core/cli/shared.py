@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from core.errors import ChoiceNeeded, StageLensError
+from core.errors import ChoiceNeeded, StageLensError, shortened
 
 if TYPE_CHECKING:
     from core.evaluation.confounders import SubjectFacts
@@ -98,7 +98,7 @@ def check_scheme(by: str) -> None:
 
 def complain(error: StageLensError) -> None:
     """Print an error as one line."""
-    line = " ".join(str(error).split())
+    line = " ".join(map(shortened, str(error).split()))
     if isinstance(error, ChoiceNeeded):
         line += " Choose it with --page."
     print(f"stagelens: {line}", file=sys.stderr)

@@ -10,7 +10,7 @@ import pandas as pd
 from core.cohorts.layout import Entry, Layout, is_volume_name, visible_files, visible_folders, without_ending
 from core.cohorts.names.people import AUTOMATIC, UNNAMED, Naming, named_people
 from core.cohorts.tasks import Task, task_in, with_task
-from core.errors import CohortError
+from core.errors import CohortError, shortened
 from core.registry import collect
 
 
@@ -92,7 +92,9 @@ def listed(folder: Path) -> tuple[Layout, list[Entry], Path]:
     try:
         return _listed(folder)
     except OSError as error:
-        raise CohortError(f"{str(folder)[:200]} cannot be read: {error.strerror}; give a folder of scans.") from error
+        raise CohortError(
+            f"{shortened(str(folder))} cannot be read: {error.strerror}; give a folder of scans."
+        ) from error
 
 
 def _listed(folder: Path) -> tuple[Layout, list[Entry], Path]:

@@ -5,9 +5,12 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from filelock import FileLock
+
 from core.cohorts.layout import visible_folders
 from core.errors import CohortError
 from core.files import replacing_folder
+from core.scans.archives import DAMAGES
 
 MAX_FILES, MAX_TOTAL = 200_000, 4 << 30
 COPY = 1 << 20
@@ -32,16 +35,25 @@ def unpack_cohort(stream: IO[bytes], into: Path) -> Path:
         digest.update(block)
     stream.seek(0)
     target = into / f"cohort-{digest.hexdigest()[:12]}"
-    if not target.exists():
-        try:
-            with replacing_folder(target) as unfinished, zipfile.ZipFile(stream) as archive:
-                _extract(archive, unfinished)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-            raise CohortError(f"this is not a zip file that can be unpacked: {str(error).splitlines()[0]}.") from error
+    into.mkdir(parents=True, exist_ok=True)
+    with FileLock(into / f".{target.name}.lock"):  # it may be uploaded twice at once
+        if not target.exists():
+            _unpack(stream, target)
     folder = target
     while len(children := visible_folders(folder)) == 1 and not any(path.is_file() for path in folder.iterdir()):
         folder = children[0]
     return folder
+
+
+def _unpack(stream: IO[bytes], target: Path) -> None:
+    try:
+        with replacing_folder(target) as unfinished, zipfile.ZipFile(stream) as archive:
+            _extract(archive, unfinished)
+    except (*DAMAGES, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk, not the zip file; bzip2 gives no number
+            raise
+        reason = str(error).splitlines() or [type(error).__name__]
+        raise CohortError(f"this is not a zip file that can be unpacked: {reason[0]}.") from error
 
 
 def _extract(archive: zipfile.ZipFile, target: Path) -> None:

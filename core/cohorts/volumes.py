@@ -7,6 +7,7 @@ import pandas as pd
 
 from core.cohorts.cohort import index_volumes
 from core.cohorts.names.people import AUTOMATIC, Naming
+from core.files import read_file
 
 
 def volume_table(folder: str | Path, naming: Naming = AUTOMATIC) -> pd.DataFrame:
@@ -24,7 +25,7 @@ def volume_table(folder: str | Path, naming: Naming = AUTOMATIC) -> pd.DataFrame
         CohortError: The folder holds no volumes with a class.
     """
     index, _ = index_volumes(folder, naming)
-    digests = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in index["path"]]
+    digests = [hashlib.sha256(read_file(Path(path))).hexdigest() for path in index["path"]]
     table = index.assign(slice=0, sha256=digests)
     several = table.duplicated("sha256", keep=False)
     table["copies"] = table["sha256"].where(several, "").str[:12]

@@ -1,15 +1,15 @@
 """A Bundle: a trained network on disk, a folder with a card and weights. Knows no Keras."""
 
-import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import BundleError
+from core.errors import BundleError, shortened
 from core.files import PROJECT
 from core.networks.card import CARD_FILE, NAME, Card, card_from
 from core.networks.recipe import Recipe
+from core.plain import finite_json
 
 WEIGHTS_FILE = "weights.safetensors"
 DEFAULT_FILE = "DEFAULT"
@@ -57,11 +57,13 @@ def open_bundle(name: str | Path | None = None) -> Bundle:
     chosen = str(name) if name is not None else _default_name()
     folder = bundle_folder(chosen)
     try:
-        values = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+        values = finite_json((folder / CARD_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         known = ", ".join(bundle_names()) or "none"
         raise BundleError(f"there is no model {chosen}; known are {known}.") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise BundleError(f"there is no model {shortened(str(chosen))}: {error.strerror}.") from error
+    except ValueError as error:
         raise BundleError(f"the card of {chosen} is damaged: {str(error).splitlines()[0]}") from error
     return Bundle(folder, card_from(values, chosen))
 

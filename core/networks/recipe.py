@@ -10,7 +10,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from core.cohorts.tasks import CUSTOM, TASKS, Task
-from core.errors import RecipeError
+from core.errors import RecipeError, shortened
+from core.files import read_file
 
 if TYPE_CHECKING:
     from core.networks.architectures.backbones import Backbone
@@ -367,11 +368,13 @@ def read_recipe(name_or_path: str | Path) -> Recipe:
     if path.suffix != ".toml":
         path = _shipped().get(path.name, path)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(read_file(path).decode("utf-8"))
     except FileNotFoundError as error:
         known = ", ".join(recipe_names())
         raise RecipeError(f"there is no recipe {name_or_path}; shipped are {known}, or give a .toml file.") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise RecipeError(f"{shortened(str(path))} cannot be opened: {error.strerror}.") from error
+    except ValueError as error:
         raise RecipeError(f"{path.name} is not TOML: {str(error).splitlines()[0]}") from error
     return recipe_from(values, path.name)
 

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.errors import CohortError
+from core.files import read_file
 from core.networks.architectures.network import fit_size, input_shape
 from core.networks.recipe import Recipe
 from core.scans import read_scan, read_slice
@@ -146,6 +147,6 @@ def _read_volume(path: str) -> tuple[NDArray[np.float32], str]:
 
 def _bytes_of(path: str) -> bytes:
     try:
-        return Path(path).read_bytes()
+        return read_file(Path(path))
     except OSError as error:
         raise CohortError(f"{path} is in the split table but cannot be opened: {error.strerror}.") from error

@@ -17,7 +17,7 @@ import xxhash
 from core.backend_choice import settled_backend
 from core.cohorts.split import split_hash
 from core.errors import TrainingError
-from core.files import PROJECT, UNFINISHED, files_below, read_json, write_json
+from core.files import PROJECT, UNFINISHED, check_file, files_below, read_json, write_json
 from core.networks.recipe import Recipe, recipe_values
 from core.runs.jobs import JOB_FOLDER
 from core.runs.status import STATUS_FILE, STOP_FILE
@@ -91,6 +91,7 @@ def file_digest(path: Path) -> str:
         TrainingError: It cannot be opened.
     """
     try:
+        check_file(path)
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:

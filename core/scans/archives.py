@@ -4,6 +4,7 @@ Nothing is ever written to disk, so no member name can escape; names that try to
 """
 
 import io
+import lzma
 import stat
 import zipfile
 import zlib
@@ -18,6 +19,7 @@ MOST_GROWTH = 200  # times a member may grow; scans compress to a tenth at best,
 SMALL = 4 * 1024 * 1024  # a member that unpacks to less than this may have grown by any factor
 CHUNK = 1024 * 1024
 HEAD = 2048
+DAMAGES = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, NotImplementedError, RuntimeError)
 ZIP, GZIP = b"PK\x03\x04", b"\x1f\x8b"
 EMPTY_ZIP = b"PK\x05\x06"
 # What operating systems leave behind, and what cannot be a scan.
@@ -91,7 +93,7 @@ def _members(data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return {info.filename: _content(archive, info) for info in _checked(archive)}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+    except (*DAMAGES, OSError) as error:
         raise ScanError(
             "the zip archive is damaged or uses a compression that is not supported; make it again."
         ) from error

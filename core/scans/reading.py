@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from core.errors import ChoiceNeeded, ScanError
+from core.files import read_file
 from core.registry import collect
 from core.scans.archives import GZIP, is_archive, is_leftover, unpacked
 from core.scans.names import display_name
@@ -114,7 +115,7 @@ def read_files(paths: Iterable[str | Path]) -> dict[str, bytes]:
             for item in found:
                 if item.stat().st_size > MAX_BYTES:
                     raise ScanError(f"{display_name(item.name)}: {_too_large(item.stat().st_size)}")
-                files[item.as_posix()] = item.read_bytes()
+                files[item.as_posix()] = read_file(item)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "not a usable file name"
             raise ScanError(f"{display_name(str(path))} cannot be opened: {reason}.") from error

@@ -54,7 +54,7 @@ def audited(folder: str) -> Audit:
     Raises:
         CohortError: It is no cohort of slices.
     """
-    return named_audit(Path(folder).expanduser())[0]
+    return named_audit(Path(folder))[0]
 
 
 def gallery(table: pd.DataFrame, *, per_class: int, seed: int = 0) -> dict[str, list[NDArray[np.uint8]]]:

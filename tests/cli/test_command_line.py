@@ -1,43 +1,19 @@
 import json
 import re
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from core.__main__ import main
 from core.cohorts.synthetic.ood_images import ood_images
 from core.networks.bundle import bundle_names
 
 from ..conftest import CLASSES, SAMPLES
 from ..scans import pictures
+from .conftest import Shell
 
 SCAN = str(SAMPLES / "icbm_template_z08.png")
-
-
-class Shell:
-    """Runs the command line in this process."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.monkeypatch, self.capsys = monkeypatch, capsys
-
-    def __call__(self, *arguments: str | Path) -> tuple[int, str, str]:
-        """Return exit status, standard output, standard error."""
-        self.monkeypatch.setattr(sys, "argv", ["stagelens", *map(str, arguments)])
-        status = 0
-        try:
-            main()
-        except SystemExit as ended:
-            status = int(ended.code or 0)
-        out, err = self.capsys.readouterr()
-        return status, out, err
-
-
-@pytest.fixture
-def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    return Shell(monkeypatch, capsys)
 
 
 def test_predict_gives_probabilities_by_class_for_machines(shell: Shell, models: Path) -> None:

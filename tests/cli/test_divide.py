@@ -8,7 +8,7 @@ import pytest
 from core.cohorts import read_split
 from core.cohorts.tasks import task_of_table
 
-from .test_command_line import Shell, shell  # noqa: F401 - a fixture
+from .conftest import Shell
 
 
 def volumes(folder: Path, *names: str) -> Path:
@@ -22,7 +22,7 @@ SEVEN = ("0/a.nii", "0/b.nii", "1/c.nii", "1/d.nii", "2/e.nii", "2/f.nii", "3/g.
 
 
 def test_seven_volumes_are_divided_with_what_is_missing_or_refused_with_the_reason(
-    shell: Shell,  # noqa: F811
+    shell: Shell,
     tmp_path: Path,
 ) -> None:
     folder, out = volumes(tmp_path / "seven", *SEVEN), tmp_path / "split.csv"
@@ -41,7 +41,7 @@ def test_seven_volumes_are_divided_with_what_is_missing_or_refused_with_the_reas
 
 
 @pytest.mark.parametrize("how", ["table", "pattern"])
-def test_people_are_named_on_the_command_line(shell: Shell, tmp_path: Path, how: str) -> None:  # noqa: F811
+def test_people_are_named_on_the_command_line(shell: Shell, tmp_path: Path, how: str) -> None:
     names = [f"{label}/{person}{visit}.nii" for label in "xy" for person in "abcde" for visit in "12"]
     folder, out = volumes(tmp_path / "c", *names), tmp_path / "split.csv"
     (tmp_path / "ids.csv").write_text("Image;PTID\n" + "".join(f"{name};{name[:3]}\n" for name in names))
@@ -57,7 +57,7 @@ def test_people_are_named_on_the_command_line(shell: Shell, tmp_path: Path, how:
     assert (split.groupby("subject")["part"].nunique() == 1).all()
 
 
-def test_copies_across_the_parts_a_set_came_in_are_named_and_dropped(shell: Shell, tmp_path: Path) -> None:  # noqa: F811
+def test_copies_across_the_parts_a_set_came_in_are_named_and_dropped(shell: Shell, tmp_path: Path) -> None:
     names = [
         f"{part}/{label}/{part}{number}.nii" for part in ("train", "test") for label in "xy" for number in range(9)
     ]

@@ -136,17 +136,6 @@ def test_foreign_pictures_get_no_stage_but_what_was_wrong_with_them_when_asked()
     assert not says(app, "Compatible with|In testing|calibrated")
 
 
-def test_a_rejected_scan_is_explained_for_a_class_the_person_names() -> None:
-    app = opened("pages/explain.py")
-    app.file_uploader[0].set_value([("glass.png", pictures.TRANSPARENT, "application/octet-stream")])
-    ran(app)
-    labelled(app.toggle, "Show anyway").set_value(True)
-    ran(app)
-    assert labelled(app.multiselect, "Classes").value == []
-    assert says(app, "they are no probabilities and name no stage")
-    assert not says(app, "The network says|Compatible with|calibrated")
-
-
 def test_a_stack_asks_for_its_page() -> None:
     app = uploaded(("page.html.png", b"<html>"), ("stack.tif", pictures.PAGES_201))
     assert "an HTML page" in app.error[0].value
@@ -182,19 +171,6 @@ def test_a_model_that_was_calibrated_meanwhile_reads_the_scan_anew(
     assert plots(app)[0]["data"] != before
 
 
-def test_a_doubtful_map_of_one_scan_is_not_shown_because_another_ones_was_asked_for() -> None:
-    app = opened("pages/explain.py")
-    labelled(app.multiselect, "Methods").set_value(["guided-backprop"])
-    ran(app)
-    anyway = [one for one in app.toggle if one.label == "Show the map anyway"]
-    assert anyway
-    anyway[0].set_value(True)
-    sample = labelled(app.selectbox, "synthetic sample")
-    sample.set_value(next(one for one in sample.options if one != sample.value))
-    ran(app)
-    assert not [one for one in app.toggle if one.label == "Show the map anyway" and one.value]
-
-
 def test_the_page_data_sees_what_changed_inside_a_class_folder(tmp_path: Path) -> None:
     write_heads(tmp_path / "set", {"NonDemented": 3, "MildDemented": 3}, slices=6)
     app = opened("pages/data.py")
@@ -204,6 +180,19 @@ def test_the_page_data_sees_what_changed_inside_a_class_folder(tmp_path: Path) -
     next((tmp_path / "set" / "NonDemented").glob("*.png")).unlink()
     ran(app)
     assert [one.value for one in app.metric if one.label == "Images"] == ["35"]
+
+
+@pytest.mark.parametrize("page", ["pages/data.py", "pages/data_leakage.py"])
+def test_a_folder_that_cannot_be_is_one_line(page: str) -> None:
+    app = opened(page)
+    for typed in ("~nosuchuser/set", "a" * 5000, "/".join(["b" * 200] * 30), "a\0b", "/proc/1/none", __file__):
+        app.text_input[0].set_value(typed)
+        if app.button:
+            app.button[0].click()
+        ran(app)
+        (error,) = app.error
+        assert "\n" not in error.value
+        assert len(error.value) < 500
 
 
 def test_a_volume_is_registered_read_slice_by_slice_and_shown_in_three_planes() -> None:
@@ -274,6 +263,32 @@ def test_the_path_the_noise_and_the_sanity_check_can_be_tried(explaining: AppTes
     ran(app)
     assert "Deletion" in json.dumps(plots(app))
     assert len(plots(app)) == before + 2
+
+
+def test_a_doubtful_map_of_one_scan_is_not_shown_because_another_ones_was_asked_for(
+    explaining: AppTest,
+) -> None:
+    app = explaining
+    labelled(app.multiselect, "Methods").set_value(["guided-backprop"])
+    ran(app)
+    anyway = [one for one in app.toggle if one.label == "Show the map anyway"]
+    assert anyway
+    anyway[0].set_value(True)
+    sample = labelled(app.selectbox, "synthetic sample")
+    sample.set_value(next(one for one in sample.options if one != sample.value))
+    ran(app)
+    assert not [one for one in app.toggle if one.label == "Show the map anyway" and one.value]
+
+
+def test_a_rejected_scan_is_explained_for_a_class_the_person_names(explaining: AppTest) -> None:
+    app = explaining
+    app.file_uploader[0].set_value([("glass.png", pictures.TRANSPARENT, "application/octet-stream")])
+    ran(app)
+    labelled(app.toggle, "Show anyway").set_value(True)
+    ran(app)
+    assert labelled(app.multiselect, "Classes").value == []
+    assert says(app, "they are no probabilities and name no stage")
+    assert not says(app, "The network says|Compatible with|calibrated")
 
 
 def test_the_models_page_puts_the_ways_of_counting_side_by_side() -> None:

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from core.errors import WeightsError
-from core.files import replacing
+from core.files import check_file, replacing
 from core.networks.architectures.backbones import BACKBONES
 from core.networks.architectures.network import Network
 from core.networks.weights.quantised import start_from_quantised
@@ -93,6 +93,7 @@ def load_tensors(path: Path) -> dict[str, NDArray[np.generic]]:
         WeightsError: There is no such file, or it is damaged.
     """
     try:
+        check_file(path)
         tensors: dict[str, NDArray[np.generic]] = load_file(path)
     except FileNotFoundError as error:
         raise WeightsError(f"there is no weights file {path}.") from error
