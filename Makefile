@@ -12,15 +12,22 @@ else
 BIN := $(VENV)/bin
 endif
 
-# Two workers; a file's tests share what they make. The slowest are printed.
-TESTS := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=10
+# The slowest are printed. Two processes of tests share two cores and 4 GB: each, and what it starts, computes on one.
+TESTS := SHARED_CORES=1 $(BIN)/python -m pytest --durations=10
 
-# What a worker has loaded it keeps until it ends, and a network library alone takes half a gigabyte: three runs, each with
-# workers of its own, need 4 GB where one would need 7. What neither of the other two names is tried in the first.
-NETWORKS := $(addprefix tests/,evaluation explain networks reporting training)
-WORKFLOWS := tests/workflows core
+# Parts of the tests, longest first, two at a time: a process keeps until it ends what it has loaded, and a network library
+# alone takes half a gigabyte. What no other part names is tried in the last.
+PARTS := workflows networks training pages data browser rest
+workflows := tests/workflows core
+networks := $(addprefix tests/,evaluation explain networks reporting)
+training := tests/training
+pages := tests/pages/test_pages.py
+data := tests/cli tests/cohorts
+browser := tests/pages/test_in_browser.py tests/runs
+rest := tests $(addprefix --ignore=,$(filter tests/%,$(foreach part,$(filter-out rest,$(PARTS)),$($(part)))))
+whole_parts := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: app shell test test-surface test-networks test-workflows test-slow test-all lint clean
+.PHONY: app shell test test-slow test-all lint clean $(addprefix test-,$(PARTS))
 
 # Streamlit listens where .streamlit/config.toml says, on this machine alone, and without --server.port takes 8501 or the
 # next port that is free. HOST counts only when it is typed behind make: tcsh and conda set one for themselves.
@@ -40,20 +47,14 @@ shell: $(VENV)/.app-installed
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" PATH="$(CURDIR)/$(BIN):$$PATH" "$${SHELL:-sh}" || test -t 0
 
 test: $(VENV)/.test-installed
-	@$(MAKE) --keep-going --no-print-directory test-surface test-networks test-workflows
+	@$(MAKE) --jobs=2 --keep-going --no-print-directory $(whole_parts) $(addprefix test-,$(PARTS))
 
-test-surface: $(VENV)/.test-installed
-	$(TESTS) -m "not slow" tests $(addprefix --ignore=,$(NETWORKS) $(WORKFLOWS))
-
-test-networks: $(VENV)/.test-installed
-	$(TESTS) -m "not slow" $(NETWORKS)
-
-test-workflows: $(VENV)/.test-installed
-	$(TESTS) -m "not slow" $(WORKFLOWS)
+$(addprefix test-,$(PARTS)): test-%: $(VENV)/.test-installed
+	$(TESTS) -m "not slow" $($*)
 
 # These are few and long: each goes to the worker that is free.
 test-slow: $(VENV)/.test-installed
-	$(TESTS) --dist=loadgroup -m slow
+	$(TESTS) --numprocesses=2 --dist=loadgroup --no-loadscope-reorder -m slow
 
 test-all: test test-slow
 

@@ -1,6 +1,5 @@
 """Reading scans for people: the loaded networks, and prediction with explanation in one go."""
 
-import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -31,6 +30,7 @@ KEPT = 4  # volumes in memory, 80 MB each
 _kept: OrderedDict[str, StandardHead] = OrderedDict()
 _looking, _making = threading.Lock(), threading.Lock()
 LOADED_AT_ONCE = 4
+_loaded: OrderedDict[str, tuple[str, Predictor]] = OrderedDict()  # by folder, with its version
 _loading = threading.Lock()
 
 
@@ -177,11 +177,14 @@ def _predict_volume(scan: Scan, predictor: Predictor) -> Reading:
     return Reading(scan, predictor.predict_volume(scan.name, slices, heights.tolist()), slices, head=head)
 
 
-@functools.lru_cache(maxsize=LOADED_AT_ONCE)
 def _load(folder: str, version: str) -> Predictor:
-    del version  # part of the key, so that a replaced bundle is loaded anew
-    predictor = load_predictor(open_bundle(folder))
-    predictor.warm_up()
+    known, predictor = _loaded.pop(folder, ("", None))
+    if predictor is None or known != version:  # one that was replaced on disk is not kept beside its successor
+        predictor = load_predictor(open_bundle(folder))
+        predictor.warm_up()
+    _loaded[folder] = version, predictor
+    while len(_loaded) > LOADED_AT_ONCE:
+        _loaded.popitem(last=False)
     return predictor
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from core.cohorts.plan import files_of, plan_split
+from core.files import write_table
 from core.networks.bundle import CARD_FILE, Bundle
 
 from ..conftest import SAMPLES, tiny_recipe, write_tiny_bundle
@@ -49,10 +51,15 @@ READS = (
 )
 
 
+@pytest.fixture(scope="module")
+def split(slice_cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("split") / "split.csv"
+    write_table(path, plan_split(files_of(slice_cohort).table, seed=1).split)
+    return path
+
+
 @pytest.fixture
-def line(shell: Shell, models: Path, slice_cohort: Path, tmp_path: Path) -> "Line":
-    split = tmp_path / "split.csv"
-    assert shell("split", slice_cohort, "--out", split)[0] == 0
+def line(shell: Shell, models: Path, slice_cohort: Path, split: Path, tmp_path: Path) -> "Line":
     return Line(shell, {"COHORT": slice_cohort, "SPLIT": split, "OUT": tmp_path / "new", "SCAN": SCAN})
 
 

@@ -101,7 +101,30 @@ def test_near_copies_are_grouped_by_correlation() -> None:
     assert len(set(groups.tolist())) == 3
 
 
-@pytest.mark.parametrize("folder", ["alzheimer_mri", pytest.param("alzheimer_mri_176x208", marks=pytest.mark.slow)])
+def some_people(data: Path, into: Path, *, people: int, fraction: float, seed: int) -> pd.DataFrame:
+    """Link a fraction of the slices of some of the real people into class folders; returns path and person."""
+    truth = pd.read_csv(data / "alzheimer_people.csv")
+    truth = truth[truth["path"].str.startswith("alzheimer_mri/")]
+    chosen = pd.Series(truth["person"].unique()).sample(people, random_state=seed)
+    kept = truth[truth["person"].isin(chosen)].sample(frac=fraction, random_state=seed)
+    links = [into / Path(path).parent.name / Path(path).name for path in kept["path"]]
+    for path, link in zip(kept["path"], links, strict=True):
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(data / path)
+    return kept.assign(path=[link.as_posix() for link in links])
+
+
+def test_forty_people_of_the_alzheimer_set_are_found(alzheimer_data: Path, tmp_path: Path) -> None:
+    truth = some_people(alzheimer_data, tmp_path, people=40, fraction=1.0, seed=0)
+    found = audit_folder(tmp_path)
+    assert right(found, truth)
+    assert len(found.table) == 40 * 32
+    merged = found.table.merge(truth, on="path")
+    assert (merged["slice"] == 105 - merged["z"]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", ["alzheimer_mri", "alzheimer_mri_176x208"])
 def test_the_alzheimer_set_is_200_people_with_32_slices_each(alzheimer_data: Path, folder: str) -> None:
     found = audit_folder(alzheimer_data / folder)
     findings = found.as_dict()
@@ -265,14 +288,6 @@ def test_a_folder_without_anything_like_a_head_is_refused_in_one_line(tmp_path: 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_thinned_alzheimer_set_is_right_or_not_established(alzheimer_data: Path, tmp_path: Path, seed: int) -> None:
-    truth = pd.read_csv(alzheimer_data / "alzheimer_people.csv")
-    truth = truth[truth["path"].str.startswith("alzheimer_mri/")]
-    people = pd.Series(truth["person"].unique()).sample(40, random_state=seed)
-    kept = truth[truth["person"].isin(people)].sample(frac=(0.98, 0.9, 0.7)[seed], random_state=seed)
-    for path in kept["path"]:
-        link = tmp_path / Path(path).parent.name / Path(path).name
-        link.parent.mkdir(exist_ok=True)
-        link.symlink_to(alzheimer_data / path)
+    named = some_people(alzheimer_data, tmp_path, people=40, fraction=(0.98, 0.9, 0.7)[seed], seed=seed)
     found = audit_folder(tmp_path)
-    named = kept.assign(path=[(tmp_path / Path(p).parent.name / Path(p).name).as_posix() for p in kept["path"]])
     assert right(found, named) or not found.people_known

@@ -122,6 +122,7 @@ def test_foreign_pictures_are_the_same_again_and_all_grey() -> None:
 
 
 @pytest.mark.skipif(not bundle_names(), reason="no model in models/")
+@pytest.mark.slow
 def test_the_shipped_model_refuses_what_is_foreign_and_little_else(alzheimer_data: Path) -> None:
     predictor = load_predictor(open_bundle())
     tumours = sorted((alzheimer_data / "brain_tumor_mri").glob("*/*/*.jpg"))[::35]

@@ -49,7 +49,8 @@ def standard(brain: heads.Moved) -> StandardHead:
     return to_standard_space(scan_of(brain.voxels, brain.affine))
 
 
-@pytest.mark.parametrize(("skull", "within_mm"), [pytest.param(False, 0.5, marks=pytest.mark.slow), (True, 2.0)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("skull", "within_mm"), [(False, 0.5), (True, 2.0)])
 def test_a_moved_head_is_found_again(skull: bool, within_mm: float) -> None:
     seen = heads.moved(11, skull=skull)
     found = register_to_template(seen.voxels, seen.affine)
