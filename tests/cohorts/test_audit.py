@@ -108,9 +108,9 @@ def some_people(data: Path, into: Path, *, people: int, fraction: float, seed: i
     chosen = pd.Series(truth["person"].unique()).sample(people, random_state=seed)
     kept = truth[truth["person"].isin(chosen)].sample(frac=fraction, random_state=seed)
     links = [into / Path(path).parent.name / Path(path).name for path in kept["path"]]
-    for path, link in zip(kept["path"], links, strict=True):
-        link.parent.mkdir(exist_ok=True)
-        link.symlink_to(data / path)
+    for path, placed in zip(kept["path"], links, strict=True):
+        placed.parent.mkdir(exist_ok=True)
+        placed.symlink_to(data / path)
     return kept.assign(path=[link.as_posix() for link in links])
 
 
