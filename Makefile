@@ -12,17 +12,21 @@ else
 BIN := $(VENV)/bin
 endif
 
-# The slowest are printed. Two processes of tests share two cores and 4 GB: each, and what it starts, computes on one.
-TESTS := SHARED_CORES=1 $(BIN)/python -m pytest --durations=10
+# Two processes of tests share two cores and 4 GB: each, and what it starts, computes on one core and gives back the memory
+# that it has freed. The slowest tests are printed.
+SHARING := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
+	ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=1 MALLOC_ARENA_MAX=2 MALLOC_TRIM_THRESHOLD_=0
+TESTS := $(SHARING) $(BIN)/python -m pytest --durations=10
 
 # Parts of the tests, longest first, two at a time: a process keeps until it ends what it has loaded, and a network library
 # alone takes half a gigabyte. What no other part names is tried in the last.
-PARTS := workflows networks training pages data browser rest
+PARTS := workflows networks training pages cohorts browser cli rest
 workflows := tests/workflows core
 networks := $(addprefix tests/,evaluation explain networks reporting)
 training := tests/training
 pages := tests/pages/test_pages.py
-data := tests/cli tests/cohorts
+cohorts := tests/cohorts
+cli := tests/cli
 browser := tests/pages/test_in_browser.py tests/runs
 rest := tests $(addprefix --ignore=,$(filter tests/%,$(foreach part,$(filter-out rest,$(PARTS)),$($(part)))))
 whole_parts := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)

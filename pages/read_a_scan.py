@@ -290,7 +290,7 @@ def main() -> None:
         method = st.selectbox("Method", offered, format_func=lambda name: explainer(name).title)
         opacity = st.slider("Heatmap opacity", 0.0, 1.0, 0.6, 0.05)
     if not files:
-        st.info("Upload a scan, or choose a sample, to see its stage and where the evidence lies.")
+        st.info("Upload a scan, or choose a sample, to see its class and where the evidence lies.")
     for label, group in files:
         scan = read(label, group)
         if scan is None:

@@ -33,24 +33,12 @@ SAMPLES = ROOT / "sample_scans"
 CLASSES = ("Non Demented", "Very Mild Demented", "Mild Demented", "Moderate Demented")
 NO_SCANS = np.empty((0, 48, 40, 1), np.uint8)  # for starts that need none
 DATA = Path(os.environ.get("STAGELENS_DATA", ROOT.parent / "shared" / "data"))
-# make test runs two processes, which share the cores and the memory: each, and what it starts, computes on one core and
-# gives back what it has freed.
-SHARING = {
-    **{f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")},
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1",
-    "MALLOC_ARENA_MAX": "2",
-    "MALLOC_TRIM_THRESHOLD_": "0",
-}
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give tests a workspace of their own: they wait for nobody's training and leave nothing at home."""
     os.environ["STAGELENS_WORKSPACE"] = workspace = tempfile.mkdtemp(prefix="stagelens-tests-")
     config.add_cleanup(lambda: shutil.rmtree(workspace, ignore_errors=True))
-    if os.environ.get("SHARED_CORES"):
-        os.environ.update({name: os.environ.get(name, value) for name, value in SHARING.items()})
 
 
 # These start servers and trainings beside them, or hold a whole data set; the sooner they run, the less their worker

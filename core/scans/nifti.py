@@ -232,9 +232,29 @@ def _affine(header: Any, shape: tuple[int, ...], notes: list[str]) -> NDArray[np
     if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
         notes.append("The file does not say how the head lies in it; nibabel's default is used. Check left and right.")
     if _is_regular(affine):
+        notes.extend(_disagreement(header, affine))
         return affine
     notes.append("The file's position matrix is not usable; the axes are used as stored. Check left and right.")
     return _centred("RAS", _spacing(header, notes), shape)
+
+
+def _disagreement(header: Any, affine: NDArray[np.float64]) -> list[str]:
+    """Say where a file's two position matrices turn the head differently; the first of them, the sform, is used."""
+    if min(int(header["sform_code"]), int(header["qform_code"])) == 0:
+        return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            other = np.asarray(header.get_qform(), np.float64)
+        except (HeaderDataError, ValueError):
+            return []
+    if not _is_regular(other):
+        return []
+    ours, theirs = ("".join(nibabel.aff2axcodes(matrix)) for matrix in (affine, other))
+    if ours == theirs:
+        return []
+    what = "which side is left" if set(ours) ^ set(theirs) == {"L", "R"} else f"how the head lies ({ours}, {theirs})"
+    return [f"The file's two position matrices disagree on {what}; its sform is used. Check left and right."]
 
 
 def _analyze_affine(header: Any, shape: tuple[int, ...], notes: list[str]) -> NDArray[np.float64]:

@@ -234,6 +234,23 @@ def test_an_unusual_nifti_header_is_read_with_a_warning(fields: dict[str, object
     assert any(said in warning for warning in scan.warnings)
 
 
+@pytest.mark.parametrize(
+    ("axes", "said"),
+    [("RAS", ""), ("LAS", "disagree on which side is left"), ("RSA", "disagree on how the head lies (RAS, RSA)")],
+)
+def test_two_position_matrices_that_disagree_are_named(axes: str, said: str) -> None:
+    image = nibabel.Nifti1Image(BLOCK, np.diag([1.0, 1, 1, 1]))
+    turned = np.zeros((4, 4))
+    turned[3, 3] = 1
+    for column, letter in enumerate(axes):
+        turned["RAS".index("R" if letter == "L" else letter), column] = -1 if letter == "L" else 1
+    image.set_sform(np.diag([1.0, 1, 1, 1]), 1)
+    image.set_qform(turned, 1)
+    scan = read_scan({"a.nii": image.to_bytes()})
+    np.testing.assert_array_equal(scan.affine, np.diag([1.0, 1, 1, 1]))
+    assert [said in warning for warning in scan.warnings] == ([True] if said else [])
+
+
 def test_a_scaled_nifti_has_its_scaled_values() -> None:
     scan = read_scan({"a.nii": volumes.header_with(scl_slope=0.5, scl_inter=3)})
     np.testing.assert_allclose(scan.voxels, BLOCK * 0.5 + 3)

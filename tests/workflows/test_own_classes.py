@@ -1,10 +1,13 @@
 """Classes of one's own, three without an order and four with one, from a folder to a reading."""
 
+import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from core.cohorts import read_split
 from core.errors import RecipeError
@@ -16,11 +19,12 @@ from core.networks.recipe import Phase, recipe_from, recipe_values
 from core.reporting.model_card import card_page
 from core.results import write
 from core.runs.folder import recipe_of_run
+from core.runs.jobs import promote
 from core.scans import read_scan_file
 from core.workflows.pipeline import FullRun, full_run
 from core.workflows.predict import predictor_of, read_scans
 
-from ..conftest import tiny_recipe, write_heads
+from ..conftest import ROOT, tiny_recipe, write_heads
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,30 @@ def test_a_bundle_of_own_classes_evaluates_predicts_and_explains(run: tuple[Own,
     assert tuple(said) == own.classes
     assert sum(said.values()) == pytest.approx(1)
     assert reading.explanation.class_name == last
+
+
+def test_the_pages_read_a_scan_and_show_the_card_in_these_classes(
+    run: tuple[Own, Path, Card], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, out, _ = run
+    promote(out / "run" / "bundle", tmp_path / "models", "own")
+    monkeypatch.setenv("STAGELENS_MODELS", str(tmp_path / "models"))
+    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=240).run()
+    predictor = predictor_of(tmp_path / "models" / "own")
+    paths = map(Path, read_split(out / "split.csv")["path"])
+    scan = next(path for path in paths if not predictor.predict([read_scan_file(path)])[0].rejected)
+    app.file_uploader[0].set_value([(scan.name, scan.read_bytes(), "image/png")])
+    app.run()
+    assert not app.exception
+    assert not app.error
+    assert app.subheader[0].value in {f"Scan 1: {name}" for name in own.classes}
+    (bars,) = [json.loads(plot.proto.spec) for plot in app.get("plotly_chart")]
+    assert set(own.classes) <= set(re.findall(r"[\w ]+", json.dumps(bars)))
+    app.switch_page("pages/model_cards.py").run()
+    assert not app.exception
+    shown = json.dumps([str(app.main), *(plot.proto.spec for plot in app.get("plotly_chart"))])
+    assert all(name in shown for name in own.classes)
+    assert "Demented" not in shown
 
 
 def test_stages_after_the_positive_class_are_a_yes_and_kinds_have_none(run: tuple[Own, Path, Card]) -> None:
