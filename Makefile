@@ -19,8 +19,8 @@ SHARING := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 TF_NUM_INT
 TESTS := $(SHARING) $(BIN)/python -m pytest --durations=10
 
 # Parts of the tests, longest first, two at a time: a process keeps until it ends what it has loaded, and a network library
-# alone takes half a gigabyte. What no other part names is tried in the last.
-PARTS := workflows networks training pages cohorts browser cli rest
+# alone takes half a gigabyte. What no other part names is tried in the rest.
+PARTS := workflows training networks rest browser pages cohorts cli
 workflows := tests/workflows core
 networks := $(addprefix tests/,evaluation explain networks reporting)
 training := tests/training

@@ -1,10 +1,8 @@
 """What the pages say and do, without a browser: the whole app with the shipped model, in this process."""
 
-import json
 import re
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.files import write_json, write_table
 from core.networks.bundle import bundle_names, open_bundle
@@ -22,62 +19,13 @@ from core.runs.folder import FINISHED_FILE, METRICS_FILE
 from core.runs.status import Status, read_status, write_status
 from core.scans import read_scan_file
 
-from ..conftest import CLASSES, ROOT, SAMPLES, tiny_card, tiny_recipe, write_finished_run, write_heads
+from ..conftest import CLASSES, SAMPLES, tiny_card, tiny_recipe, write_finished_run, write_heads
 from ..scans import pictures, volumes
+from .app import headings, labelled, opened, pictures_of, plots, ran, says, texts, uploaded
 
 pytestmark = pytest.mark.skipif(not bundle_names(), reason="no model in models/")
 
 ANSWER = re.compile(rf"Scan \d+: ({'|'.join(CLASSES)})$")
-LONG = 240  # seconds a page may take
-TEXTS = ("title", "header", "subheader", "markdown", "caption", "info", "warning", "error", "success", "code")
-
-
-def opened(page: str = "") -> AppTest:
-    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=LONG).run()
-    return ran(app.switch_page(page) if page else app)
-
-
-def ran(app: AppTest) -> AppTest:
-    app.run()
-    assert not app.exception, [found.value for found in app.exception]
-    return app
-
-
-def uploaded(*files: tuple[str, bytes]) -> AppTest:
-    app = opened()
-    app.file_uploader[0].set_value([(name, data, "application/octet-stream") for name, data in files])
-    return ran(app)
-
-
-def texts(app: AppTest) -> Iterator[str]:
-    """Yield what stands on the page, and below its pictures."""
-    for kind in TEXTS:
-        yield from (str(one.value) for one in app.get(kind))
-    for shown in app.get("image"):
-        yield from (picture.caption for picture in shown.proto.imgs)
-
-
-def says(app: AppTest, what: str) -> int:
-    """Return how many texts on the page hold a pattern."""
-    return len([text for text in texts(app) if re.search(what, text)])
-
-
-def labelled(found: Any, label: str) -> Any:
-    """Return the one widget whose label holds a pattern."""
-    (one,) = (widget for widget in found if re.search(label, widget.label))
-    return one
-
-
-def plots(app: AppTest) -> list[dict[str, Any]]:
-    return [json.loads(plot.proto.spec) for plot in app.get("plotly_chart")]
-
-
-def pictures_of(app: AppTest) -> set[str]:
-    return {picture.url for shown in app.get("image") for picture in shown.proto.imgs}
-
-
-def headings(app: AppTest) -> list[str]:
-    return [one.value for one in app.subheader]
 
 
 def test_the_heatmap_follows_the_class() -> None:
@@ -230,65 +178,6 @@ def test_two_series_in_one_archive_ask_which_one_without_a_name() -> None:
     assert question.index == 0
     everything = "\n".join([*texts(app), str(app.main)])
     assert not any(secret in everything for secret in volumes.SECRETS)
-
-
-@pytest.fixture(scope="module")
-def explaining() -> AppTest:
-    """The page Explain, as one person has it open: what was computed once is remembered."""
-    return opened("pages/explain.py")
-
-
-def test_methods_stand_side_by_side_and_a_failing_one_is_called_unreliable(explaining: AppTest) -> None:
-    app = explaining
-    for source in ("Selvaraju et al., ICCV 2017.", "Sundararajan et al., ICML 2017.", "Zeiler and Fergus, ECCV 2014."):
-        assert says(app, re.escape(source))
-    assert says(app, r"Do the methods agree\?")
-    methods = labelled(app.multiselect, "Methods")
-    methods.set_value([*methods.value, "guided-backprop"])
-    ran(app)
-    assert says(app, "gives nearly the same map with random weights")
-    assert [one for one in app.toggle if one.label == "Show the map anyway"]
-
-
-def test_the_path_the_noise_and_the_sanity_check_can_be_tried(explaining: AppTest) -> None:
-    app = explaining
-    assert says(app, r"gradients were taken along it; .* with an error of")
-    assert says(app, "Grad-CAM: (Stable|The map is stable|Not stable)")
-    assert [tab.label for tab in app.tabs][-4:] == ["The path", "Noise", "Sanity check", "Values"]
-    before = len(plots(app))
-    labelled(app.button, "Randomise the network").click()
-    ran(app)
-    assert "structural similarity" in json.dumps(plots(app))
-    labelled(app.button, "Delete and insert").click()
-    ran(app)
-    assert "Deletion" in json.dumps(plots(app))
-    assert len(plots(app)) == before + 2
-
-
-def test_a_doubtful_map_of_one_scan_is_not_shown_because_another_ones_was_asked_for(
-    explaining: AppTest,
-) -> None:
-    app = explaining
-    labelled(app.multiselect, "Methods").set_value(["guided-backprop"])
-    ran(app)
-    anyway = [one for one in app.toggle if one.label == "Show the map anyway"]
-    assert anyway
-    anyway[0].set_value(True)
-    sample = labelled(app.selectbox, "synthetic sample")
-    sample.set_value(next(one for one in sample.options if one != sample.value))
-    ran(app)
-    assert not [one for one in app.toggle if one.label == "Show the map anyway" and one.value]
-
-
-def test_a_rejected_scan_is_explained_for_a_class_the_person_names(explaining: AppTest) -> None:
-    app = explaining
-    app.file_uploader[0].set_value([("glass.png", pictures.TRANSPARENT, "application/octet-stream")])
-    ran(app)
-    labelled(app.toggle, "Show anyway").set_value(True)
-    ran(app)
-    assert labelled(app.multiselect, "Classes").value == []
-    assert says(app, "they are no probabilities and name no stage")
-    assert not says(app, "The network says|Compatible with|calibrated")
 
 
 def test_the_models_page_puts_the_ways_of_counting_side_by_side() -> None:
