@@ -18,13 +18,15 @@ SHARING := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 TF_NUM_INT
 	ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=1 MALLOC_ARENA_MAX=2 MALLOC_TRIM_THRESHOLD_=0
 TESTS := $(SHARING) $(BIN)/python -m pytest --durations=10
 
-# Parts of the tests, longest first, two at a time: a process keeps until it ends what it has loaded, and a network library
-# alone takes half a gigabyte. What no other part names is tried in the rest.
-PARTS := workflows training networks rest browser pages cohorts cli
+# Parts of the tests, two at a time, the long ones first, and no two beside each other that need much memory: a process
+# keeps until it ends what it has loaded, and a network library alone takes half a gigabyte. What no other part names is
+# tried in the rest.
+PARTS := workflows networks training pages cohorts browser cli explain_page rest
 workflows := tests/workflows core
 networks := $(addprefix tests/,evaluation explain networks reporting)
 training := tests/training
 pages := tests/pages/test_pages.py
+explain_page := tests/pages/test_explain_page.py
 cohorts := tests/cohorts
 cli := tests/cli
 browser := tests/pages/test_in_browser.py tests/runs

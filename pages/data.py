@@ -6,7 +6,8 @@ from pathlib import Path
 import streamlit as st
 
 from core.cohorts.audit import Audit
-from core.cohorts.plan import plan_split
+from core.cohorts.names.people import Naming
+from core.cohorts.plan import named_audit, plan_split
 from core.cohorts.plan.files import contradictions
 from core.cohorts.plan.notices import notices
 from core.cohorts.split import came_in_parts, default_scheme
@@ -20,7 +21,7 @@ from core.networks.recipe import Oversampling, OversamplingMethod
 from core.reporting.plots.cohorts import class_balance, embedding_map
 from core.reporting.text.cohorts import audit_text, split_text
 from core.runs.workspace import workspace
-from core.workflows.embedding_map import SPLIT_TITLES, audited, gallery, map_embeddings
+from core.workflows.embedding_map import SPLIT_TITLES, gallery, map_embeddings
 from core.workflows.library import card_titles
 from pages import run_page
 
@@ -36,10 +37,10 @@ NO_BAR = {"displayModeBar": False}
 
 
 @st.cache_resource(max_entries=3, show_spinner="Reading every scan of the folder …")
-def look_into(folder: str, changed: str) -> Audit:
-    """Audit a folder once for all pages; anew when any file in it has changed."""
+def look_into(folder: str, changed: str, naming: Naming) -> tuple[Audit, tuple[str, ...]]:
+    """Audit a folder once for all pages, and say who named its people; anew when any file has changed."""
     del changed  # part of the key
-    return audited(folder)
+    return named_audit(folder, naming)
 
 
 def choose_folder() -> Path | None:
@@ -58,6 +59,20 @@ def choose_folder() -> Path | None:
     if file is not None:
         return unpack_cohort(file, workspace("uploads"))
     return typed_path(typed) if typed.strip() else None
+
+
+def choose_naming() -> Naming:
+    """Return how the person says who is who, if they do."""
+    with st.expander("Who is who, if you know it", icon=":material/badge:"):
+        table = st.text_input(
+            "Table of ids on this computer", help="With the path of every file within the folder, and its subject."
+        )
+        pattern = st.text_input(
+            "Where a file's path names the person",
+            placeholder=r"(?P<subject>sub-\d+)",
+            help="A regular expression with a group named subject. OASIS, BIDS, ADNI and AIBL are known without.",
+        )
+    return Naming(pattern.strip(), typed_path(table) if table.strip() else None)
 
 
 def show_audit(found: Audit) -> None:
@@ -176,11 +191,13 @@ def main() -> None:
         if folder is None:
             st.info("Give a folder or a zip: one folder of scans a class.", icon=":material/folder_open:")
             return
-        found = look_into(str(folder.resolve()), stamp(folder))
+        naming = choose_naming()
+        changed = stamp(folder) + (stamp(naming.table) if naming.table else "")
+        found, notes = look_into(str(folder.resolve()), changed, naming)
     except StageLensError as error:
         st.error(str(error), icon=":material/error:")
         return
-    for sentence in (*notices(folder), *contradictions(found.table)):
+    for sentence in (*notices(folder), *notes, *contradictions(found.table)):
         st.warning(sentence.removeprefix("WARNING: "), icon=":material/warning:")
     show_audit(found)
     show_split(found, folder)

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
+from core.cohorts.plan import named_audit
 from core.errors import StageLensError
 from core.files import stamp, typed_path
 from core.networks.recipe import read_recipe
 from core.reporting.plots.leakage import leakage_bars
 from core.results import Leakage
-from core.workflows.embedding_map import audited
 from core.workflows.leakage import BASELINE, FOLDS, measure_leakage
 from pages import run_page
 
@@ -37,7 +37,7 @@ part unless it is told otherwise, and puts both numbers side by side.
 def measure(folder: str, changed: str) -> Leakage:
     """Measure a folder once for everybody; anew when any file in it has changed."""
     del changed  # part of the key
-    return measure_leakage(audited(folder).table, read_recipe(BASELINE))
+    return measure_leakage(named_audit(folder)[0].table, read_recipe(BASELINE))
 
 
 def show(found: Leakage) -> None:

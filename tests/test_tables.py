@@ -122,6 +122,6 @@ def test_a_split_that_went_through_excel_is_the_same_split(tmp_path: Path) -> No
 
 
 def test_a_manifest_with_decimal_commas_is_read(tmp_path: Path) -> None:
-    (tmp_path / "manifest.csv").write_text(";".join(COLUMNS) + "\nMild/a.png;Mild;A;;8,5;s.nii;good;0,9\n")
+    (tmp_path / "manifest.csv").write_text(";".join(COLUMNS) + "\nMild/a.png;Mild;A;;8,5;s.nii;good;0,9;\n")
     manifest = read_manifest(tmp_path)
     assert (manifest["height_mm"][0], manifest["similarity"][0], manifest["session"][0]) == (8.5, 0.9, "")

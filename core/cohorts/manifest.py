@@ -8,7 +8,7 @@ from core.files import write_table
 from core.tables import numbers, read_table, require
 
 MANIFEST, LEFT_OUT = "manifest.csv", "left_out.csv"
-COLUMNS = ("path", "label", "subject", "session", "height_mm", "source", "verdict", "similarity")
+COLUMNS = ("path", "label", "subject", "session", "height_mm", "source", "verdict", "similarity", "digest")
 WHAT = "a manifest"
 
 
@@ -23,6 +23,8 @@ def read_manifest(folder: Path) -> pd.DataFrame:
         return pd.DataFrame(columns=list(COLUMNS))
     texts = ("path", "label", "source")
     table = read_table(path, WHAT, columns=dict.fromkeys(COLUMNS, ()), verbatim=texts, empty=True)
+    if "digest" not in table:  # as the first versions wrote it
+        table["digest"] = ""
     require(table, path, WHAT, names=COLUMNS)
     for name in ("height_mm", "similarity"):
         table[name] = numbers(table, name, path)

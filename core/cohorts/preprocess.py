@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
+import xxhash
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
 
@@ -21,6 +21,7 @@ from core.cohorts.names.people import AUTOMATIC, Naming, notes_on
 from core.cohorts.plan.notices import notices
 from core.cohorts.tasks import task_of_table, write_task
 from core.errors import CohortError, ScanError
+from core.files import files_below, read_file, read_json, write_json
 from core.scans import read_scan_file
 from core.scans.registration.standard_space import (
     AFFINE,
@@ -31,10 +32,11 @@ from core.scans.registration.standard_space import (
     axial_slices,
     to_standard_space,
 )
-from core.scans.writing import write_nifti
+from core.scans.writing import write_nifti, write_png
 
 SLICES = 20  # per subject, as in S4
 CUBE = 128
+SETTINGS = "preprocess.json"
 Say = Callable[[int, int, str], None]
 
 
@@ -43,7 +45,7 @@ class Preprocessed:
     """The result of a preprocessing run.
 
     Attributes:
-        manifest: One row per file: path, label, subject, session, height_mm, source, verdict, similarity.
+        manifest: One row per file: path, label, subject, session, height_mm, source, verdict, similarity, digest.
         left_out: `source` and `reason` of each volume that could not be processed.
         without_class: How many volumes were left out because their class is unknown.
         resumed: How many volumes were already done.
@@ -70,26 +72,29 @@ def preprocess(
 
     Args:
         folder: A cohort of volumes in any layout.
-        out: Folder to write to; what an earlier run with the same settings wrote there is kept.
+        out: Folder to write to; what an earlier run wrote there of the same volumes, classes and people is kept.
         slices: Axial slices per volume, evenly spaced over the heights of the training slices; None for 128³ cubes.
         bias_correction: As for `to_standard_space`.
         naming: Who is who, as for `index_volumes`.
         say: Called with the number of volumes done, their total, and a sentence.
 
     Raises:
-        CohortError: The folder is not a cohort of volumes, or `out` holds something else.
+        CohortError: The folder is not a cohort of volumes, or `out` holds something else, or what other settings made.
     """
     table, without_class = index_volumes(folder, naming)
     root, out = Path(folder), Path(out)
     _ready(out)
-    manifest, failures, resumed = read_manifest(out), [], 0
-    for number, row in enumerate(table.itertuples(), start=1):
-        source = Path(str(row.path)).relative_to(root).as_posix()
-        done = manifest[manifest["source"] == source]
-        if len(done) == (slices or 1) and all((out / path).is_file() for path in done["path"]):
+    _claim(out, {"slices": slices, "bias_correction": bias_correction})
+    sources = [Path(path).relative_to(root).as_posix() for path in table["path"]]
+    manifest, failures, resumed = _without_the_gone(read_manifest(out), out, sources), [], 0
+    for number, (row, source) in enumerate(zip(table.itertuples(), sources, strict=True), start=1):
+        done, digest = manifest[manifest["source"] == source], _digest(Path(str(row.path)))
+        known = {(row.label, row.subject, row.session, digest)}
+        same = set(done[["label", "subject", "session", "digest"]].itertuples(index=False, name=None)) == known
+        if same and len(done) == (slices or 1) and all((out / path).is_file() for path in done["path"]):
             resumed += 1
             continue
-        manifest = manifest[manifest["source"] != source]
+        manifest = _without_the_gone(manifest, out, [one for one in sources if one != source])
         try:
             head = to_standard_space(read_scan_file(str(row.path)), bias_correction=bias_correction)
             made = list(_written(head, out, row, slices))
@@ -99,7 +104,7 @@ def preprocess(
                 say(number, len(table), f"left out: {error}")
             continue
         quality = head.quality
-        fresh = [(*item, source, quality.verdict, round(quality.similarity, 4)) for item in made]
+        fresh = [(*item, source, quality.verdict, round(quality.similarity, 4), digest) for item in made]
         manifest = pd.concat([manifest, pd.DataFrame(fresh, columns=list(COLUMNS))], ignore_index=True)
         write_manifest(out, manifest)
         if say is not None:
@@ -143,7 +148,7 @@ def volumes_from_slices(audit: Audit, out: str | Path) -> pd.DataFrame:
         voxels, affine = stacked(np.stack(slices))
         write_nifti(out / relative, voxels, affine)
         source = f"{len(slices)} slices"
-        rows.append((relative.as_posix(), label, subject, "", TRAINED_HEIGHTS_MM[0], source, "", np.nan))
+        rows.append((relative.as_posix(), label, subject, "", TRAINED_HEIGHTS_MM[0], source, "", np.nan, ""))
     manifest = pd.DataFrame(rows, columns=list(COLUMNS))
     write_manifest(out, manifest)
     return manifest
@@ -195,7 +200,7 @@ def _written(
     heights = np.linspace(*TRAINED_HEIGHTS_MM, slices).round()
     for height, scan in zip(heights, axial_slices(head, heights), strict=True):
         path = relative / f"{stem}_z{round(float(height)):+03d}.png"
-        cv2.imwrite(str(out / path), scan.picture())
+        write_png(out / path, scan.picture())
         yield path.as_posix(), label, subject, session, float(height)
 
 
@@ -206,6 +211,40 @@ def _ready(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CohortError(f"{out} cannot be created: {error.strerror}.") from error
+
+
+def _claim(out: Path, settings: dict[str, object]) -> None:
+    """Note the settings a folder is made with, or see that they are the same."""
+    known = read_json(out / SETTINGS)
+    if known is None and not (out / MANIFEST).is_file():
+        write_json(out / SETTINGS, settings)
+    elif known != settings:
+        said = "does not say with which settings it was made"
+        if isinstance(known, dict):
+            said = f"was made with {_in_words(known)}"
+        raise CohortError(f"{out} {said}, and now {_in_words(settings)} is asked for; give a new folder.")
+
+
+def _in_words(settings: dict[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
+
+
+def _without_the_gone(manifest: pd.DataFrame, out: Path, sources: list[str]) -> pd.DataFrame:
+    """Drop what was made of volumes that are not there, with its files."""
+    gone = ~manifest["source"].isin(sources)
+    for path in manifest.loc[gone, "path"]:
+        (out / path).unlink(missing_ok=True)
+    return manifest[~gone]
+
+
+def _digest(path: Path) -> str:
+    """Return the XXH3 of a volume's files."""
+    files = list(files_below(path)) if path.is_dir() else [path, path.with_suffix(".img")]
+    found = xxhash.xxh3_128()
+    for file in files:
+        if file.is_file():
+            found.update(read_file(file))
+    return str(found.hexdigest())
 
 
 def _folder_name(label: str) -> str:

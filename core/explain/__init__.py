@@ -8,11 +8,11 @@ from core.explain.overlay import (
     heatmap_legend,
     heatmap_on_scan,
     overlay,
-    png_bytes,
     side_by_side,
     signed_overlay,
 )
 from core.explain.registry import explainer, explainers
+from core.scans.writing import png_bytes
 
 __all__ = [
     "Explainer",

@@ -124,13 +124,6 @@ def heatmap_legend(*, height: int = 12, width: int = 256, colours: str = "infern
     return _coloured(np.tile(np.linspace(0, 1, width, dtype=np.float32), (height, 1)), colours)
 
 
-def png_bytes(picture: Picture) -> bytes:
-    """Encode a grey (H × W) or RGB (H × W × 3) uint8 picture as PNG."""
-    ordered = picture if picture.ndim == 2 else picture[..., ::-1]
-    encoded: NDArray[np.uint8] = cv2.imencode(".png", np.ascontiguousarray(ordered))[1]
-    return encoded.tobytes()
-
-
 def _fraction_of_peak(explanation: Explanation) -> NDArray[np.float32]:
     """Return the positive evidence as a fraction of its peak, in the scan's pixels."""
     positive = np.maximum(heatmap_on_scan(explanation), 0)

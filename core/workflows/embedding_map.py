@@ -1,7 +1,6 @@
-"""What the page about data shows: audits, galleries, splits, and the embeddings of a cohort in the plane."""
+"""What the page about data shows: galleries, splits, and the embeddings of a cohort in the plane."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,8 +8,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from core.cohorts.audit import Audit
-from core.cohorts.plan import named_audit
 from core.errors import ScanError, StageLensError
 from core.networks.recipe import Oversampling
 from core.scans import read_scan_file
@@ -46,15 +43,6 @@ class EmbeddingMap:
     before: dict[str, int]
     after: dict[str, int]
     sampled: int | None
-
-
-def audited(folder: str) -> Audit:
-    """Audit a folder.
-
-    Raises:
-        CohortError: It is no cohort of slices.
-    """
-    return named_audit(Path(folder))[0]
 
 
 def gallery(table: pd.DataFrame, *, per_class: int, seed: int = 0) -> dict[str, list[NDArray[np.uint8]]]:

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 
@@ -21,7 +20,7 @@ from core.cohorts.synthetic.stages import (
 from core.errors import CohortError
 from core.files import replacing_folder, write_table, write_text
 from core.scans.registration.standard_space import AFFINE
-from core.scans.writing import write_nifti
+from core.scans.writing import write_nifti, write_png
 
 PEOPLE, LEAST_PEOPLE = 60, 20
 SLICES, VOLUMES, SUBJECTS, NOTES = "slices", "volumes", "subjects.csv", "README.txt"
@@ -108,7 +107,7 @@ def _write_slices(folder: Path, subjects: tuple[Subject, ...], seed: int) -> pd.
         (folder / _spelled(one.label)).mkdir(parents=True, exist_ok=True)
         for height, grey in zip(HEIGHTS_MM, slices, strict=True):
             path = f"{_spelled(one.label)}/scan_{next(numbers):04d}.png"
-            cv2.imwrite(str(folder / path), grey)
+            write_png(folder / path, grey)
             rows.append((path, one.name, height, one.age, one.sex))
     table = pd.DataFrame(rows, columns=["path", "subject", "height_mm", "age", "sex"])
     return table.sort_values("path", ignore_index=True)

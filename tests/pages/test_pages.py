@@ -130,6 +130,24 @@ def test_the_page_data_sees_what_changed_inside_a_class_folder(tmp_path: Path) -
     assert [one.value for one in app.metric if one.label == "Images"] == ["35"]
 
 
+def test_a_pattern_or_a_table_says_on_the_page_who_is_who(tmp_path: Path) -> None:
+    written = write_heads(tmp_path / "set", {"NonDemented": 4, "MildDemented": 4}, slices=4)
+    app = opened("pages/data.py")
+    app.text_input[0].set_value(str(tmp_path / "set"))
+    ran(app)
+    labelled(app.text_input, "names the person").set_value(r"/(?P<subject>\d)")
+    ran(app)
+    digits = {Path(path).name[0] for path in written["path"]}
+    assert says(app, f"^{len(digits)} people, as the subject pattern finds them")
+    labelled(app.text_input, "names the person").set_value("")
+    who = written.assign(path=[Path(path).relative_to(tmp_path / "set").as_posix() for path in written["path"]])
+    write_table(tmp_path / "ids.csv", who.rename(columns={"person": "subject"})[["path", "subject"]])
+    labelled(app.text_input, "Table of ids").set_value(str(tmp_path / "ids.csv"))
+    ran(app)
+    assert says(app, "8 people, as the table of ids says")
+    assert [one.value for one in app.metric if one.label == "People"] == ["8"]
+
+
 @pytest.mark.parametrize("page", ["pages/data.py", "pages/data_leakage.py"])
 def test_a_folder_that_cannot_be_is_one_line(page: str) -> None:
     app = opened(page)

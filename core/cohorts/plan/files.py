@@ -75,7 +75,7 @@ def named_audit(folder: str | Path, naming: Naming = AUTOMATIC) -> tuple[Audit, 
         return found, (
             f"The names of {len(own)} of {len(named.subjects)} files name a person "
             f"({', '.join(sorted(set(named.how) - {''}))}), those of the others do not, so none was used; "
-            "say who is who with --subjects or --subject-pattern.",
+            "say who is who with a table of ids or a pattern (--subjects, --subject-pattern).",
         )
     how = {"table": "as the table of ids says", "pattern": "as the subject pattern finds them in the files' names"}
     sets = Counter(named.how)

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -32,6 +31,7 @@ from core.scans.registration.atlas import (
     within_box,
 )
 from core.scans.registration.standard_space import ORIGIN_MM, SHAPE
+from core.scans.writing import write_png
 
 CORTEX_MM = 3.0  # over which the shift of the cortex's inner wall fades towards its surface
 BORDER_MM = 10.0  # over which the thinning sets in, from front to back
@@ -155,7 +155,7 @@ def write_synthetic_cohort(
         path, truth = Path("scans") / one.label / name, Path("truth") / name
         for file, picture in ((path, one.grey), (truth, np.uint8(255) * one.truth)):
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(folder / file), np.asarray(picture, np.uint8))
+            write_png(folder / file, np.asarray(picture, np.uint8))
         rows.append((path.as_posix(), truth.as_posix(), one.label, f"person{one.person:04d}", one.height_mm))
     table = pd.DataFrame(rows, columns=["path", "truth", "label", "subject", "height_mm"])
     paths = table["path"].str.removeprefix("scans/")
