@@ -31,9 +31,17 @@ cohorts := tests/cohorts
 cli := tests/cli
 browser := tests/pages/test_in_browser.py tests/runs
 rest := tests $(addprefix --ignore=,$(filter tests/%,$(foreach part,$(filter-out rest,$(PARTS)),$($(part)))))
+# The platforms wait for the package index for minutes and need no core meanwhile: three at a time.
+SLOW_PARTS := platforms training benchmarks docs rest browser
+slow_training := tests/training
+slow_benchmarks := tests/test_benchmarks.py
+slow_docs := tests/test_docs.py
+slow_browser := tests/pages
+slow_platforms := tests/start
+slow_rest := tests $(addprefix --ignore=,$(foreach part,$(filter-out rest,$(SLOW_PARTS)),$(slow_$(part))))
 whole_parts := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: app shell test test-slow test-all lint clean $(addprefix test-,$(PARTS))
+.PHONY: app shell test test-slow test-all lint clean $(addprefix test-,$(PARTS)) $(addprefix slow-,$(SLOW_PARTS))
 
 # Streamlit listens where .streamlit/config.toml says, on this machine alone, and without --server.port takes 8501 or the
 # next port that is free. HOST counts only when it is typed behind make: tcsh and conda set one for themselves.
@@ -58,9 +66,11 @@ test: $(VENV)/.test-installed
 $(addprefix test-,$(PARTS)): test-%: $(VENV)/.test-installed
 	$(TESTS) -m "not slow" $($*)
 
-# These are few and long: each goes to the worker that is free.
 test-slow: $(VENV)/.test-installed
-	$(TESTS) --numprocesses=2 --dist=loadgroup --no-loadscope-reorder -m slow
+	@$(MAKE) --jobs=3 --keep-going --no-print-directory $(whole_parts) $(addprefix slow-,$(SLOW_PARTS))
+
+$(addprefix slow-,$(SLOW_PARTS)): slow-%: $(VENV)/.test-installed
+	$(TESTS) -m slow $(slow_$*)
 
 test-all: test test-slow
 

@@ -60,4 +60,4 @@ def test_the_benchmark_of_out_of_distribution_detection_prints_its_table(alzheim
 def test_the_benchmark_of_the_audit_prints_its_table(alzheimer_data: Path) -> None:
     out = printed("audit", "--data", str(alzheimer_data), "--people", "12")
     assert "| 12 people and a black picture | 384 | 12 | 12 | 1.0000 | 1 |" in out
-    assert "| 12 people and mirrored copies | 768 | 12 | 12 | 1.0000 | 0 |" in out
+    assert "| 12 people and copies, mirrored | 768 | 12 | 12 | 1.0000 | 0 |" in out

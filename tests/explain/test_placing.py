@@ -14,13 +14,13 @@ from core.networks.inference.submodels import layers_of, split_at
 
 from .networks import predictor_of
 
-HEIGHT, WIDTH, DEPTH = 104, 88, 48
+HEIGHT, WIDTH, THIN = 104, 88, 48
 QUICK = ("tiny", "tiny3d", "simple2dcnn", "resnet18", "mobilenetv2")
 
 
 def network_of(backbone: str) -> Predictor:
     if BACKBONES[backbone].dimensions == 3:
-        return predictor_of(backbone, height=DEPTH, width=DEPTH, depth=DEPTH)
+        return predictor_of(backbone, height=THIN, width=THIN, depth=HEIGHT)
     return predictor_of(backbone, height=HEIGHT, width=WIDTH)
 
 

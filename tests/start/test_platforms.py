@@ -15,8 +15,6 @@ from start.platforms import MACHINES, PYTHONS, Machine
 
 from ..conftest import ROOT
 
-pytestmark = pytest.mark.xdist_group("platforms")  # all are answered by one fixture
-
 BACKENDS = ("tensorflow", "tensorflow-metal", "torch", "jax")
 NETWORK = re.compile("Failed to fetch|error sending request|Connection|offline|dns", re.IGNORECASE)
 TRIES = 3
