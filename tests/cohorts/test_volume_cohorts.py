@@ -138,14 +138,13 @@ def test_preprocess_writes_slices_a_manifest_and_goes_on_where_it_stopped(
     assert all((tmp_path / "out" / path).is_file() for path in second.manifest["path"])
 
 
+@pytest.mark.slow
 def test_preprocess_makes_anew_what_has_changed_drops_what_is_gone_and_refuses_other_settings(
     class_folders_of_volumes: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(class_folders_of_volumes, tmp_path / "in")
     first = preprocess(tmp_path / "in", tmp_path / "out", slices=2)
-    with pytest.raises(
-        CohortError, match="made with slices 2, bias_correction True, and now"
-    ):
+    with pytest.raises(CohortError, match="made with slices 2, bias_correction True, and now"):
         preprocess(tmp_path / "in", tmp_path / "out", slices=2, bias_correction=False)
     with pytest.raises(CohortError, match="now slices None, bias_correction True is asked for; give a new folder"):
         preprocess(tmp_path / "in", tmp_path / "out", slices=None)

@@ -73,7 +73,7 @@ def preprocessed(facts: Facts, *, verdict: str = "good", lowest: float = -3.0) -
     folder = Path(facts.split["path"].iloc[0]).parents[1]
     folder.mkdir(exist_ok=True)
     rows = [
-        (Path(path).relative_to(folder).as_posix(), label, person, "", lowest + 10 * at, person, verdict, 0.9)
+        (Path(path).relative_to(folder).as_posix(), label, person, "", lowest + 10 * at, person, verdict, 0.9, "")
         for path, label, person, at in facts.split[["path", "label", "subject", "slice"]].itertuples(index=False)
     ]
     write_manifest(folder, pd.DataFrame(rows, columns=list(COLUMNS)))

@@ -134,6 +134,7 @@ def test_the_registration_check_shows_before_and_after_and_the_window_spans_the_
     assert low <= 0 < white < high
 
 
+@pytest.mark.slow
 def test_a_volume_that_is_no_head_gives_no_prediction(reads_volumes: Bundle) -> None:
     noise = np.random.default_rng(0).integers(0, 200, (60, 70, 60)).astype(np.int16)
     scan = read_scan({"a.nii": volumes.nifti(noise, np.diag([3.0, 3.0, 3.0, 1.0]))})

@@ -159,7 +159,8 @@ def write_synthetic_cohort(
         rows.append((path.as_posix(), truth.as_posix(), one.label, f"person{one.person:04d}", one.height_mm))
     table = pd.DataFrame(rows, columns=["path", "truth", "label", "subject", "height_mm"])
     paths = table["path"].str.removeprefix("scans/")
-    manifest = table.assign(path=paths, session="", source=f"synthetic, {kind}", verdict="good", similarity=1.0)
+    made = {"session": "", "source": f"synthetic, {kind}", "verdict": "good", "similarity": 1.0, "digest": ""}
+    manifest = table.assign(path=paths, **made)
     write_manifest(folder / "scans", manifest[list(COLUMNS)])
     write_table(folder / "known.csv", table)
     return table
