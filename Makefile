@@ -32,7 +32,7 @@ cli := tests/cli
 browser := tests/pages/test_in_browser.py tests/runs
 rest := tests $(addprefix --ignore=,$(filter tests/%,$(foreach part,$(filter-out rest,$(PARTS)),$($(part)))))
 # The platforms wait for the package index for minutes and need no core meanwhile: three at a time.
-SLOW_PARTS := platforms training benchmarks docs rest browser
+SLOW_PARTS := platforms training rest benchmarks docs browser
 slow_training := tests/training
 slow_benchmarks := tests/test_benchmarks.py
 slow_docs := tests/test_docs.py
