@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from core.files import write_json, write_table
@@ -41,8 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: shutil.rmtree(workspace, ignore_errors=True))
 
 
-# These start servers and trainings beside them, or hold a whole data set; the sooner they run, the less their worker
-# has loaded itself.
+# These start servers and trainings beside them, or hold a whole data set; the sooner they run, the less their own
+# process has loaded.
 FIRST = tuple(
     f"tests/{one}.py"
     for one in (
@@ -58,7 +57,7 @@ FIRST = tuple(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run first what needs most memory beside the worker's own."""
+    """Run first what needs most memory beside the process's own."""
     items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
 
 
@@ -81,17 +80,14 @@ Once = Callable[[str, Callable[[Path], object]], Path]
 
 
 @pytest.fixture(scope="session")
-def once(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Once:
-    """Make a folder by its name once for all workers; the second one to ask waits for it."""
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Make a folder by its name once for all tests."""
     base = tmp_path_factory.getbasetemp()
-    shared = base.parent if hasattr(request.config, "workerinput") else base
 
     def made(name: str, make: Callable[[Path], object]) -> Path:
-        folder, whole = shared / name, shared / f"{name}.whole"
-        with FileLock(shared / f"{name}.lock"):
-            if not whole.exists():
-                make(folder)
-                whole.touch()
+        folder = base / name
+        if not folder.exists():
+            make(folder)
         return folder
 
     return made

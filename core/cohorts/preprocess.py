@@ -79,14 +79,19 @@ def preprocess(
         say: Called with the number of volumes done, their total, and a sentence.
 
     Raises:
-        CohortError: The folder is not a cohort of volumes, or `out` holds something else, or what other settings made.
+        CohortError: The folder is not a cohort of volumes, or `out` holds something else, or what other settings, or
+            other volumes, made.
     """
     table, without_class = index_volumes(folder, naming)
     root, out = Path(folder), Path(out)
     _ready(out)
     _claim(out, {"slices": slices, "bias_correction": bias_correction})
     sources = [Path(path).relative_to(root).as_posix() for path in table["path"]]
-    manifest, failures, resumed = _without_the_gone(read_manifest(out), out, sources), [], 0
+    manifest, failures, resumed = read_manifest(out), [], 0
+    gone = sorted(set(manifest["source"]) - set(sources))
+    if gone:
+        more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+        raise CohortError(f"{out} holds what was made of {gone[0]}{more}, not in {folder} now; give a new folder.")
     for number, (row, source) in enumerate(zip(table.itertuples(), sources, strict=True), start=1):
         done, digest = manifest[manifest["source"] == source], _digest(Path(str(row.path)))
         known = {(row.label, row.subject, row.session, digest)}
@@ -94,7 +99,9 @@ def preprocess(
         if same and len(done) == (slices or 1) and all((out / path).is_file() for path in done["path"]):
             resumed += 1
             continue
-        manifest = _without_the_gone(manifest, out, [one for one in sources if one != source])
+        for path in done["path"]:
+            (out / path).unlink(missing_ok=True)
+        manifest = manifest[manifest["source"] != source]
         try:
             head = to_standard_space(read_scan_file(str(row.path)), bias_correction=bias_correction)
             made = list(_written(head, out, row, slices))
@@ -227,14 +234,6 @@ def _claim(out: Path, settings: dict[str, object]) -> None:
 
 def _in_words(settings: dict[str, object]) -> str:
     return ", ".join(f"{name} {value}" for name, value in settings.items())
-
-
-def _without_the_gone(manifest: pd.DataFrame, out: Path, sources: list[str]) -> pd.DataFrame:
-    """Drop what was made of volumes that are not there, with its files."""
-    gone = ~manifest["source"].isin(sources)
-    for path in manifest.loc[gone, "path"]:
-        (out / path).unlink(missing_ok=True)
-    return manifest[~gone]
 
 
 def _digest(path: Path) -> str:

@@ -5,7 +5,9 @@ from numpy.typing import NDArray
 
 from core.errors import StageLensError
 from core.explain.explanation import ExplanationBatch, Floats
+from core.explain.placing import drawn_at
 from core.networks.architectures.geometry import nearest_fitted
+from core.networks.inference.receptive_fields import Centres, stretched
 from core.scans.registration.atlas import REGIONS, region_slice
 
 
@@ -30,13 +32,16 @@ def regions_at_input(batch: ExplanationBatch, index: int) -> NDArray[np.uint8]:
     return nearest_fitted(region_slice(height), size)
 
 
-def evidence_by_region(batch: ExplanationBatch, index: int, heatmap: Floats) -> dict[str, dict[str, float]] | None:
+def evidence_by_region(
+    batch: ExplanationBatch, index: int, heatmap: Floats, centres: Centres
+) -> dict[str, dict[str, float]] | None:
     """Return the fractions of the positive evidence and of the picture that each region has, largest evidence first.
 
     Args:
         batch: The scans explained.
         index: Index of the scan in the batch.
-        heatmap: Its heatmap, drawn at the network's size.
+        heatmap: Its heatmap, in the method's own resolution.
+        centres: Where its cells lie in the network's input.
 
     Returns:
         Region to "evidence" and "size"; None if regions are not known or there is no positive evidence.
@@ -46,7 +51,8 @@ def evidence_by_region(batch: ExplanationBatch, index: int, heatmap: Floats) -> 
     if recipe.slices is None or (recipe.depth is None and batch.heights_mm[index] is None) or not positive.any():
         return None
     labels = regions_at_input(batch, index)
-    sums = np.bincount(labels.ravel(), positive.ravel().astype(np.float64), len(REGIONS))
+    drawn = drawn_at(positive[None], centres, stretched(labels.shape, labels.shape))[0]
+    sums = np.bincount(labels.ravel(), drawn.ravel().astype(np.float64), len(REGIONS))
     sizes = np.bincount(labels.ravel(), minlength=len(REGIONS))
     order = [label for label in np.argsort(-sums, kind="stable") if sizes[label]]
     return {

@@ -10,7 +10,6 @@ from core.explain.anatomy import evidence_by_region
 from core.explain.checks.reliability import checked
 from core.explain.checks.sanity_report import sanity_report_of
 from core.explain.explanation import Explainer, Explanation, ExplanationBatch, Floats
-from core.explain.placing import drawn_at
 from core.explain.registry import explainer
 from core.explain.targets import class_indices
 from core.networks.inference.predictor import Predictor
@@ -116,7 +115,7 @@ def _explanations(
         heatmap = np.ascontiguousarray(attribution.maps[index], np.float32)
         checks = dict(attribution.checks[index]) if attribution.checks else {}
         placed = centres or stretched(heatmap.shape, shape)
-        regions = evidence_by_region(batch, index, drawn_at(heatmap[None], placed, stretched(shape, shape))[0])
+        regions = evidence_by_region(batch, index, heatmap, placed)
         if regions is not None:
             checks["evidence_by_region"] = regions
         cells = " × ".join(map(str, heatmap.shape))

@@ -1,9 +1,7 @@
 """Shared by the class-activation methods: activations of a layer, the gradient there, and maps computed from both."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import zoom
 
 from core.explain.explanation import ExplanationBatch, Floats
 from core.networks.inference.submodels import head_kernel, is_linear_head
@@ -46,18 +44,6 @@ def weighted(activations: Floats, weights: Floats) -> Floats:
         weights: N × channels.
     """
     return np.asarray(np.maximum(np.einsum("n...k,nk->n...", activations, weights, optimize=True), 0), np.float32)
-
-
-def resized(maps: Floats, shape: tuple[int, ...]) -> Floats:
-    """Resize maps, N × h × w or N × d × h × w, linearly; values that were not negative stay so."""
-    if maps.shape[1:] == shape:
-        return maps
-    if maps.ndim == 3:
-        size = (shape[1], shape[0])
-        return np.stack([cv2.resize(one, size, interpolation=cv2.INTER_LINEAR) for one in maps])
-    factors = [new / old for new, old in zip(shape, maps.shape[1:], strict=True)]
-    volumes = [zoom(one, factors, order=1, mode="nearest", grid_mode=True) for one in maps]
-    return np.stack(volumes).astype(np.float32)
 
 
 def unit_range(maps: Floats) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from core.networks.inference.receptive_fields import Centres
+from core.networks.inference.receptive_fields import Centres, stretched
 
 Floats = NDArray[np.float32]
 
@@ -21,6 +21,13 @@ def drawn_at(maps: Floats, centres: Centres, places: Centres) -> Floats:
     """
     drawn = maps
     for axis, (cells, wanted) in enumerate(zip(centres, places, strict=True), start=1):
+        if np.array_equal(cells, wanted):
+            continue
         weights = np.stack([np.interp(wanted, cells, one) for one in np.eye(len(cells))], axis=1)
         drawn = np.moveaxis(np.moveaxis(drawn, axis, -1) @ weights.T.astype(np.float32), -1, axis)
     return np.ascontiguousarray(drawn, np.float32)
+
+
+def resized(maps: Floats, shape: tuple[int, ...]) -> Floats:
+    """Stretch maps, N × h × w or N × d × h × w, over an image of a shape, linearly."""
+    return drawn_at(maps, stretched(maps.shape[1:], shape), stretched(shape, shape))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from core.explain.cams import resized
+from core.explain.placing import resized
 
 Map = NDArray[np.floating]
 WINDOW, SIGMA = 11, 1.5

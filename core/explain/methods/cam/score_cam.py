@@ -14,8 +14,9 @@ import numpy as np
 from pydantic import Field
 from scipy.special import softmax
 
-from core.explain.cams import resized, unit_range, weighted
+from core.explain.cams import unit_range, weighted
 from core.explain.explanation import Attribution, Explainer, ExplanationBatch, Floats
+from core.explain.placing import resized
 
 AT_ONCE = 16
 
