@@ -21,7 +21,7 @@ TESTS := $(SHARING) $(BIN)/python -m pytest --durations=10
 # Parts of the tests, two at a time, the long ones first, and no two beside each other that need much memory: a process
 # keeps until it ends what it has loaded, and a network library alone takes half a gigabyte. What no other part names is
 # tried in the rest.
-PARTS := workflows networks training pages cohorts browser cli explain_page rest
+PARTS := networks cohorts workflows training pages browser cli explain_page rest
 workflows := tests/workflows core
 networks := $(addprefix tests/,evaluation explain networks reporting)
 training := tests/training

@@ -4,16 +4,18 @@ Until the front page has been visited once, a server takes every `pages/*.py` fo
 (Streamlit's older way of making apps of several pages). Each page therefore is run by `run_page`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 
 from core.errors import StageLensError, of_files
 from core.networks.inference.prediction import Prediction
 from core.reporting.text.predictions import ood_text
+from core.workflows.library import default_model
 
 FRAMED, WANTED = "framed", "wanted page"
 FRAME = "streamlit_app.py"
+NAME_WIDTH = 380  # pixels; a network's title is a sentence
 
 
 def run_page(page: str, main: Callable[[], None]) -> None:
@@ -32,6 +34,18 @@ def run_page(page: str, main: Callable[[], None]) -> None:
         st.error(str(error), icon=":material/error:")
     except OSError as error:  # a full disk, a folder that is read-only, a name that is too long
         st.error(str(of_files(error)), icon=":material/error:")
+
+
+def choose_network(titles: Mapping[str, str]) -> str:
+    """Let one of the networks be chosen by its title.
+
+    Args:
+        titles: By name.
+    """
+    names = list(titles)
+    return st.selectbox(
+        "Network", names, names.index(default_model()), format_func=titles.__getitem__, width=NAME_WIDTH
+    )
 
 
 def is_in_distribution(prediction: Prediction, key: str) -> bool:

@@ -29,9 +29,9 @@ from core.reporting.text.numbers import sentence
 from core.reporting.text.predictions import raw_outputs_text, set_text
 from core.scans import Scan, read_scan
 from core.workflows.explain import asked_of, path_frames
-from core.workflows.library import card_titles, default_model, sample_heights, sample_scans
+from core.workflows.library import card_titles, sample_heights, sample_scans
 from core.workflows.predict import bundle_version, layers_of_model, predictor_of
-from pages import is_in_distribution, run_page
+from pages import choose_network, is_in_distribution, run_page
 
 FIRST_METHODS = ("grad-cam", "integrated-gradients", "occlusion")
 REMEMBERED, MOST_REMEMBERED = "explanations", 60
@@ -306,8 +306,8 @@ def main() -> None:
         return
     scan, height = chosen
     row = st.container(horizontal=True, vertical_alignment="bottom")
-    names = list(titles)
-    model = row.selectbox("Network", names, names.index(default_model()), format_func=lambda name: titles[name][0])
+    with row:
+        model = choose_network({name: title for name, (title, _) in titles.items()})
     (prediction,) = predictor_of(model).predict([scan])
     if not is_in_distribution(prediction, f"{scan.name} {model}"):
         return

@@ -17,9 +17,9 @@ from core.scans import Scan, generated_name, read_scan, separate_scans
 from core.scans.planes import PLANES
 from core.scans.registration.standard_space import StandardHead
 from core.words import either
-from core.workflows.library import card_titles, default_model, reads_volumes, sample_scans
+from core.workflows.library import card_titles, reads_volumes, sample_scans
 from core.workflows.predict import bundle_version, predictor_of, read_scans, standard_head
-from pages import is_in_distribution, run_page
+from pages import choose_network, is_in_distribution, run_page
 
 PREDICTED = "the predicted class"
 MOST_SCANS = 50
@@ -281,10 +281,7 @@ def main() -> None:
         return
     files = choose_files()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        names = list(titles)
-        model = st.selectbox(
-            "Network", names, index=names.index(default_model()), format_func=lambda name: titles[name][0]
-        )
+        model = choose_network({name: title for name, (title, _) in titles.items()})
         class_name = st.selectbox("Heatmap for", [PREDICTED, *titles[model][1]])
         offered = [one.name for one in explainers() if one.name not in NOT_OFFERED]
         method = st.selectbox("Method", offered, format_func=lambda name: explainer(name).title)
