@@ -12,7 +12,7 @@ from core.reporting.pictures.overlays import heatmap_picture, registration_check
 from core.reporting.pictures.windowing import crosshair_picture, position_mm, window_limits, with_edge_letters
 from core.reporting.plots.probabilities import probability_bars, slice_curves
 from core.reporting.text.numbers import sentence
-from core.reporting.text.predictions import left_out_text, raw_outputs_text, space_text
+from core.reporting.text.predictions import calibrated_text, left_out_text, raw_outputs_text, space_text
 from core.scans import Scan, generated_name, read_scan, separate_scans
 from core.scans.planes import PLANES
 from core.scans.registration.standard_space import StandardHead
@@ -184,12 +184,10 @@ def show_heatmap(label: str, reading: Reading, index: int, *, opacity: float) ->
 
 def show_probabilities(label: str, prediction: Prediction, about: str) -> None:
     """Show a bar per class, and what is known of the heatmap and of the bars."""
-    calibrated = "are calibrated" if prediction.calibration else "are not calibrated"
     figure = probability_bars(prediction.probabilities)
     st.plotly_chart(figure, width="stretch", config={"displayModeBar": False}, key=f"bars {label}")
-    st.caption(
-        f"{about} Probabilities {calibrated}; the page Model cards says how often this network was right in its test."
-    )
+    calibrated = calibrated_text("Probabilities", prediction.as_dict())
+    st.caption(f"{about} {calibrated} The page Model cards says how often this network was right in its test.")
 
 
 def worth_showing(explanation: Explanation, key: str) -> bool:

@@ -208,6 +208,7 @@ def write_tiny_bundle(folder: Path, recipe: Recipe) -> Bundle:
     from core.networks.weights.bundle_files import write_bundle
     from core.networks.weights.tensors import tensors_of
 
+    known_tiny()
     write_bundle(folder, tensors_of(build_network(recipe).whole.weights), tiny_card(recipe))
     return open_bundle(folder)
 

@@ -12,6 +12,9 @@ from core.errors import NoHead, OutOfDistribution, StageLensError
 
 commands = typer.Typer()
 
+# What stands in the sentences of methods where they are not yet of a class, a network and a setting.
+IN_GENERAL = {"class_name": "the class", "layer": "the layer", "cells": "coarse", "of": "logit", "copies": "several",
+              "masks": "many", "baseline": "the baseline"}  # fmt: skip
 CHECKS = ("stability", "faithfulness", "cascading-randomisation")
 
 
@@ -94,6 +97,7 @@ def explain(
             f"Deletion AUC {deletion.auc:.3f} (random {deletion.random_aucs.mean():.3f}), insertion AUC "
             f"{insertion.auc:.3f} (random {insertion.random_aucs.mean():.3f})"
         )
+    lines += [f"{explainer(name).title}: {said}" for name, said in found.agreements().items()]
     lines += [*(f"Note: {warning}" for warning in reading.warnings), *map(str, files.values())]
     show(answer, as_json, "\n".join(lines))
 
@@ -121,6 +125,7 @@ def methods(as_json: AsJson = False) -> None:
     for one in found:
         settings = ", ".join(f"{key}={value}" for key, value in one["settings"].items())
         words.append(f"{one['name']:<22}{one['title']} ({one['source']}); {one['cost']}")
+        words.append(f"{'':<22}{one['shows'].format_map(_InGeneral(IN_GENERAL))}")
         words.append(f"{'':<22}{one['does_not_show']}")
         if settings:
             words.append(f"{'':<22}settings: {settings}")
@@ -176,6 +181,13 @@ def ground_truth_benchmark(
         ),
     ]
     show(values, as_json, "\n".join(lines))
+
+
+class _InGeneral(dict[str, str]):
+    """Words for what a sentence leaves open; what nobody thought of by its own name."""
+
+    def __missing__(self, name: str) -> str:
+        return f"its {name.replace('_', ' ')}"
 
 
 def read_settings(given: list[str]) -> dict[str, Any]:

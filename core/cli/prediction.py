@@ -66,7 +66,9 @@ def predict(
 def models(as_json: AsJson = False) -> None:
     """List the models at hand."""
     from core.networks.bundle import bundle_names, open_bundle
-    from core.reporting.text.verdict import card_text
+
+    with silenced_startup():
+        from core.reporting.text.verdict import card_text
 
     bundles, failed = [], 0
     for name in bundle_names():

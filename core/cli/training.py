@@ -41,15 +41,21 @@ def train(
         int | None,
         typer.Option(min=2, help="Cross-validate by subject in so many folds; the split's parts are not used."),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="How often the folds are drawn anew.")] = 1,
+    repeats: Annotated[int | None, typer.Option(min=1, help="How often the folds are drawn anew; once.")] = None,
     fold: Annotated[str | None, typer.Option(help="Only this fold, such as repeat1_fold3.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the folds.")] = 1,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of the folds; 1. The training's own is --set seed=NUMBER.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a recipe and write a bundle with its card."""
     from core.cli.progress import TrainingProgress
     from core.networks.recipe import read_recipe, with_settings
 
+    given = {"--repeats": repeats, "--fold": fold, "--seed": seed}
+    if folds is None and any(value is not None for value in given.values()):
+        named = ", ".join(option for option, value in given.items() if value is not None)
+        raise typer.BadParameter(f"{named} needs --folds; the seed of a training is --set seed=NUMBER.")
     read = with_settings(read_recipe(recipe), settings or [])
     with silenced_startup():
         from core.reporting.text.evaluation import folds_text
@@ -65,7 +71,7 @@ def train(
         if folds is not None:
             from core.cohorts import read_split
 
-            how = CrossValidation(folds, repeats, seed, fold)
+            how = CrossValidation(folds, 1 if repeats is None else repeats, 1 if seed is None else seed, fold)
             summary = cross_validate(request, read_split(split), how, listener=progress)
             show(summary.as_dict(), as_json, folds_text(summary))
             return

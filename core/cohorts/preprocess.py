@@ -36,6 +36,7 @@ from core.scans.writing import write_nifti, write_png
 
 SLICES = 20  # per subject, as in S4
 CUBE = 128
+SLICES_EACH = 32  # of each person of the Alzheimer set, 1 mm apart
 SETTINGS = "preprocess.json"
 Say = Callable[[int, int, str], None]
 
@@ -136,12 +137,18 @@ def volumes_from_slices(audit: Audit, out: str | Path) -> pd.DataFrame:
         The manifest: one row per volume.
 
     Raises:
-        CohortError: People were not found, or `out` holds something else.
+        CohortError: People were not found, they are not all whole, or `out` holds something else.
     """
     if not audit.people.found or audit.task.name != "alzheimer":
         raise CohortError(
             "volumes can be made only from slices of the Alzheimer set whose people and order were found."
         )
+    for subject, count in audit.table["subject"].value_counts(sort=False).items():
+        if count != SLICES_EACH:
+            raise CohortError(
+                f"{subject} has {count} slices; the heights of slices are known of the Alzheimer set only, which has "
+                f"{SLICES_EACH} of each person."
+            )
     out = Path(out)
     _ready(out)
     rows = []

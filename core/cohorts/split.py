@@ -1,6 +1,8 @@
 """Who is in which part: by subject, or by slice or by folder as in published systems. A split is a table on disk."""
 
+import contextlib
 import hashlib
+import io
 import os
 import shutil
 import tempfile
@@ -112,7 +114,8 @@ def split_by_slice(table: pd.DataFrame, *, seed: int, folders: str | Path | None
     with tempfile.TemporaryDirectory() as scratch:
         staged, output = Path(scratch) / "staged", Path(scratch) / "split"
         row_of = _stage(table, staged)
-        splitfolders.ratio(staged, output=output, seed=seed, ratio=SLICE_RATIO, move="symlink")
+        with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
+            splitfolders.ratio(staged, output=output, seed=seed, ratio=SLICE_RATIO, move="symlink")
         part = np.full(len(table), "", dtype=object)
         for given, ours in PART_OF_SPLITFOLDERS.items():
             for path in (output / given).glob("*/*"):

@@ -13,10 +13,12 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from core.evaluation.bootstrap import draw_people, estimate, fraction_over_people
+from core.networks.card import UNLEARNED
 from core.results import Bin, Estimate
 
 BINS = 10
 COOLEST, HOTTEST = 0.05, 20.0  # temperatures that are tried
+FLAT = 1e-4  # log loss; a minimum must lie this far below both ends
 PULL = 1e-3  # towards no change, of vector scaling; a class without people would run away
 
 Floats = NDArray[np.float64]
@@ -48,6 +50,9 @@ class Scaling:
 def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64], people: NDArray[np.int64]) -> Scaling:
     """Find the temperature with the least log loss; everybody counts alike, however many slices they have.
 
+    Where everybody is answered rightly, the log loss falls for ever as the temperature does (and where answers are no
+    better than chance, as it rises): then nothing was learned, and the temperature is `UNLEARNED`.
+
     Args:
         logits: N × classes, of people the network was not trained on.
         labels: N class indices.
@@ -59,8 +64,10 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64], peo
         return _log_loss(logits * np.exp(-exponent), labels, weights)
 
     found = minimize_scalar(loss, bounds=(np.log(COOLEST), np.log(HOTTEST)), method="bounded", options={"xatol": 1e-6})
+    ends = loss(np.log(COOLEST)), loss(np.log(HOTTEST))
+    temperature = np.exp(found.x) if found.fun < min(ends) - FLAT else UNLEARNED
     n_classes = logits.shape[1]
-    return Scaling(np.full(n_classes, np.exp(-found.x)), np.zeros(n_classes))
+    return Scaling(np.full(n_classes, 1 / temperature), np.zeros(n_classes))
 
 
 def fit_vector_scaling(logits: NDArray[np.floating], labels: NDArray[np.int64], people: NDArray[np.int64]) -> Scaling:

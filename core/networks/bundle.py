@@ -59,13 +59,21 @@ def open_bundle(name: str | Path | None = None) -> Bundle:
     try:
         values = finite_json((folder / CARD_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        known = ", ".join(bundle_names()) or "none"
-        raise BundleError(f"there is no model {chosen}; known are {known}.") from error
+        raise BundleError(_no_model(chosen, folder)) from error
     except OSError as error:
         raise BundleError(f"there is no model {shortened(str(chosen))}: {error.strerror}.") from error
     except ValueError as error:
         raise BundleError(f"the card of {chosen} is damaged: {str(error).splitlines()[0]}") from error
     return Bundle(folder, card_from(values, chosen))
+
+
+def _no_model(chosen: str, folder: Path) -> str:
+    """Say that there is no bundle, and where there might be one."""
+    if (folder / "bundle" / CARD_FILE).is_file():
+        return f"{chosen} is a run; its model is {folder / 'bundle'}."
+    if folder.is_dir():
+        return f"{chosen} is a folder without a model: it holds no {CARD_FILE}."
+    return f"there is no model {chosen}; known are {', '.join(bundle_names()) or 'none'}."
 
 
 def bundle_folder(name: str | Path | None = None) -> Path:

@@ -12,6 +12,7 @@ from core.networks.recipe import Recipe, recipe_from, recipe_values
 from core.results import STRICT, Confounders, Estimate, Metrics, PredictionSets, Scaled, SplitSummary, read, write
 
 FORMAT = 2
+UNLEARNED = 1.0  # the temperature where validation people do not say which one is best
 CARD_FILE = "card.json"
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
@@ -56,7 +57,7 @@ class UnitScaling:
     """How logits of a scan, or of a subject, become probabilities and prediction sets.
 
     Attributes:
-        temperature: Logits are divided by it.
+        temperature: Logits are divided by it; `UNLEARNED` where validation people do not say which is best.
         bounds: Of each class, as in `core.networks.inference.prediction.Calibration`.
     """
 

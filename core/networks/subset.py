@@ -149,4 +149,5 @@ def _bytes_of(path: str) -> bytes:
     try:
         return read_file(Path(path))
     except OSError as error:
-        raise CohortError(f"{path} is in the split table but cannot be opened: {error.strerror}.") from error
+        where = "" if Path(path).is_absolute() else "; give the command in the folder in which the split was made"
+        raise CohortError(f"{path} is in the split table but cannot be opened: {error.strerror}{where}.") from error

@@ -25,6 +25,7 @@ from core.reporting.plots.evaluation import (
 from core.reporting.tables import METRIC_TITLES, cell
 from core.reporting.templates import page, rendered
 from core.reporting.text import NOTICE
+from core.reporting.text.card_data import origin_of
 from core.reporting.text.evaluation import calibration_text, confounder_text, sets_text, subgroup_text
 from core.words import people as people_text
 
@@ -72,6 +73,7 @@ def write_report(
         "evaluation_report.html.j2",
         title=predictions.title,
         notice=NOTICE,
+        origin=origin_of(predictions.asked["path"]),
         counted=f"{found.by_slice.n:,} slices of {people_text(found.by_slice.people)}",
         evaluation=found,
         intervals=plots.drawn(

@@ -43,6 +43,17 @@ class Study:
     cascading_randomisation: CascadingRandomisation | None = None
     others: tuple[Explanation, ...] = ()
 
+    def agreements(self) -> dict[str, str]:
+        """Say for each further method how far its map agrees with the heatmap."""
+        own, said = self.reading.explanation, {}
+        for other in self.others:
+            found = agreement([own, other])[own.method][other.method]
+            said[other.method] = (
+                f"correlation {found['pearson']:.2f} with {explainer(own.method).title}, "
+                f"{100 * found['top']:.0f} % of the strongest tenth in common"
+            )
+        return said
+
     def as_dict(self) -> dict[str, Any]:
         """Return what the checks found as plain values for JSON."""
         explanation = self.reading.explanation

@@ -19,6 +19,7 @@ from core.cohorts.synthetic.stages import (
 )
 from core.errors import CohortError
 from core.files import replacing_folder, write_table, write_text
+from core.reporting.text.card_data import ORIGIN
 from core.scans.registration.standard_space import AFFINE
 from core.scans.writing import write_nifti, write_png
 
@@ -92,6 +93,7 @@ def write_sample_cohort(folder: str | Path, *, people: int = PEOPLE, seed: int =
         volume = _write_volume(unfinished / VOLUMES, draw_subject(people + 1, STAGES[-1], seed=seed))
         words = _NOTES.format(notice=SYNTHETIC_NOTICE, slices=len(HEIGHTS_MM), people=people, seed=seed)
         write_text(unfinished / NOTES, words)
+        write_text(unfinished / ORIGIN, f"{SYNTHETIC_NOTICE}\n")
     by_class = {label: len(list(group)) for label, group in itertools.groupby(subjects, key=lambda one: one.label)}
     return SampleCohort(target, table, by_class, target / volume.relative_to(unfinished))
 

@@ -1,5 +1,8 @@
 import json
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -197,3 +200,36 @@ def test_models_and_recipes_are_listed(shell: Shell, models: Path) -> None:
     assert [card["name"] for card in json.loads(shell("models", "--json")[1])] == ["tiny"]
     assert "accuracy" in shell("models")[1]
     assert "s1_resnet50" in shell("recipes")[1]
+
+
+def test_methods_say_what_each_shows_and_what_it_does_not(shell: Shell) -> None:
+    _, listed, _ = shell("methods", "--json")
+    _, out, _ = shell("methods")
+    for method in json.loads(listed):
+        assert re.search(re.sub(r"\\{\w+\\}", ".+", re.escape(method["shows"])), out), method["name"]
+        assert method["does_not_show"] in out
+    assert "{" not in out
+
+
+@pytest.mark.parametrize("option", [("--fold", "repeat1_fold1"), ("--repeats", "3"), ("--seed", "7")])
+def test_an_option_of_folds_is_refused_without_folds(shell: Shell, tmp_path: Path, option: tuple[str, str]) -> None:
+    status, _, err = shell("train", "sample_small", "--split", "split.csv", "--out", tmp_path / "run", *option)
+    assert status == 2
+    assert f"{option[0]} needs --folds" in " ".join(err.split())
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_given_for_a_model_is_told_where_its_model_is(shell: Shell, models: Path, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "first"
+    shutil.copytree(models / "tiny", run / "bundle")
+    status, _, err = shell("card", run)
+    assert (status, err) == (1, f"stagelens: {run} is a run; its model is {run / 'bundle'}.\n")
+    status, _, err = shell("card", tmp_path / "runs")
+    assert (status, err) == (1, f"stagelens: {tmp_path / 'runs'} is a folder without a model: it holds no card.json.\n")
+
+
+@pytest.mark.skipif(not bundle_names(), reason="no model in models/")
+@pytest.mark.parametrize("verb", ["models", "methods", f"card {bundle_names()[0]}" if bundle_names() else "card"])
+def test_an_answer_comes_without_the_notes_of_network_libraries(verb: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "core", *verb.split()], capture_output=True, check=True)
+    assert done.stderr == b""

@@ -5,6 +5,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
 
 from core.evaluation.calibration import calibration_error, fit_temperature, fit_vector_scaling
+from core.networks.card import UNLEARNED
 
 
 def honest(seed: int = 0, n: int = 4000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -24,6 +25,14 @@ def test_a_network_that_is_too_sure_of_itself_is_found_out_and_cooled() -> None:
     assert before.low > 0.1
     assert after.high < 0.05
     assert (scaling(logits).argmax(axis=1) == logits.argmax(axis=1)).all()  # no answer changes
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_where_all_are_right_or_none_better_than_chance_no_temperature_is_learned(right: bool) -> None:
+    labels = np.arange(40) % 4
+    logits = 0.3 * np.random.default_rng(0).normal(size=(40, 4)) + (2 if right else -2) * np.eye(4)[labels]
+    assert (logits.argmax(axis=1) == labels).all() == right
+    assert fit_temperature(logits, labels, np.arange(40)).temperature == UNLEARNED
 
 
 def test_a_vector_scaling_is_scikit_learns_logistic_regression_where_both_can_say_the_same() -> None:

@@ -40,6 +40,13 @@ def test_a_verdict_compares_with_always_answering_the_largest_class(metrics: Met
     assert verdict(card_of(SUBJECT, metrics)).endswith(said)
 
 
+def test_of_few_people_nothing_is_called_better_than_a_constant_answer() -> None:
+    few = replace(reached(0.9, 0.95, 1.0), people=19)
+    said = verdict(card_of(SUBJECT, few))
+    assert said.startswith("On 19 people it was not trained on, accuracy 0.950")
+    assert said.endswith(": too few people to compare with always answering Non Demented (0.250).")
+
+
 def test_people_of_the_validation_part_are_not_called_unseen() -> None:
     said = verdict(replace(card_of(SUBJECT), evaluated_on="val"))
     assert "people of the val part, by which its epochs were chosen" in said

@@ -70,7 +70,8 @@ def test_predictions_carry_their_uncertainty(by_subject: Bundle) -> None:
     assert not known.rejected
     assert sum(known.probabilities.values()) == pytest.approx(1)
     assert known.answer in (known.possible or ())
-    assert known.as_dict()["calibrated"]
+    assert known.calibration is not None
+    assert known.as_dict()["calibrated"] == (not known.calibration.doubt)
     temperature = by_subject.card.calibration.scan.temperature
     first, second = list(known.probabilities.values())[:2]
     assert np.log(first / second) == pytest.approx((known.logits[0] - known.logits[1]) / temperature, rel=1e-3)

@@ -1,6 +1,7 @@
 """Explaining in depth, certificates, and the verbs of the command line for them."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,22 @@ def test_explain_on_the_command_line_gives_settings_and_every_check(
     assert {"faithfulness", "agreement"} <= set(values)
     assert sorted(values["files"]) == ["comparison", "heatmap", "overlay", "scan"]
     assert np.load(values["files"]["heatmap"]).shape == (104, 88)
+
+
+def test_methods_that_are_compared_say_how_far_their_maps_agree(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAGELENS_MODELS", str(bundle.folder.parent))
+    order = ["explain", str(SCAN), "--out", str(tmp_path), "--compare", "gradient", "--compare", "hires-cam"]
+    found = CliRunner().invoke(app, order)
+    assert found.exit_code == 0, found.output
+    said = dict(
+        re.findall(r"^(.+): correlation (-?[\d.]+) with Grad-CAM, \d+ % of the strongest tenth", found.output, re.M)
+    )
+    values = json.loads(CliRunner().invoke(app, [*order, "--json"]).stdout)["agreement"]["grad-cam"]
+    assert {name: float(value) for name, value in said.items()} == {
+        explainer(name).title: pytest.approx(values[name]["pearson"], abs=0.006) for name in ("gradient", "hires-cam")
+    }
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.cohorts import audit_folder, split_by_subject, subject_overlap
+from core.cohorts import audit_folder, split_by_subject, subject_overlap, volumes_from_slices
 from core.cohorts.covariates import covariates_of, read_subjects
 from core.cohorts.synthetic.stages import HEIGHTS_MM, STAGES, draw_subject, subject_slices, synthetic_subjects
 from core.errors import CohortError
 from core.networks.recipe import read_recipe
+from core.reporting.text.card_data import origin_of
 from core.scans import read_scan_file
 from core.scans.registration.standard_space import axial_slices, to_standard_space
-from core.workflows.sample_cohort import SampleCohort, write_sample_cohort
+from core.workflows.sample_cohort import SYNTHETIC_NOTICE, SampleCohort, write_sample_cohort
 from core.workflows.train import Request, train_bundle
 
 PEOPLE = 24
@@ -45,7 +46,14 @@ def test_stages_are_counted_and_said_and_everybody_has_an_age(sample: SampleCoho
     assert covariates["age"].between(55, 92).all()
     assert set(covariates["sex"]) == {"F", "M"}
     assert (sample.folder / "README.txt").read_text(encoding="utf-8").startswith("Synthetic: ")
+    assert origin_of(paths) == SYNTHETIC_NOTICE
     assert read_scan_file(sample.volume).voxels.ndim == 3
+
+
+def test_slices_whose_heights_are_not_known_make_no_volumes(sample: SampleCohort, tmp_path: Path) -> None:
+    with pytest.raises(CohortError, match=r"has 8 slices; the heights of slices are known .* has 32 of each person"):
+        volumes_from_slices(audit_folder(sample.folder / "slices"), tmp_path / "volumes")
+    assert not (tmp_path / "volumes").exists()
 
 
 def test_the_volume_is_read_as_the_slices_of_its_person_would_be(sample: SampleCohort) -> None:

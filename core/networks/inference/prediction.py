@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from core.networks.card import Card
+from core.networks.card import UNLEARNED, CalibrationRecord, Card
 from core.networks.ood import OodScore
 
 Floats = NDArray[np.float64]
@@ -22,12 +22,15 @@ class Calibration:
         bounds: One per class: the class is in the prediction set if 1 − its probability, at temperature 1, is at most
             this.
         coverage: Nominal coverage of the prediction sets: how often they should contain the true class.
+        tested: For how many of a test's people, or slices, they contained it; "" where nobody counted.
+        doubt: Why the probabilities are not to be called calibrated; "" if they are.
     """
 
     temperature: float
     bounds: tuple[float, ...]
     coverage: float
     tested: str = ""
+    doubt: str = ""
 
     @classmethod
     def of_card(cls, card: Card, unit: str) -> "Calibration | None":
@@ -35,7 +38,20 @@ class Calibration:
         scaling = card.calibration.of_unit(unit) if card.calibration is not None else None
         if card.calibration is None or scaling is None:
             return None
-        return cls(scaling.temperature, scaling.bounds, card.calibration.coverage, _tested(card, unit))
+        tested, doubt = _tested(card, unit), _doubt(card.calibration, unit)
+        return cls(scaling.temperature, scaling.bounds, card.calibration.coverage, tested, doubt)
+
+
+def _doubt(calibration: CalibrationRecord, unit: str) -> str:
+    """Say why probabilities are not calibrated: no temperature was learned, or in testing it made them less true."""
+    scaling = calibration.of_unit(unit)
+    if scaling is None or scaling.temperature == UNLEARNED:
+        return f"{calibration.fitted_on.people} validation people do not say how sure an answer may be"
+    counted = "by_slice" if unit == "scan" else "by_subject"
+    errors = calibration.measured.errors.get(counted) if calibration.measured is not None else None
+    if errors is None or errors["temperature"].log_loss <= errors["as_is"].log_loss:
+        return ""
+    return "what was learned from validation people did not make them truer in testing"
 
 
 def _tested(card: Card, unit: str) -> str:
@@ -151,7 +167,8 @@ class Prediction:
             "ood": ood,
             "answer": self.answer if given else None,
             "probabilities": self.probabilities if given else None,
-            "calibrated": self.calibration is not None and given,
+            "calibrated": self.calibration is not None and not self.calibration.doubt and given,
+            "calibration_doubt": self.calibration.doubt if self.calibration is not None and given else "",
             "prediction_set": sets,
             "raw_outputs": self.raw_outputs if force and self.rejected else None,
         }

@@ -1,17 +1,20 @@
 """What a card says of scans and people: counted in the split table and read in the manifest, or said to be unknown."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from core.cohorts.manifest import COLUMNS, MANIFEST, read_manifest
+from core.files import read_file
 from core.networks.recipe import Recipe
 from core.results import Confounders
 from core.words import people as people_text
 
 FEW = 5  # people of a class; with fewer nothing can be said of it
 ABOVE = 4  # folders above a scan in which its manifest is looked for
+ORIGIN, LONGEST = "about.txt", 300  # a set's own words on what it is, and how much of their first line is read
 UNKNOWN = "Not known of these people, and so not looked into:"
 FACTS = ("age", "sex", "site")
 
@@ -26,7 +29,22 @@ def data_sentences(split: pd.DataFrame, recipe: Recipe) -> tuple[str, ...]:
     known = bool((split["subject"] != "").all())
     counts = [f"{name} {_counted(split[split['label'] == name], known=known)}" for name in recipe.classes]
     whose = "" if known else " Whose scans they are is not known."
-    return (f"In all {_counted(split, known=known)}: {', '.join(counts)}.{whose}", _prepared(split))
+    origin = origin_of(split["path"])
+    return (
+        f"In all {_counted(split, known=known)}: {', '.join(counts)}.{whose}",
+        _prepared(split),
+        *([f"About the scans: {origin}"] if origin else []),
+    )
+
+
+def origin_of(paths: Iterable[str]) -> str:
+    """Return the first line of the about.txt in a folder of scans, or up to three folders above; "" without one."""
+    told = (folder / ORIGIN for folder in _folders_above({Path(path) for path in paths}))
+    found = next((path for path in told if path.is_file()), None)
+    if found is None:
+        return ""
+    first, *_ = [*read_file(found).decode("utf-8", errors="replace").strip().splitlines(), ""]
+    return " ".join(re.sub(r"[<>`|*\[\]\\]", " ", first).split())[:LONGEST]  # words, nothing that a page would obey
 
 
 def limit_sentences(split: pd.DataFrame, recipe: Recipe, part: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from core.evaluation.comparison import Comparison
 from core.evaluation.evaluation import Evaluation, Standing
-from core.networks.card import CalibrationRecord, Card, OodRecord
+from core.networks.card import UNLEARNED, CalibrationRecord, Card, OodRecord
 from core.reporting.text.numbers import interval_line, number, percent
 from core.results import (
     Confounders,
@@ -121,7 +121,10 @@ def calibration_record_text(found: CalibrationRecord) -> str:
     for unit in ("scan", "subject"):
         scaling = found.of_unit(unit)
         if scaling is not None:
-            lines.append(f"  temperature of a {unit:<14}{scaling.temperature:.2f}")
+            learned = (
+                "" if scaling.temperature != UNLEARNED else "  (not learned: these people do not say which is best)"
+            )
+            lines.append(f"  temperature of a {unit:<14}{scaling.temperature:.2f}{learned}")
     measured = found.measured
     if measured is None:
         return "\n".join(lines)
@@ -130,7 +133,7 @@ def calibration_record_text(found: CalibrationRecord) -> str:
         before, after = errors["as_is"].error, errors["temperature"].error
         lines.append(
             f"  calibration error {unit.replace('_', ' '):<12}{before.value:.3f} uncalibrated, {after.value:.3f} "
-            f"calibrated {interval_line(after).partition('  ')[2]}"
+            f"with the temperature {interval_line(after).partition('  ')[2]}"
         )
     sets = [("by slice", measured.sets_by_slice.coverage, measured.sets_by_slice.size)]
     if measured.sets_by_subject is not None:

@@ -41,14 +41,25 @@ def _probabilities_text(answer: dict[str, Any]) -> list[str]:
 
 def set_text(answer: dict[str, Any]) -> str:
     """Say which classes an answer is compatible with, and how often such a list was right in testing."""
-    if not answer["calibrated"]:
-        return "The probabilities are not calibrated."
     found = answer["prediction_set"]
+    if found is None:
+        return calibrated_text("The probabilities", answer)
     said = f"Compatible with: {either(found['classes'])}. "
     if found["tested"]:
         said += f"In testing, this list contained the true class for {found['tested']}. "
     left_out = left_out_text(answer["probabilities"], found["classes"], found["coverage"])
-    return f"{said}The probabilities are calibrated. {left_out}".rstrip()
+    return f"{said}{calibrated_text('The probabilities', answer)} {left_out}".rstrip()
+
+
+def calibrated_text(what: str, answer: dict[str, Any]) -> str:
+    """Say whether probabilities are calibrated, and why not where that was tried.
+
+    Args:
+        what: They, as the sentence's subject.
+        answer: As `Prediction.as_dict` gives it.
+    """
+    doubt = answer["calibration_doubt"]
+    return f"{what} are {'' if answer['calibrated'] else 'not '}calibrated{doubt and f': {doubt}'}."
 
 
 def left_out_text(probabilities: dict[str, float], listed: Sequence[str], coverage: float) -> str:

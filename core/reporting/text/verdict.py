@@ -1,5 +1,6 @@
 """What a test says of people a network was not trained on; how it was split and how it is counted are two things."""
 
+from core.evaluation.metrics import ROUGH
 from core.networks.card import Card
 from core.reporting.text.evaluation import metrics_text
 from core.reporting.text.numbers import interval_line
@@ -35,7 +36,9 @@ def verdict(card: Card) -> str:
         of = f"people of the {card.evaluated_on} part, by which its epochs were chosen"
     accuracy = metrics["accuracy"]
     answer, fraction = _largest(metrics)
-    if accuracy.low > fraction:
+    if metrics.people < ROUGH:
+        compared = "too few people to compare with"
+    elif accuracy.low > fraction:
         compared = "better than"
     else:
         compared = "worse than" if accuracy.high < fraction else "not shown to be better than"
