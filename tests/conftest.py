@@ -117,12 +117,14 @@ def tiny_recipe(**changes: object) -> Recipe:
 
 
 def head(person: int, height: int, *, size: tuple[int, int] = (104, 88)) -> NDArray[np.uint8]:
-    """Draw one slice of an invented head: an oval with a texture of its own, changing smoothly with height.
+    """Draw one slice of an invented head: an oval with a texture that changes smoothly with height.
 
-    Neighbouring heights of one person are alike; two persons never are. Going up, the oval shrinks.
+    Half of the texture is the person's own, half is everybody's at this height: neighbouring heights of one person are
+    alike, equal heights of two persons a little, and others not. Going up, the oval shrinks.
     """
     rows, columns = size
-    low, high = np.random.default_rng([77, person]).normal(size=(2, 12, 10))
+    own, everybodys = (np.random.default_rng([77, *whose]).normal(size=(2, 12, 10)) for whose in ((person,), ()))
+    low, high = (own + everybodys) / np.sqrt(2)
     layer = np.cos(0.12 * height) * low + np.sin(0.12 * height) * high
     smooth = cv2.resize(layer, (columns, rows), interpolation=cv2.INTER_CUBIC)
     y, x = np.mgrid[:rows, :columns]

@@ -24,6 +24,7 @@ COLUMNS = ["path", "label", "subject", "slice", "copies", "came_in", "sha256"]
 MOST = 0.5  # of the slices: who holds more is doubted
 BLANK = "nothing like a head is to be seen in it: blank, or noise"
 UNLIKE = "it is unlike all other pictures"
+PIECE = "it may be a piece of another person's slices, between which some are missing"
 SINGLE = "it is linked to nobody's slices; whose it is cannot be told"
 
 
@@ -158,6 +159,9 @@ def audit_folder(folder: str | Path) -> Audit:
     linked = link(Slices.of(posed, np.stack([one.small for one, _ in heads])))
     people = find_subjects(linked, np.array([one.size for one, _ in heads], np.float32))
     seen, copies = table.index[table["reason"] == ""], near_copies(linked)
+    several = table.loc[seen, "label"].groupby(people.groups).nunique() > 1
+    if people.found and several[several.index >= 0].mean() > MOST:
+        people = people.refused("most of the groups have slices in several classes")
     alone = np.bincount(copies)[copies] == 1
     table.loc[seen, "copies"] = np.where(alone, "", _names(copies, table.loc[seen], task, "C"))
     named = bool((table["subject"] != "").all())
@@ -167,7 +171,7 @@ def audit_folder(folder: str | Path) -> Audit:
         table["subject"] = ""
     if people.found and not named:
         own = people.groups >= 0
-        table.loc[seen[~own], "reason"] = np.where(people.unlike, UNLIKE, SINGLE)[~own]
+        table.loc[seen[~own], "reason"] = np.select([people.unlike, people.piece], [UNLIKE, PIECE], SINGLE)[~own]
         table.loc[seen[own], "subject"] = _names(people.groups[own], table.loc[seen[own]], task, "P")
         table.loc[seen[own], "slice"] = people.order[own] + 1
     aside = table["reason"] != ""

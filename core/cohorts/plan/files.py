@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from core.cohorts.audit import Audit, audit_folder
-from core.cohorts.cohort import holds_volumes
+from core.cohorts.cohort import mostly_volumes
 from core.cohorts.names.people import AUTOMATIC, Naming, named_people, notes_on
 from core.cohorts.plan.notices import notices
 from core.cohorts.tasks import task_of_table, with_task
 from core.cohorts.volumes import volume_table
+from core.words import counted, people
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +42,39 @@ def files_of(folder: str | Path, naming: Naming = AUTOMATIC, *, ordered: bool = 
         CohortError: The folder is not a cohort, or `naming` does not fit its files.
     """
     notes: tuple[str, ...]
-    if holds_volumes(folder):
+    if mostly_volumes(folder):
         table, known = volume_table(folder, naming), True
-        notes = notes_on(table)
+        notes = (*notes_on(table), *several_classes(table))
     else:
         found, notes = named_audit(folder, naming)
         table, known = with_task(found.table, found.task), found.people_known
+        notes = (*notes, *_left_out(found), *(f"WARNING: {doubt}" for doubt in found.doubts()))
+        notes = (*notes, *(several_classes(table) if found.named else ()))
     table = with_task(table, task_of_table(table), ordered=ordered)
     return Files(table, known, (*notices(folder), *notes, *contradictions(table)))
+
+
+def _left_out(found: Audit) -> tuple[str, ...]:
+    """Say how many files an audit could not read, or set aside."""
+    counts = {"cannot be read": found.unreadable, "was set aside": found.set_aside}
+    return tuple(
+        f"WARNING: {counted(len(rows), 'file')} {words if len(rows) == 1 else words.replace('was', 'were')} and is in no "
+        f"part, the first {Path(rows['path'].iloc[0]).name}; audit says why."
+        for words, rows in counts.items()
+        if len(rows)
+    )
+
+
+def several_classes(table: pd.DataFrame) -> tuple[str, ...]:
+    """Say where one person has scans in several classes, and how these are counted by subject."""
+    classes = table[table["subject"] != ""].groupby("subject")["label"].unique()
+    several = classes[classes.map(len) > 1]
+    if several.empty:
+        return ()
+    return (
+        f"WARNING: {people(len(several))} of {len(classes)} have scans in several classes, the first "
+        f"{several.index[0]} ({', '.join(sorted(several.iloc[0]))}); counted by subject, each is of the class of most.",
+    )
 
 
 def named_audit(folder: str | Path, naming: Naming = AUTOMATIC) -> tuple[Audit, tuple[str, ...]]:

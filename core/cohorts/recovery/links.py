@@ -58,17 +58,21 @@ class Slices:
         """Yield (first row, similarities of a block of rows with all rows); a slice is not its own neighbour."""
         for start in range(0, len(self), BLOCK):
             block = slice(start, start + BLOCK)
-            similarity = self._facing_best(self.rows[block])
-            if self.as_they_lie is not None:
-                np.maximum(similarity, self.as_they_lie[block] @ self.as_they_lie.T, out=similarity)
+            similarity = self.similarity(block, slice(None))
             similarity[np.arange(len(similarity)), start + np.arange(len(similarity))] = -2.0
             yield start, similarity
 
-    def _facing_best(self, block: Floats) -> Floats:
-        """Return the similarities of some rows with all, each pair facing the way in which it is most alike."""
+    def similarity(self, some: Ints | slice, others: Ints | slice) -> Floats:
+        """Return the similarities of some slices with others, each pair facing the way in which it is most alike."""
+        found = self._facing_best(self.rows[some], self.rows[others])
+        if self.as_they_lie is not None:
+            np.maximum(found, self.as_they_lie[some] @ self.as_they_lie[others].T, out=found)
+        return found
+
+    def _facing_best(self, some: Floats, others: Floats) -> Floats:
         if not self.four_parts:
-            return np.asarray(block @ self.rows.T, np.float32)
-        ours, theirs = np.split(block, 4, axis=1), np.split(self.rows, 4, axis=1)
+            return np.asarray(some @ others.T, np.float32)
+        ours, theirs = np.split(some, 4, axis=1), np.split(others, 4, axis=1)
         even, across, down, both = (one @ other.T for one, other in zip(ours, theirs, strict=True))
         upright = even + down + np.abs(across + both)
         upside_down = even - down + np.abs(across - both)

@@ -21,7 +21,7 @@ from core.scans.registration.standard_space import SHAPE
 # So that a volume's intensities pass for those of the training slices as they are, and are not changed once more.
 CONTRAST, DARKEST = 0.05, 16
 PERSON_MM = 4.0  # larger than in the ground-truth cohort, as the audit must tell people apart by the images alone
-HEIGHTS_MM = tuple(float(height) for height in range(8, 16))  # 1 mm apart, through the lateral ventricles
+HEIGHTS_MM = tuple(float(height) for height in range(4, 19, 2))  # 2 mm apart, through the lateral ventricles
 YOUNGEST, OLDEST = 55, 92
 MIDDLE_AGE, PER_YEAR_MM = 74.0, 0.03  # ventricles widen with age, whatever the stage
 PERSONAL_MM = 0.6  # standard deviation of the individual amount
