@@ -19,6 +19,7 @@ from core.cohorts.split import split_hash
 from core.errors import TrainingError
 from core.files import PROJECT, UNFINISHED, check_file, files_below, read_json, write_json
 from core.networks.recipe import Recipe, recipe_values
+from core.runs.folder import RUN_FILE, is_finished
 from core.runs.jobs import JOB_FOLDER
 from core.runs.status import STATUS_FILE, STOP_FILE
 
@@ -138,6 +139,17 @@ def claim(folder: Path, wanted: Mapping[str, Any]) -> None:
         write_json(folder / REQUEST_FILE, dict(wanted))
         return
     check_same(folder, known, wanted)
+
+
+def missing_folds(folder: Path) -> list[str]:
+    """Name the folds of a cross-validation's first repeat that were asked for and are not finished; none of a run."""
+    if (folder / RUN_FILE).exists():
+        return []
+    asked = read_json(folder / REQUEST_FILE)
+    count = asked.get("folds", 0) if isinstance(asked, dict) else 0
+    names = [f"repeat1_fold{number}" for number in range(1, count + 1)]
+    names += sorted({path.name for path in folder.glob("repeat1_fold*/")} - set(names))
+    return [name for name in names if not is_finished(folder / name)]
 
 
 def release(folder: Path) -> None:

@@ -10,7 +10,10 @@ import pytest
 
 from core.cohorts import audit_folder
 from core.errors import TrainingError
+from core.evaluation.evaluation import evaluate
+from core.evaluation.predictions import predictions_of_run
 from core.networks.recipe import Augmentation, Classic, Phase, read_recipe
+from core.reporting.text.evaluation import folds_text
 from core.results import write
 from core.runs.backends import BackendReport, backends, in_backend
 from core.runs.folder import card_of_run
@@ -31,10 +34,23 @@ def test_folds_are_runs_of_their_own_and_sum_up_to_everybody(slice_cohort: Path,
     request = Request(NEAREST, Path("unused.csv"), tmp_path / "cv")
     one = cross_validate(request, table, CrossValidation(2, fold="repeat1_fold2"))
     assert one.finished == ("repeat1_fold2",)
+    people = table["subject"].nunique()
+    assert one.repeats[0].by_subject is not None
+    assert one.repeats[0].by_subject.n + one.repeats[0].untested == people
+    assert f"{people - one.repeats[0].untested} of {people} people tested once" in folds_text(one)
+    assert "everybody" not in folds_text(one)
+    found = predictions_of_run(tmp_path / "cv")
+    assert found.warnings == (
+        f"The cross-validation is not finished: repeat1_fold1 is missing, and {one.repeats[0].untested} of {people} "
+        "people were not tested.",
+    )
+    assert evaluate(found).warnings[:1] == found.warnings
     listener = Listening()
     summary = cross_validate(request, table, CrossValidation(2, 2), listener=listener)
     assert len([line for line in listener.said if " of 2 x 2" in line]) == 3  # one was finished before
     assert summary.finished == summary.wanted
+    assert "everybody tested once" in folds_text(summary)
+    assert predictions_of_run(tmp_path / "cv").warnings == ()
     for repeat in summary.repeats:
         assert repeat.by_subject is not None
         assert repeat.by_subject.n == table["subject"].nunique()

@@ -15,10 +15,11 @@ from core.results import (
     Leakage,
     Metrics,
     PredictionSets,
+    RepeatMetrics,
     SplitSummary,
     UnitCalibration,
 )
-from core.words import people
+from core.words import counted, people
 
 HEADLINE = ("accuracy", "balanced_accuracy", "auc")
 SCALINGS = {"as_is": "uncalibrated", "temperature": "temperature", "vector": "vector scaling"}
@@ -228,18 +229,26 @@ def folds_text(summary: FoldsSummary) -> str:
     """Say what a cross-validation has found so far."""
     lines = [f"{summary.recipe}: {len(summary.finished)} of {len(summary.wanted)} folds finished"]
     for repeat in summary.repeats:
-        known = repeat.by_subject is not None
-        whose = "everybody tested once by a network that never saw them" if known else "every scan tested once"
-        lines.append(f"repeat {repeat.repeat}, {whose}")
+        lines.append(f"repeat {repeat.repeat}, {_tested_once(repeat)}")
         lines.append(metrics_text(repeat))
     for name, spread in summary.per_fold.items():
         sd = "" if spread.sd is None else f" ± {spread.sd:.3f} (standard deviation over folds)"
         lines.append(f"  {name.replace('_', ' '):<18} {spread.mean:.3f}{sd}")
-    for repeat_number, one in enumerate(summary.impaired, start=1):
+    for repeat, one in zip(summary.repeats, summary.impaired, strict=False):  # none where nobody is impaired
         decided = one.decided
         lines.append(
-            f"impaired or not, repeat {repeat_number}: accuracy {number(decided.accuracy)}, AUC {number(decided.auc)}, "
+            f"impaired or not, repeat {repeat.repeat}: accuracy {number(decided.accuracy)}, AUC {number(decided.auc)}, "
             f"sensitivity {number(decided.sensitivity)}, specificity {number(decided.specificity)}; thresholds chosen "
             "on validation people of the training folds"
         )
     return "\n".join(lines)
+
+
+def _tested_once(repeat: RepeatMetrics) -> str:
+    """Say who was tested in a repeat, and who was not since folds are missing."""
+    metrics = repeat.by_subject or repeat.by_slice
+    known, whole = repeat.by_subject is not None, metrics.n + repeat.untested
+    everybody, unit = ("everybody", people(whole)) if known else ("every scan", counted(whole, "scan"))
+    who = everybody if not repeat.untested else f"{metrics.n:,} of {unit}"
+    once = f"{who} tested once" + (" by a network that never saw them" if known else "")
+    return once if not repeat.untested else f"{once}; the folds of the other {repeat.untested:,} are not finished"
