@@ -16,6 +16,7 @@ from core.evaluation.evaluation import evaluate_bundle
 from core.files import read_json, write_json, write_table
 from core.networks.bundle import Bundle, open_bundle
 from core.networks.card import Card
+from core.networks.fitting import recipe_for
 from core.networks.recipe import Recipe
 from core.reporting.pictures.overlays import save_pictures
 from core.runs.folder import BUNDLE_FOLDER
@@ -110,6 +111,7 @@ def _divide(wanted: FullRun, split: Path, listener: TrainingListener) -> None:
     files = _files(wanted, listener)
     planned = plan_split(files.table, wanted.by, seed=wanted.seed)
     made = planned.split
+    recipe_for(wanted.recipe, made)  # refuses what cannot be trained before anything is written
     write_table(split, made)
     counts = ", ".join(f"{n} {part}" for part, n in made["part"].value_counts().items())
     listener.say(f"split by {made['by'].iloc[0]}: {counts}")
