@@ -4,7 +4,6 @@ That something exists does not mean that it is what is asked for now. The run fo
 run.json; what holds several steps or runs (a full run, a cross-validation) in request.json.
 """
 
-import hashlib
 import importlib.metadata
 import tomllib
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ import xxhash
 from core.backend_choice import settled_backend
 from core.cohorts.split import split_hash
 from core.errors import TrainingError
-from core.files import PROJECT, UNFINISHED, check_file, files_below, read_json, write_json
+from core.files import PROJECT, UNFINISHED, files_below, read_json, sha256_of, write_json
 from core.networks.recipe import Recipe, recipe_values
 from core.runs.folder import RUN_FILE, is_finished
 from core.runs.jobs import JOB_FOLDER
@@ -92,9 +91,7 @@ def file_digest(path: Path) -> str:
         TrainingError: It cannot be opened.
     """
     try:
-        check_file(path)
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise TrainingError(f"{path} cannot be opened: {error.strerror}.") from error
 
