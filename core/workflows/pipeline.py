@@ -143,17 +143,17 @@ def _files(wanted: FullRun, listener: TrainingListener) -> Files:
 
 
 def _explained(wanted: FullRun, bundle: Bundle, table: pd.DataFrame, listener: TrainingListener) -> tuple[Path, ...]:
-    """Explain the first scan of each class of the test part, unless its pictures are there."""
+    """Explain the first scan of each class of the test part, unless its pictures are there as they were written."""
     if wanted.recipe.depth is not None:
         return ()
     folder = wanted.out / EXPLANATIONS
     done = folder / "done.json"
-    pictures = read_json(done)
-    if isinstance(pictures, list) and all(Path(path).is_file() for path in pictures):
-        return tuple(map(Path, pictures))
+    known = read_json(done)
+    if isinstance(known, dict) and all(_is_same(folder / name, digest) for name, digest in known.items()):
+        return tuple(folder / name for name in known)
     listener.say("explaining one scan a class")
     tested = table[table["part"] == "test"] if "test" in set(table["part"]) else table
-    written = []
+    written: list[Path] = []
     for label, rows in tested.groupby("label"):
         scan = read_scan_file(rows["path"].iloc[0])
         try:
@@ -162,7 +162,11 @@ def _explained(wanted: FullRun, bundle: Bundle, table: pd.DataFrame, listener: T
         except StageLensError as error:  # a network hardly trained may have no evidence to show
             listener.say(f"{label}: {error}")
             continue
-        written += [str(path) for path in files.values()]
+        written += files.values()
     folder.mkdir(exist_ok=True)
-    write_json(done, written)
-    return tuple(map(Path, written))
+    write_json(done, {path.relative_to(folder).as_posix(): file_digest(path) for path in written})
+    return tuple(written)
+
+
+def _is_same(path: Path, digest: Any) -> bool:
+    return path.is_file() and file_digest(path) == digest

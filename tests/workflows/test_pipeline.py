@@ -1,6 +1,7 @@
 """Folds, full runs, records and the doctor: what the command line does in one go."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,6 +79,22 @@ def test_a_full_run_goes_from_a_folder_to_pictures_and_does_nothing_twice(slice_
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert full_run(wanted).as_dict() == made.as_dict()
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()} == times
+
+
+def test_a_copied_full_run_has_its_own_pictures_and_makes_changed_ones_anew(slice_cohort: Path, tmp_path: Path) -> None:
+    wanted = FullRun(tiny_recipe(backbone="tiny", phases=(Phase("all", 1e-3, 1, 1),)), slice_cohort, tmp_path / "out")
+    made = full_run(wanted)
+    copy = Path(shutil.copytree(tmp_path / "out", tmp_path / "copy"))
+    names = [path.relative_to(tmp_path / "out") for path in made.pictures]
+    assert set(json.loads((copy / "explanations" / "done.json").read_text())) == {
+        name.relative_to("explanations").as_posix() for name in names
+    }
+    before = (copy / names[0]).read_bytes()
+    shutil.rmtree(tmp_path / "out")
+    for change in (lambda: None, lambda: (copy / names[0]).write_bytes(b"another"), (copy / names[0]).unlink):
+        change()
+        assert full_run(replace(wanted, out=copy)).pictures == tuple(copy / name for name in names)
+        assert (copy / names[0]).read_bytes() == before
 
 
 def test_a_full_run_of_a_baseline_has_figures_and_no_pictures(slice_cohort: Path, tmp_path: Path) -> None:
