@@ -21,6 +21,7 @@ from core.evaluation.predictions import Predictions
 from core.evaluation.scored import Scored, scored_table
 from core.evaluation.threshold import impaired_score
 from core.results import STRICT, Estimate, Metrics, Number, write
+from core.words import counted
 
 SHOWN = ("accuracy", "balanced_accuracy", "auc")
 NONE = Estimate(0.0, 0.0, 0.0)  # difference of a network to itself
@@ -136,8 +137,8 @@ def compare(first: Predictions, second: Predictions) -> Comparison:
     otherwise = int((one.labels != other.labels).sum())
     if otherwise:
         raise StageLensError(
-            f"{otherwise} of {len(rows)} scans have another class in {second.name} than in {first.name}; compare "
-            "networks that were tested on the same split table."
+            f"{second.name} has another class than {first.name} for {otherwise} of {counted(len(rows), 'scan')}; "
+            "compare networks that were tested on the same split table."
         )
     if one.known and other.known and _grouped_otherwise(one.people, other.people):
         raise StageLensError(

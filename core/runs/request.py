@@ -26,6 +26,7 @@ REQUEST_FILE = "request.json"
 NOT_OF_THE_RUN = frozenset({STATUS_FILE, STOP_FILE, JOB_FOLDER})  # how it was started, and how it stands
 PACKAGES = ("keras", "numpy", "opencv-python-headless", "scikit-image", "scikit-learn")
 LEFTOVERS = frozenset({"thumbs.db", "desktop.ini"})  # that file managers write
+SHOWN = 3  # values that differ; of more, the number is said
 LONGEST = 40  # a value of more characters, such as a sum, is not said
 TITLES = {
     "split_hash": "split",
@@ -170,7 +171,7 @@ def check_same(folder: Path, known: Any, wanted: Mapping[str, Any]) -> None:
         wanted: The request now, by its parts.
 
     Raises:
-        TrainingError: A part differs; says which, and its first value that does.
+        TrainingError: A part differs; says which, and its first values that do.
     """
     if not isinstance(known, Mapping):
         raise TrainingError(f"{folder} cannot be resumed: what was asked for in it is damaged; give a new folder.")
@@ -197,10 +198,17 @@ def _values(request: Any, name: str = "") -> dict[str, Any]:
 
 
 def _difference(part: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Say the first value that differs, where it can be read."""
-    name = next(name for name in (*was, *now) if was.get(name) != now.get(name))
-    values = ["nothing" if values.get(name) is None else str(values[name]) for values in (was, now)]
-    if max(map(len, values)) > LONGEST:
-        return ""
-    setting = f"{name.removeprefix(part).lstrip('.')} " if name != part else ""
-    return f" ({setting}{values[0]}, now {values[1]})"
+    """Say the first values that differ, as far as they can be read; a title, which follows from others, only alone."""
+    names = [name for name in dict.fromkeys((*was, *now)) if was.get(name) != now.get(name)]
+    chosen = [name for name in names if name != f"{part}.title"] or names
+    said = []
+    for name in chosen[:SHOWN]:
+        values = ["nothing" if values.get(name) is None else str(values[name]) for values in (was, now)]
+        setting = name.removeprefix(part).lstrip(".")
+        if max(map(len, values)) <= LONGEST:
+            said.append(f"{setting} {values[0]}, now {values[1]}".lstrip())
+        elif setting:
+            said.append(setting)
+    if len(chosen) > SHOWN:
+        said.append(f"and {len(chosen) - SHOWN} more")
+    return f" ({'; '.join(said)})" if said else ""
