@@ -77,9 +77,16 @@ class EmptyHeatmap(StageLensError):
     """The heatmap contains no positive evidence, so there is nothing to draw."""
 
 
+def why_refused(error: OSError) -> str:
+    """Return why the system refused something, in words that follow a colon."""
+    if isinstance(error, FileExistsError):  # only where a folder was to be made
+        return "it is a file, and a folder is needed; give another name"
+    return error.strerror or str(error) or type(error).__name__
+
+
 def of_files(error: OSError) -> StageLensError:
     """Return what the system refused as an error that is meant to be read by a person: the file, and why."""
-    why = error.strerror or str(error) or type(error).__name__
+    why = why_refused(error)
     if error.filename is None:
         return StageLensError(f"a file cannot be read or written: {why}.")
     name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -90,6 +91,17 @@ def read_file(path: Path) -> bytes:
     """
     check_file(path)
     return path.read_bytes() if path.stat().st_size else b""  # what the system makes up has no size, and may never end
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file.
+
+    Raises:
+        OSError: As for `check_file`.
+    """
+    check_file(path)
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def check_file(path: Path) -> None:

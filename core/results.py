@@ -298,11 +298,19 @@ class YesOrNo:
 
 @dataclass(frozen=True, config=STRICT)
 class RepeatMetrics:
-    """The metrics of one repeat: everybody is tested once, by a network that never saw them."""
+    """The metrics of one repeat: whoever is tested is so once, by a network that never saw them.
+
+    Attributes:
+        repeat: Its number.
+        by_slice: Every slice counted.
+        by_subject: Every person counted once; None where people are not known.
+        untested: How many people, or slices where people are not known, are in folds that are not finished.
+    """
 
     repeat: int
     by_slice: Metrics
     by_subject: Metrics | None
+    untested: int = 0
 
 
 @dataclass(frozen=True, config=STRICT)

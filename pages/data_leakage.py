@@ -8,6 +8,7 @@ from core.files import stamp, typed_path
 from core.networks.recipe import read_recipe
 from core.reporting.plots.leakage import leakage_bars
 from core.results import Leakage
+from core.words import counted, people
 from core.workflows.leakage import BASELINE, FOLDS, measure_leakage
 from pages import run_page
 
@@ -45,8 +46,8 @@ def show(found: Leakage) -> None:
     by_slice, by_subject = (found.accuracy(name).value for name in ("by_slice", "by_subject"))
     st.subheader(f"{100 * by_slice:.1f} % on shuffled slices, {100 * by_subject:.1f} % on new people", anchor=False)
     st.plotly_chart(leakage_bars(found), width="stretch", config={"displayModeBar": False}, key="leak")
-    counted = f"{found.slices:,} slices of {found.people:,} people"
-    st.caption(f"{found.recipe}. {counted}; {FOLDS} folds, every slice tested once.")
+    whose = f"{counted(found.slices, 'slice')} of {people(found.people)}"
+    st.caption(f"{found.recipe}. {whose}; {FOLDS} folds, every slice tested once.")
     st.markdown(READING)
 
 

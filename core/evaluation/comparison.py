@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 from scipy.stats import binomtest, norm, rankdata
 
+from core.cohorts.names.people import rows_by_path
 from core.errors import StageLensError
 from core.evaluation.bootstrap import draw_people, estimate, exact_fraction
 from core.evaluation.metrics import subject_metrics
@@ -20,6 +21,7 @@ from core.evaluation.predictions import Predictions
 from core.evaluation.scored import Scored, scored_table
 from core.evaluation.threshold import impaired_score
 from core.results import STRICT, Estimate, Metrics, Number, write
+from core.words import counted
 
 SHOWN = ("accuracy", "balanced_accuracy", "auc")
 NONE = Estimate(0.0, 0.0, 0.0)  # difference of a network to itself
@@ -115,27 +117,63 @@ class Comparison:
 def compare(first: Predictions, second: Predictions) -> Comparison:
     """Compare what two networks said of the scans that both were tested on.
 
+    Scans are paired by their paths; where the two have none in common, as after a folder was moved, by how these end.
+    People are whom the first names, or the second where the first does not know them.
+
     Raises:
-        StageLensError: They answer different questions, or were tested on no scan in common.
+        StageLensError: They answer different questions, were tested on no scan in common, or do not agree on the class
+            of a scan or on which scans are of one person.
     """
     recipes = [first.recipe, second.recipe]
-    if recipes[0].task != recipes[1].task:
+    if recipes[0].task != recipes[1].task or recipes[0].classes != recipes[1].classes:
         raise StageLensError(f"{recipes[0].name} and {recipes[1].name} answer different questions.")
-    tables = [one.asked.set_index("path") for one in (first, second)]
-    common = tables[0].index.intersection(tables[1].index)
-    if common.empty:
+    tables = [first.asked, second.asked]
+    rows, notes = _paired(*(table["path"].tolist() for table in tables))
+    if not len(rows):
         raise StageLensError("the two were tested on no scan in common.")
-    one, other = (scored_table(table.loc[common], recipe) for table, recipe in zip(tables, recipes, strict=True))
+    one, other = (
+        scored_table(table.iloc[own], recipe) for table, own, recipe in zip(tables, rows.T, recipes, strict=True)
+    )
+    otherwise = int((one.labels != other.labels).sum())
+    if otherwise:
+        raise StageLensError(
+            f"{second.name} has another class than {first.name} for {otherwise} of {counted(len(rows), 'scan')}; "
+            "compare networks that were tested on the same split table."
+        )
+    if one.known and other.known and _grouped_otherwise(one.people, other.people):
+        raise StageLensError(
+            f"{first.name} and {second.name} do not agree on which scans are of one person; compare networks whose "
+            "split tables group the scans alike."
+        )
+    whose = one if one.known or not other.known else other
+    one, other = (replace(scored, subjects=whose.subjects) for scored in (one, other))
     right, other_right = (scored.logits.argmax(axis=1) == one.labels for scored in (one, other))
     found = Comparison(
         networks=(first.name, second.name),
-        scans=len(common),
+        scans=len(rows),
         people=len(set(one.subjects)) if one.known else None,
-        left_out=sum(map(len, tables)) - 2 * len(common),
+        left_out=sum(map(len, tables)) - 2 * len(rows),
         accuracy_by_slice=NONE if _are_one(one, other) else accuracy_difference(right, other_right, one.people),
-        warnings=tuple(dict.fromkeys([*first.warnings, *second.warnings])),
+        warnings=tuple(dict.fromkeys([*first.warnings, *second.warnings, *notes])),
     )
     return _compared_by_subject(found, one, other) if one.known else found
+
+
+def _paired(first: list[str], second: list[str]) -> tuple[NDArray[np.int64], list[str]]:
+    """Return the rows of the same scans in two lists of paths, pairs × 2, and what must be said of the pairing."""
+    row_of = {path: row for row, path in enumerate(second)}
+    pairs, notes = [(row, row_of[path]) for row, path in enumerate(first) if path in row_of], []
+    if not pairs:
+        there, back = rows_by_path(second, first), rows_by_path(first, second)
+        pairs = [(row, match) for row, match in enumerate(there) if match is not None and back[match] == row]
+        notes = ["No path is the same for both: scans are paired by how their paths end, with folder and name."]
+    return np.array(pairs, np.int64).reshape(-1, 2), notes
+
+
+def _grouped_otherwise(people: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
+    """Tell whether two lists of numbers of people put N scans together in different ways."""
+    pairs = len(np.unique(np.stack([people, others]), axis=1).T)
+    return not pairs == len(np.unique(people)) == len(np.unique(others))
 
 
 def _compared_by_subject(found: Comparison, one: Scored, other: Scored) -> Comparison:

@@ -81,7 +81,8 @@ def confounders_of(people: SubjectFacts, paths: Sequence[str], scored: Scored) -
     aucs = [group.by_subject["auc_impaired"].value for group in groups]
     if len(groups) == 2 and abs(aucs[0] - aucs[1]) >= APART:
         warnings.append(
-            f"Impaired or not, by subject: AUC {aucs[0]:.2f} for everybody and {aucs[1]:.2f} for {groups[1].group}."
+            f"Impaired or not, by subject: AUC {aucs[0]:.2f} for {groups[0].group} and {aucs[1]:.2f} for "
+            f"{groups[1].group}."
         )
     return Confounders(groups=tuple(groups), subgroups=tuple(_subgroups(facts, scored)), warnings=tuple(warnings))
 
@@ -138,7 +139,7 @@ def confounder_warnings(covariates: list[Covariate], network_auc: float) -> list
 
 def _groups(facts: pd.DataFrame, scored: Scored, aged_from: float) -> list[tuple[str, NDArray[np.bool_]]]:
     """Return title and scans of everybody, and of those from an age on where both kinds are among them."""
-    groups = [("everybody", np.ones(len(scored.labels), bool))]
+    groups = [("everybody tested", np.ones(len(scored.labels), bool))]
     if "age" in facts:
         old = (facts["age"] >= aged_from).to_numpy()
         if old.any() and len(np.unique(scored.impaired[old])) == 2:

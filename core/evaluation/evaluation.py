@@ -140,7 +140,12 @@ def evaluate(
         prediction_sets=sets_of(predictions.folds, recipe, coverage=coverage) if unseen else None,
         confounders=confounders,
         beside=others,
-        warnings=(*predictions.warnings, *overfitting(parts), *(confounders.warnings if confounders else ())),
+        warnings=(
+            *predictions.warnings,
+            *overfitting(parts),
+            *(confounders.warnings if confounders else ()),
+            *(f"{one.name}: {warning}" for one in beside for warning in one.warnings),
+        ),
     )
 
 

@@ -15,6 +15,7 @@ from core.evaluation.auc import weighted_auc
 from core.evaluation.bootstrap import METHOD, METHOD_OF_SLICES, draw_people, estimate, fraction_over_people
 from core.evaluation.scored import Scored
 from core.results import Estimate, Metrics, Unit
+from core.words import people as people_text
 
 FEW = 5  # a class with fewer people than this says nothing for itself
 ROUGH = 20  # with fewer people than this all intervals are rough
@@ -201,11 +202,13 @@ def _notes(
     notes = [] if known else ["People are not known: the intervals take every slice for a person and are too narrow."]
     everybody = len(np.unique(people))
     if known and everybody < ROUGH:
-        notes.append(f"Only {everybody} people: intervals are rough, and differences can hardly be told from chance.")
+        notes.append(
+            f"Only {people_text(everybody)}: intervals are rough, and differences can hardly be told from chance."
+        )
     for index, name in enumerate(classes):
         n_people = len(set(people[y_true == index].tolist()))
         if n_people == 0:
             notes.append(f"{name}: no person of this class in this part; not averaged.")
         elif known and n_people < FEW:
-            notes.append(f"{name}: {n_people} people of this class in this part; too few to judge.")
+            notes.append(f"{name}: {people_text(n_people)} of this class in this part; too few to judge.")
     return tuple(notes)

@@ -1,5 +1,6 @@
 """What a network said of scans, ready to be measured: read from a run's folder, or said anew by a bundle."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from core.networks.bundle import Bundle, open_bundle
 from core.networks.recipe import Recipe
 from core.results import SplitSummary
 from core.runs.folder import read_predictions, recipe_of_run
+from core.runs.request import missing_folds
+from core.words import counted, either, people
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +69,10 @@ def predictions_of_run(run: Path) -> Predictions:
     part = "test" if any((table["part"] == "test").any() for table in folds) else "val"
     if (run / "split.csv").exists():
         split = describe_split(read_split(run / "split.csv"))
-    overlap = (split.subject_overlap,) if split and split.subject_overlap else ()
+    warnings = [split.subject_overlap] if split and split.subject_overlap else []
+    missing = missing_folds(run)
+    if missing:
+        warnings.append(_untested(missing, pd.concat(folds)))
     return Predictions(
         name=f"{recipe.name} ({run.name})",
         title=recipe.title,
@@ -74,7 +80,7 @@ def predictions_of_run(run: Path) -> Predictions:
         part=part,
         folds=folds,
         split=split,
-        warnings=overlap,
+        warnings=tuple(warnings),
     )
 
 
@@ -137,6 +143,16 @@ def predictions_for(target: str | Path, split: Path | None = None, *, part: str 
     if not (table["part"] == part).any():
         raise StageLensError(f"{split} has no {part} part.")
     return predictions_of_bundle(open_bundle(target), table, part=part)
+
+
+def _untested(missing: Sequence[str], table: pd.DataFrame) -> str:
+    """Say which folds are missing and who is not tested therefore, of the predictions of the others."""
+    known = bool((table["subject"] != "").all())
+    unit = table["subject" if known else "path"]
+    whole, left = unit.nunique(), unit.nunique() - unit[table["part"] == "test"].nunique()
+    who = f"{left:,} of {people(whole) if known else counted(whole, 'scan')}" if left else "those in it"
+    which = f"{either(missing, 'and')} {'is' if len(missing) == 1 else 'are'} missing"
+    return f"The cross-validation is not finished: {which}, and {who} {'was' if left == 1 else 'were'} not tested."
 
 
 def with_logits(rows: pd.DataFrame, logits: np.ndarray, recipe: Recipe) -> pd.DataFrame:

@@ -2,16 +2,16 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.errors import BundleError, shortened
-from core.files import PROJECT
+from core.files import PROJECT, sha256_of
 from core.networks.card import CARD_FILE, NAME, Card, card_from
 from core.networks.recipe import Recipe
 from core.plain import finite_json
 
-WEIGHTS_FILE = "weights.safetensors"
+WEIGHTS_FILE, OOD_FILE = "weights.safetensors", "ood.safetensors"
 DEFAULT_FILE = "DEFAULT"
 MODELS_VARIABLE = "STAGELENS_MODELS"
 
@@ -37,6 +37,27 @@ class Bundle:
     def recipe(self) -> Recipe:
         """What the network is built from."""
         return self.card.recipe
+
+
+def with_digests(card: Card, folder: Path) -> Card:
+    """Return a card that knows the weights and the OOD model that lie in a bundle's folder."""
+    found = [name for name in (WEIGHTS_FILE, OOD_FILE) if (folder / name).is_file()]
+    return replace(card, digests={name: sha256_of(folder / name) for name in found})
+
+
+def check_digests(bundle: Bundle) -> None:
+    """See that a bundle's weights and OOD model are those its card speaks of, where the card says which these are.
+
+    Raises:
+        BundleError: A file is another one.
+    """
+    for name, digest in bundle.card.digests.items():
+        file = bundle.folder / name
+        if file.is_file() and sha256_of(file) != digest:
+            remedy = ", or run stagelens calibrate on it" if name == OOD_FILE else ""
+            raise BundleError(
+                f"{name} of {bundle.name} is not the file whose tests are on its card; put the original back{remedy}."
+            )
 
 
 def models_folder() -> Path:

@@ -1,5 +1,6 @@
 """The card of a bundle: what a network is, what it was trained on, and how far its metrics go. Knows no Keras."""
 
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -197,6 +198,7 @@ class Card:
         limits: What it cannot do, a sentence each.
         data: What is known of scans and people, a sentence each, counted when it was trained.
         heading: One line for people, made from the settings it was trained with; "" for that of the recipe.
+        digests: SHA-256 of the bundle's weights and OOD model by the files' names; none in cards of before.
         format: Of the card.
     """
 
@@ -223,6 +225,7 @@ class Card:
     confounders: Confounders | None = None
     data: tuple[str, ...] = ()
     heading: str = ""
+    digests: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
     @property

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 
 from core.cohorts.tasks import CUSTOM, TASK_COLUMN, TASKS, task_of_table
-from core.errors import RecipeError
+from core.errors import CohortError, RecipeError
 from core.networks.recipe import Recipe
 from core.networks.titles import title_of
 
@@ -19,7 +19,7 @@ def recipe_for(recipe: Recipe, split: pd.DataFrame) -> Recipe:
 
     Raises:
         RecipeError: The recipe brings classes of its own, and the split has others.
-        CohortError: The split's task cannot be read.
+        CohortError: The split's task cannot be read, or has one class only.
     """
     own, labels = recipe.as_task(), set(split["label"])
     fits = all(map(own.class_of, labels))
@@ -32,6 +32,11 @@ def recipe_for(recipe: Recipe, split: pd.DataFrame) -> Recipe:
         raise RecipeError(
             f"{recipe.name} is for the classes {', '.join(own.classes)}, but the split has {', '.join(task.classes)}; "
             "change own_task in the recipe, or leave it out to take the split's."
+        )
+    if len(task.classes) < 2:
+        raise CohortError(
+            f"all scans of this split are {task.classes[0]}, and a network needs two classes or more to tell apart; "
+            "give a cohort with a folder for each."
         )
     known = task.name in TASKS
     fitted = replace(recipe, task=task.name if known else CUSTOM, own_task=None if known else task)

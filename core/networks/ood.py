@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import BundleError, WeightsError
+from core.networks.bundle import OOD_FILE
 from core.networks.weights.tensors import load_tensors, save_tensors
 
-OOD_FILE = "ood.safetensors"
 GRID = 4  # at most so many cells along each axis of a feature map
 NEAREST = 10
 

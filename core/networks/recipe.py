@@ -287,7 +287,7 @@ def recipe_from(values: dict[str, Any], source: str = "recipe") -> Recipe:
         recipe = TypeAdapter(Recipe).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = ".".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"])  # as in settings
         whole = first["type"] in {"missing", "value_error"}  # the value is a whole table then
         received = "" if whole else f" Received: {first['input']!r}"
         message = first["msg"].removeprefix("Value error, ")

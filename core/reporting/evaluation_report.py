@@ -27,6 +27,7 @@ from core.reporting.templates import page, rendered
 from core.reporting.text import NOTICE
 from core.reporting.text.card_data import origin_of
 from core.reporting.text.evaluation import calibration_text, confounder_text, sets_text, subgroup_text
+from core.words import counted
 from core.words import people as people_text
 
 FRACTIONS = ("accuracy", "balanced_accuracy", "f1", "precision", "specificity", "auc", "auc_impaired")
@@ -74,7 +75,7 @@ def write_report(
         title=predictions.title,
         notice=NOTICE,
         origin=origin_of(predictions.asked["path"]),
-        counted=f"{found.by_slice.n:,} slices of {people_text(found.by_slice.people)}",
+        counted=f"{counted(found.by_slice.n, 'slice')} of {people_text(found.by_slice.people)}",
         evaluation=found,
         intervals=plots.drawn(
             intervals_plot(units, {key: METRIC_TITLES[key] for key in FRACTIONS if key in found.by_slice.estimates})

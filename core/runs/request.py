@@ -4,7 +4,6 @@ That something exists does not mean that it is what is asked for now. The run fo
 run.json; what holds several steps or runs (a full run, a cross-validation) in request.json.
 """
 
-import hashlib
 import importlib.metadata
 import tomllib
 from collections.abc import Mapping
@@ -17,8 +16,9 @@ import xxhash
 from core.backend_choice import settled_backend
 from core.cohorts.split import split_hash
 from core.errors import TrainingError
-from core.files import PROJECT, UNFINISHED, check_file, files_below, read_json, write_json
+from core.files import PROJECT, UNFINISHED, files_below, read_json, sha256_of, write_json
 from core.networks.recipe import Recipe, recipe_values
+from core.runs.folder import RUN_FILE, is_finished
 from core.runs.jobs import JOB_FOLDER
 from core.runs.status import STATUS_FILE, STOP_FILE
 
@@ -26,6 +26,7 @@ REQUEST_FILE = "request.json"
 NOT_OF_THE_RUN = frozenset({STATUS_FILE, STOP_FILE, JOB_FOLDER})  # how it was started, and how it stands
 PACKAGES = ("keras", "numpy", "opencv-python-headless", "scikit-image", "scikit-learn")
 LEFTOVERS = frozenset({"thumbs.db", "desktop.ini"})  # that file managers write
+SHOWN = 3  # values that differ; of more, the number is said
 LONGEST = 40  # a value of more characters, such as a sum, is not said
 TITLES = {
     "split_hash": "split",
@@ -91,9 +92,7 @@ def file_digest(path: Path) -> str:
         TrainingError: It cannot be opened.
     """
     try:
-        check_file(path)
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise TrainingError(f"{path} cannot be opened: {error.strerror}.") from error
 
@@ -140,6 +139,17 @@ def claim(folder: Path, wanted: Mapping[str, Any]) -> None:
     check_same(folder, known, wanted)
 
 
+def missing_folds(folder: Path) -> list[str]:
+    """Name the folds of a cross-validation's first repeat that were asked for and are not finished; none of a run."""
+    if (folder / RUN_FILE).exists():
+        return []
+    asked = read_json(folder / REQUEST_FILE)
+    count = asked.get("folds", 0) if isinstance(asked, dict) else 0
+    names = [f"repeat1_fold{number}" for number in range(1, count + 1)]
+    names += sorted({path.name for path in folder.glob("repeat1_fold*/")} - set(names))
+    return [name for name in names if not is_finished(folder / name)]
+
+
 def release(folder: Path) -> None:
     """Forget what a folder was for, where nothing was made in it."""
     if [path.name for path in contents(folder)] == [REQUEST_FILE]:
@@ -161,7 +171,7 @@ def check_same(folder: Path, known: Any, wanted: Mapping[str, Any]) -> None:
         wanted: The request now, by its parts.
 
     Raises:
-        TrainingError: A part differs; says which, and its first value that does.
+        TrainingError: A part differs; says which, and its first values that do.
     """
     if not isinstance(known, Mapping):
         raise TrainingError(f"{folder} cannot be resumed: what was asked for in it is damaged; give a new folder.")
@@ -188,10 +198,17 @@ def _values(request: Any, name: str = "") -> dict[str, Any]:
 
 
 def _difference(part: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Say the first value that differs, where it can be read."""
-    name = next(name for name in (*was, *now) if was.get(name) != now.get(name))
-    values = ["nothing" if values.get(name) is None else str(values[name]) for values in (was, now)]
-    if max(map(len, values)) > LONGEST:
-        return ""
-    setting = f"{name.removeprefix(part).lstrip('.')} " if name != part else ""
-    return f" ({setting}{values[0]}, now {values[1]})"
+    """Say the first values that differ, as far as they can be read; a title, which follows from others, only alone."""
+    names = [name for name in dict.fromkeys((*was, *now)) if was.get(name) != now.get(name)]
+    chosen = [name for name in names if name != f"{part}.title"] or names
+    said = []
+    for name in chosen[:SHOWN]:
+        values = ["nothing" if values.get(name) is None else str(values[name]) for values in (was, now)]
+        setting = name.removeprefix(part).lstrip(".")
+        if max(map(len, values)) <= LONGEST:
+            said.append(f"{setting} {values[0]}, now {values[1]}".lstrip())
+        elif setting:
+            said.append(setting)
+    if len(chosen) > SHOWN:
+        said.append(f"and {len(chosen) - SHOWN} more")
+    return f" ({'; '.join(said)})" if said else ""

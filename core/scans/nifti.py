@@ -20,6 +20,7 @@ from core.errors import ChoiceNeeded, ScanError
 from core.scans.raster import generated_name
 from core.scans.scan import Scan
 from core.scans.volume import check_volume, scan_from_volume
+from core.words import counted
 
 HEADER_1, HEADER_2 = 348, 540
 FIRST_VOXEL_1, FIRST_VOXEL_2 = 352, 544  # the earliest byte in a single file
@@ -111,7 +112,8 @@ def read_pair(files: Mapping[str, bytes], volume: int | None) -> Scan:
     if not images:
         raise ScanError("this is a header without its image; give the .img file with it.")
     if len(headers) > 1 or len(images) > 1:
-        raise ScanError(f"there are {len(headers)} headers and {len(images)} other files; give one .hdr with its .img.")
+        found = f"{counted(len(headers), 'header')} and {counted(len(images), 'other file')}"
+        raise ScanError(f"there are {found}; give one .hdr with its .img.")
     header = _header(headers[0])
     return _read(header, memoryview(images[0])[_offset(header) :], volume, [headers[0], images[0]])
 
@@ -186,7 +188,7 @@ def _read(header: Any, stored: memoryview, volume: int | None, parts: list[bytes
         )
     chosen = volume or 1
     if chosen > series:
-        raise ScanError(f"the file holds {series} volumes, so there is no volume {chosen}.")
+        raise ScanError(f"the file holds {counted(series, 'volume')}, so there is no volume {chosen}.")
     count = _n_values(shape[:3])
     needed = count * series * dtype.itemsize
     if len(stored) < needed:

@@ -174,7 +174,7 @@ def _opened(files: Mapping[str, bytes]) -> dict[str, bytes]:
     for name, data in files.items():
         if len(data) > MAX_BYTES:
             raise ScanError(_too_large(len(data)))
-        if name.lower().endswith(".gz") and not data.startswith(GZIP):
+        if data and name.lower().endswith(".gz") and not data.startswith(GZIP):
             raise ScanError("named .gz but not compressed; if it was unpacked already, remove .gz from its name.")
         if not is_archive(data) or (len(files) > 1 and not data.startswith(GZIP)):
             opened[name] = data

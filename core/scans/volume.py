@@ -17,6 +17,7 @@ MAX_SIDE = 4096
 SAMPLED = 200_000  # voxels sampled to choose the window
 DARKEST, BRIGHTEST = 1.0, 99.5  # percentiles shown as black and white
 MR_SPACING_MM = (0.05, 50.0)
+LARGEST = np.float32(1e30)  # a value beyond it stands for a missing one, and squares and differences would overflow
 
 
 def check_volume(shape: tuple[int, ...]) -> None:
@@ -117,17 +118,14 @@ def window_of(voxels: NDArray[np.float32]) -> tuple[float, float]:
 
 
 def _finite(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], list[str]]:
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(values.sum()):  # one quick pass; also false if large numbers overflow, hence the check below
-            return values, []
-    good = np.isfinite(values)
-    if not good.any():
-        raise ScanError("the volume holds no numbers: every voxel is NaN or infinite.")
-    if good.all():
+    if max(values.max(), -values.min()) <= LARGEST:  # NaN is not
         return values, []
+    good = np.abs(values) <= LARGEST
+    if not good.any():
+        raise ScanError("the volume holds no numbers: every voxel is NaN, infinite or beyond 1e30.")
     missing = 1 - good.mean()
     return np.where(good, values, np.float32(0)), [
-        f"{100 * missing:.2f} % of the voxels were NaN or infinite; they were set to 0."
+        f"{100 * missing:.2f} % of the voxels were NaN, infinite or beyond 1e30; they were set to 0."
     ]
 
 

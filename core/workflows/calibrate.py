@@ -22,7 +22,7 @@ from core.evaluation.metrics import metrics_of
 from core.evaluation.ood import REJECTED, fit_ood_model, ood_limit
 from core.evaluation.predictions import with_logits
 from core.evaluation.scored import Scored, subject_numbers
-from core.networks.bundle import Bundle
+from core.networks.bundle import OOD_FILE, Bundle, with_digests
 from core.networks.card import (
     CalibrationRecord,
     Card,
@@ -128,7 +128,7 @@ def calibrate_bundle(
     parts = {name: load_subset(split, name, bundle.recipe) for name in sorted(set(split["part"]))}
     if fingerprint(list(parts.values())) != bundle.card.data_fingerprint:
         raise BundleError(f"{bundle.name} was trained on other scans than those of this split.")
-    found = fit_uncertainty(load_predictor(bundle), parts, coverage=coverage)
+    found = fit_uncertainty(load_predictor(_without_ood(bundle)), parts, coverage=coverage)
     asked = measured_part(parts)
     scored = scored_subset(parts[asked], found.asked, bundle.recipe)
     by_slice, by_subject = metrics_of(scored)
@@ -138,8 +138,15 @@ def calibrate_bundle(
         limits = [one for one in card.limits if not one.startswith(UNKNOWN)]
         card = replace(card, confounders=confounders, limits=(*limits, unknown_facts(confounders)))
     write_ood_model(bundle.folder, found.ood_model)
+    card = with_digests(card, bundle.folder)
     write_card(bundle.folder, card)
     return replace(bundle, card=card)
+
+
+def _without_ood(bundle: Bundle) -> Bundle:
+    """Return a bundle that does not look at its OOD model, which is made anew: a kill may have come between the two."""
+    digests = {name: digest for name, digest in bundle.card.digests.items() if name != OOD_FILE}
+    return replace(bundle, card=replace(bundle.card, ood=None, digests=digests))
 
 
 def scored_subset(subset: Subset, logits: Floats, recipe: Recipe) -> Scored:

@@ -12,7 +12,7 @@ from core.cohorts.folds import Fold, folds_by_subject
 from core.cohorts.split import split_hash
 from core.errors import TrainingError
 from core.evaluation.metrics import metrics_of
-from core.evaluation.scored import Scored, scored_table
+from core.evaluation.scored import Scored, scored_table, subject_numbers
 from core.evaluation.threshold import best_threshold, decide, impaired_score
 from core.files import write_json, write_table
 from core.networks.recipe import Recipe
@@ -86,7 +86,9 @@ def summarise(recipe: Recipe, out: Path, folds: Sequence[Fold]) -> FoldsSummary:
     for repeat in sorted({fold.repeat for fold in done}):
         tables = [predictions_table(out / fold.name) for fold in done if fold.repeat == repeat]
         tested = [table[table["part"] == "test"] for table in tables]
-        repeats.append(RepeatMetrics(repeat, *metrics_of(scored_table(pd.concat(tested), recipe))))
+        metrics = metrics_of(scored_table(pd.concat(tested), recipe))
+        missing = [fold for fold in folds if fold.repeat == repeat and fold not in done]
+        repeats.append(RepeatMetrics(repeat, *metrics, untested=sum(_tested_by(fold) for fold in missing)))
         for table in tested:
             by_slice, by_subject = metrics_of(scored_table(table, recipe))
             per_fold.append(by_subject or by_slice)
@@ -105,6 +107,11 @@ def summarise(recipe: Recipe, out: Path, folds: Sequence[Fold]) -> FoldsSummary:
         },
         impaired=tuple(impaired),
     )
+
+
+def _tested_by(fold: Fold) -> int:
+    """Return how many people a fold tests, or slices where people are not known."""
+    return len(set(subject_numbers(fold.split.loc[fold.split["part"] == "test", "subject"].to_numpy(str))))
 
 
 def _request_of(request: Request, fold: Fold) -> Request:

@@ -19,6 +19,7 @@ from core.files import write_json, write_table
 from core.networks.inference.predictor import Predictor, load_predictor
 from core.networks.recipe import read_recipe
 from core.scans import Scan, read_scan_file
+from core.words import people as people_text
 from core.workflows.train import Request, train_bundle
 
 PEOPLE = 80
@@ -97,7 +98,7 @@ def ground_truth_benchmark(
     Raises:
         StageLensError: There is no such change, or the network did not learn it.
     """
-    say(f"making {people} people")
+    say(f"making {people_text(people)}")
     table = write_synthetic_cohort(out / "cohort", kind, people, seed=seed)
     everyone = table.assign(path=[str(out / "cohort" / path) for path in table["path"]], slice=table["height_mm"])
     write_table(out / "split.csv", split_by_subject(everyone.drop(columns=["truth", "height_mm"]), seed=1))

@@ -82,7 +82,9 @@ def measure_leakage(
         raise StageLensError(f"{recipe.name} trains a network; give a folder for its runs with --out.")
     people = subject_numbers(subjects)
     if people.max() + 1 < FOLDS:
-        raise CohortError(f"{FOLDS} people or more are needed; there are {people.max() + 1}.")
+        raise CohortError(
+            f"{FOLDS} people or more are needed; there {'is' if people.max() == 0 else 'are'} {people.max() + 1}."
+        )
     shuffled = table.assign(label=permuted(table["label"].to_numpy(str), people, seed))
     scans = read_scans(table["path"].tolist(), recipe) if on_pixels else None
     found = []

@@ -16,6 +16,7 @@ from core.evaluation.evaluation import evaluate_bundle
 from core.files import read_json, write_json, write_table
 from core.networks.bundle import Bundle, open_bundle
 from core.networks.card import Card
+from core.networks.fitting import recipe_for
 from core.networks.recipe import Recipe
 from core.reporting.pictures.overlays import save_pictures
 from core.runs.folder import BUNDLE_FOLDER
@@ -110,6 +111,7 @@ def _divide(wanted: FullRun, split: Path, listener: TrainingListener) -> None:
     files = _files(wanted, listener)
     planned = plan_split(files.table, wanted.by, seed=wanted.seed)
     made = planned.split
+    recipe_for(wanted.recipe, made)  # refuses what cannot be trained before anything is written
     write_table(split, made)
     counts = ", ".join(f"{n} {part}" for part, n in made["part"].value_counts().items())
     listener.say(f"split by {made['by'].iloc[0]}: {counts}")
@@ -141,17 +143,17 @@ def _files(wanted: FullRun, listener: TrainingListener) -> Files:
 
 
 def _explained(wanted: FullRun, bundle: Bundle, table: pd.DataFrame, listener: TrainingListener) -> tuple[Path, ...]:
-    """Explain the first scan of each class of the test part, unless its pictures are there."""
+    """Explain the first scan of each class of the test part, unless its pictures are there as they were written."""
     if wanted.recipe.depth is not None:
         return ()
     folder = wanted.out / EXPLANATIONS
     done = folder / "done.json"
-    pictures = read_json(done)
-    if isinstance(pictures, list) and all(Path(path).is_file() for path in pictures):
-        return tuple(map(Path, pictures))
+    known = read_json(done)
+    if isinstance(known, dict) and all(_is_same(folder / name, digest) for name, digest in known.items()):
+        return tuple(folder / name for name in known)
     listener.say("explaining one scan a class")
     tested = table[table["part"] == "test"] if "test" in set(table["part"]) else table
-    written = []
+    written: list[Path] = []
     for label, rows in tested.groupby("label"):
         scan = read_scan_file(rows["path"].iloc[0])
         try:
@@ -160,7 +162,11 @@ def _explained(wanted: FullRun, bundle: Bundle, table: pd.DataFrame, listener: T
         except StageLensError as error:  # a network hardly trained may have no evidence to show
             listener.say(f"{label}: {error}")
             continue
-        written += [str(path) for path in files.values()]
+        written += files.values()
     folder.mkdir(exist_ok=True)
-    write_json(done, written)
-    return tuple(map(Path, written))
+    write_json(done, {path.relative_to(folder).as_posix(): file_digest(path) for path in written})
+    return tuple(written)
+
+
+def _is_same(path: Path, digest: Any) -> bool:
+    return path.is_file() and file_digest(path) == digest

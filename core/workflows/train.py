@@ -136,8 +136,8 @@ def run_training(request: Request, *, listener: TrainingListener = SILENT) -> Ou
         network = build_network(request.recipe)
         assign(network.whole.weights, answered.tensors, "the trained network")
         found = fit_uncertainty(Predictor(bundle, network, engine="keras"), trained.parts)
-        bundle = replace(bundle, card=found.on_card(card))
-        write_bundle(bundle.folder, answered.tensors, bundle.card, ood_model=found.ood_model)
+        card = write_bundle(bundle.folder, answered.tensors, found.on_card(card), ood_model=found.ood_model)
+        bundle = replace(bundle, card=card)
     else:
         write_json(request.out / METRICS_FILE, card.as_dict())
     mark_finished(request.out)

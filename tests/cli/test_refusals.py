@@ -168,3 +168,11 @@ def test_a_foreign_card_is_read_or_refused_in_one_line(
     status, out, err = shell("models")
     assert bundle.card.title in out  # the other one is listed all the same
     assert (status, err.count("\n")) == ((1, 1) if said else (0, 0)), err
+
+
+@pytest.mark.parametrize(
+    "command", ["train sample_small --split SPLIT --out BAD", "explain SCAN --out BAD", "export tiny --out BAD"]
+)
+def test_a_file_where_a_folder_is_needed_is_said_to_be_one(command: str, line: Line, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    assert "it is a file, and a folder is needed" in line(command, tmp_path / "file")

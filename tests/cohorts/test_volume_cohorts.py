@@ -138,6 +138,20 @@ def test_preprocess_writes_slices_a_manifest_and_goes_on_where_it_stopped(
     assert all((tmp_path / "out" / path).is_file() for path in second.manifest["path"])
 
 
+def test_preprocess_leaves_out_a_volume_that_is_empty_and_goes_on(tmp_path: Path) -> None:
+    from core.scans.registration.standard_space import AFFINE
+
+    brain = standard_brain().astype(np.uint8)
+    for number, (name, voxels) in enumerate((("empty", np.full_like(brain, 7)), ("whole", brain))):
+        folder = tmp_path / "cohort" / ("MildDemented", "NonDemented")[number]
+        folder.mkdir(parents=True)
+        write_nifti(folder / f"{name}.nii.gz", voxels, AFFINE)
+    made = preprocess(tmp_path / "cohort", tmp_path / "out")
+    assert set(made.manifest["source"]) == {"NonDemented/whole.nii.gz"}
+    assert made.left_out["source"].tolist() == ["MildDemented/empty.nii.gz"]
+    assert "nearly the same value" in made.left_out["reason"][0]
+
+
 @pytest.mark.slow
 def test_preprocess_makes_anew_what_has_changed_and_refuses_other_settings_and_volumes_that_are_gone(
     class_folders_of_volumes: Path, tmp_path: Path

@@ -51,7 +51,7 @@ def test_a_network_that_reads_age_is_found_out(tmp_path: Path) -> None:
     said = "\n".join(found.warnings)
     assert "age explains 9" in said  # per cent and more
     assert "age alone, without any picture, has an AUC of" in said
-    assert "for everybody and" in said
+    assert "for everybody tested and" in said
     assert "sex" not in said
 
 

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,3 +72,49 @@ def test_only_what_both_were_tested_on_is_compared(tmp_path: Path) -> None:
         compare(predictions_of_run(many), predictions_of_run(other))
     with pytest.raises(StageLensError, match="answer different questions"):
         compare(predictions_of_run(many), predictions_of_run(write_run(tmp_path / "tumours", 1, task="tumour")))
+
+
+def rewritten(run: Path, **columns: pd.Series) -> Path:
+    """Change columns of what a run said."""
+    return write_finished_run(run, pd.read_csv(run / "predictions.csv").assign(**columns), tiny_recipe())
+
+
+def test_people_are_paired_by_their_scans_whatever_they_are_called_and_in_whatever_order(tmp_path: Path) -> None:
+    good, poor = (predictions_of_run(write_run(tmp_path / name, skill)) for name, skill in (("good", 4), ("poor", 0.3)))
+    plain = compare(good, poor)
+    table = pd.read_csv(tmp_path / "poor" / "predictions.csv")
+    renamed = table["subject"].map(lambda name: f"Q{999 - int(name[1:])}")
+    write_finished_run(tmp_path / "poor", table.assign(subject=renamed).sample(frac=1, random_state=1), tiny_recipe())
+    found = compare(good, predictions_of_run(tmp_path / "poor"))
+    assert replace(found, networks=plain.networks) == plain
+    unknown = compare(good, predictions_of_run(rewritten(tmp_path / "poor", subject="")))
+    assert (unknown.people, unknown.decisions) == (plain.people, plain.decisions)
+
+
+@pytest.mark.parametrize("other", [lambda name: "P1" if name == "P2" else name, lambda name: f"P{int(name[1:]) // 2}"])
+def test_other_groupings_and_other_classes_of_the_same_scans_are_refused(
+    tmp_path: Path, other: Callable[[str], str]
+) -> None:
+    first, second = (write_run(tmp_path / name, 1) for name in ("first", "second"))
+    table = pd.read_csv(second / "predictions.csv")
+    rewritten(second, subject=table["subject"].map(other))
+    for one, two in ((first, second), (second, first)):
+        with pytest.raises(StageLensError, match="do not agree on which scans are of one person"):
+            compare(predictions_of_run(one), predictions_of_run(two))
+    rewritten(second, subject=table["subject"], label=table["label"].iloc[::-1].to_numpy())
+    with pytest.raises(
+        StageLensError, match=r"tiny \(second\) has another class than tiny \(first\) for \d+ of 240 scans"
+    ):
+        compare(predictions_of_run(first), predictions_of_run(second))
+
+
+def test_scans_of_a_moved_folder_are_paired_by_how_their_paths_end(tmp_path: Path) -> None:
+    first, second = (write_run(tmp_path / name, 1, seed=seed) for seed, name in enumerate(("first", "second")))
+    plain = compare(predictions_of_run(first), predictions_of_run(second))
+    table = pd.read_csv(second / "predictions.csv")
+    rewritten(second, path="/elsewhere" + table["path"])
+    found = compare(predictions_of_run(first), predictions_of_run(second))
+    assert replace(found, warnings=()) == plain
+    assert found.warnings == (
+        "No path is the same for both: scans are paired by how their paths end, with folder and name.",
+    )

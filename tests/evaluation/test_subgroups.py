@@ -78,11 +78,11 @@ def test_networks_stand_beside_each_other_and_beside_age(tmp_path: Path) -> None
     assert right == pytest.approx(found.by_subject["accuracy"].value)
     assert "accuracy by subject, age 70 to 79" in confounder_text(found.confounders)
     rows = found.standing()
-    assert [row.what for row in rows if row.group == "everybody"] == [
+    assert [row.what for row in rows if row.group == "everybody tested"] == [
         "tiny", "age alone, on the people of tiny", "better", "age alone, on the people of better"
     ]  # fmt: skip
     auc = {(row.group, row.what): row.auc.value for row in rows}
-    assert auc["everybody", "better"] > auc["everybody", "tiny"]
+    assert auc["everybody tested", "better"] > auc["everybody tested", "tiny"]
     assert len({row.group for row in rows}) == 2
     assert all(row.auc.low <= row.auc.value <= row.auc.high for row in rows)
     assert "AUC, impaired or not, by subject, people of 60 and over:" in standing_text(rows)

@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 
 from core.errors import BundleError
+from core.files import write_json
 from core.networks.architectures.network import build_network
 from core.networks.backend import compile_forward
-from core.networks.bundle import Bundle, bundle_names, open_bundle
+from core.networks.bundle import OOD_FILE, WEIGHTS_FILE, Bundle, bundle_names, check_digests, open_bundle
+from core.networks.card import CARD_FILE
 from core.networks.inference.predictor import load_predictor
 from core.networks.weights.bundle_files import round_weights, write_bundle
 from core.results import write
+from core.runs.jobs import promote
 
-from ..conftest import SAMPLES, tiny_card, tiny_metrics, tiny_recipe
+from ..conftest import ROOT, SAMPLES, tiny_card, tiny_metrics, tiny_recipe, write_tiny_bundle
 
 
 def test_a_bundle_is_found_by_name_by_folder_and_by_default(models: Path) -> None:
@@ -79,6 +82,25 @@ def test_a_folder_that_is_no_bundle_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="is not a bundle"):
         write_bundle(tmp_path / "mine", {}, tiny_card(tiny_recipe()))
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_bundle_whose_weights_were_replaced_is_refused_and_older_cards_are_read(tmp_path: Path) -> None:
+    bundle, other = (write_tiny_bundle(tmp_path / name, tiny_recipe(seed=seed)) for seed, name in enumerate("ab"))
+    assert set(bundle.card.digests) == {WEIGHTS_FILE}
+    load_predictor(open_bundle(promote(bundle.folder, tmp_path / "models", "promoted")))
+    shutil.copy(other.folder / WEIGHTS_FILE, bundle.folder / WEIGHTS_FILE)
+    with pytest.raises(BundleError, match=r"weights\.safetensors of tiny is not the file whose tests are on its card"):
+        load_predictor(open_bundle(bundle.folder))
+    values = bundle.card.as_dict()
+    del values["digests"]
+    write_json(bundle.folder / CARD_FILE, values)
+    load_predictor(open_bundle(bundle.folder))
+
+
+def test_the_shipped_card_knows_its_files() -> None:
+    bundle = open_bundle(ROOT / "models" / "alzheimer_resnet50_small")
+    assert set(bundle.card.digests) == {WEIGHTS_FILE, OOD_FILE}
+    check_digests(bundle)
 
 
 def test_predictions_are_probabilities_by_class(tiny_bundle: Bundle) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from core.errors import BundleError
-from core.networks.ood import OOD_FILE, OodModel, read_ood_model, signatures, write_ood_model
+from core.networks.bundle import OOD_FILE
+from core.networks.ood import OodModel, read_ood_model, signatures, write_ood_model
 
 
 def plane() -> OodModel:

@@ -92,3 +92,8 @@ def test_contradicting_settings_are_rejected() -> None:
     ):
         with pytest.raises(RecipeError, match=said):
             recipe_from({**values, **change})
+
+
+def test_an_impossible_setting_is_named_as_it_was_given() -> None:
+    with pytest.raises(RecipeError, match=r"phases\.1\.learning_rate: .* Received: 1e\+30"):
+        with_settings(read_recipe("sample_small"), ["phases.1.learning_rate=1e30"])

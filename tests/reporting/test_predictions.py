@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from core.networks.bundle import open_bundle
 from core.networks.card import UNLEARNED, CalibrationRecord
 from core.networks.inference.prediction import Calibration, Prediction
+from core.reporting.text.cohorts import audit_text, preprocess_text
 from core.reporting.text.predictions import left_out_text, set_text
 
 ALIKE = {"Non": 0.44, "Very Mild": 0.34, "Mild": 0.11, "Moderate": 0.11}
@@ -57,3 +59,35 @@ def test_probabilities_are_called_calibrated_only_where_a_temperature_was_learne
     worse = replace(record, measured=replace(record.measured, errors=errors | {"by_slice": swapped}))
     assert "are not calibrated: what was learned" in said(worse)
     assert "The probabilities are calibrated." in said(worse, "subject")
+
+
+def test_what_a_list_held_in_testing_is_said_with_the_people_and_the_interval() -> None:
+    card = open_bundle("alzheimer_resnet50_small").card
+    assert card.by_subject is not None
+    for unit, said in (
+        ("scan", r"\d+ % of 1,280 test slices of 40 people \(95 % interval \d+ % to \d+ %\)"),
+        ("subject", r"\d+ of 40 people \(95 % interval \d+ % to \d+ %\)"),
+    ):
+        found = Calibration.of_card(card, unit)
+        assert found is not None
+        assert re.fullmatch(said, found.tested), found.tested
+    one = replace(card, by_subject=replace(card.by_subject, n=1))
+    found = Calibration.of_card(one, "subject")
+    assert found is not None
+    assert " of 1 person (" in found.tested
+
+
+def test_one_of_a_kind_is_not_written_as_several() -> None:
+    findings = {"files": 1, "volumes": 1, "people": 1, "resumed": 1, "without_class": 1, "doubtful": [], "left_out": []}
+    text = preprocess_text({**findings, "out": "here"})
+    assert text.splitlines()[:3] == [
+        "1 file of 1 volume of 1 person",
+        "1 volume was done already",
+        "1 volume was set aside for want of a class",
+    ]
+    copies = {"identical_groups": [{"paths": ["a", "b"]}], "identical_copies": 1, "near_copies": 1}
+    people = {"people_found": False, "people_unknown_because": "none", "straddling_groups": [], "set_aside": []}
+    audited = {**copies, **people, "images": 1, "images_by_class": {"Mild": 1}, "unreadable": [{"reason": "x"}]}
+    text = audit_text(audited)
+    for said in ("1 image: 1 Mild", "1 unreadable file\n", "1 byte-identical copy, in 1 group:", "1 near copy ("):
+        assert said in text

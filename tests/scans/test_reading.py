@@ -40,6 +40,8 @@ def test_another_kind_of_file_is_named_with_what_is_accepted() -> None:
         read_scan({"page.jpg": b"<html></html>", "notes.txt": b"hello"})
     with pytest.raises(ScanError, match=r"scan.png: this file is empty\."):
         read_scan({"scan.png": b""})
+    with pytest.raises(ScanError, match=r"scan.nii.gz: this file is empty\."):
+        read_scan({"scan.nii.gz": b""})
 
 
 def test_content_decides_the_format_not_the_name() -> None:

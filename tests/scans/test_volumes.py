@@ -264,6 +264,17 @@ def test_some_missing_values_become_zero_with_a_warning() -> None:
     assert any("NaN" in warning for warning in scan.warnings)
 
 
+@pytest.mark.parametrize("marker", [-np.inf, 3e38, -3.4e38, 1e38])
+def test_values_beyond_all_measurement_count_as_missing(marker: float) -> None:
+    holed = BLOCK.astype(np.float32)
+    holed[0, 0, 0] = marker
+    scan = read_scan({"a.nii": volumes.nifti(holed)})
+    assert scan.voxels[0, 0, 0] == 0
+    assert any("beyond 1e30" in warning for warning in scan.warnings)
+    with pytest.raises(ScanError, match="every voxel is NaN, infinite or beyond 1e30"):
+        read_scan({"a.nii": volumes.nifti(np.full_like(holed, marker))})
+
+
 def test_files_given_together_are_sorted_into_scans() -> None:
     given = {**volumes.files(volumes.series()), **volumes.analyze(), "b.nii": volumes.nifti(), "notes.txt": b"hello"}
     groups = separate_scans(given)

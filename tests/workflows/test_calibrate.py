@@ -1,15 +1,18 @@
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from core.cohorts import audit_folder, split_by_slice, split_by_subject
+from core.cohorts import audit_folder, read_split, split_by_slice, split_by_subject
 from core.cohorts.synthetic.ood_images import PER_KIND, ood_images
 from core.errors import BundleError
-from core.networks.bundle import Bundle, bundle_names, open_bundle
+from core.networks.bundle import WEIGHTS_FILE, Bundle, bundle_names, open_bundle
 from core.networks.inference.predictor import load_predictor
+from core.networks.ood import read_ood_model, write_ood_model
 from core.networks.recipe import Phase
 from core.reporting.text.evaluation import uncertainty_text
 from core.scans import Scan, read_scan, read_slice
@@ -137,3 +140,18 @@ def test_the_shipped_model_refuses_what_is_foreign_and_little_else(alzheimer_dat
     unseen = predictor.bundle.card.ood.unseen.rejected
     assert unseen.value <= 0.05
     assert unseen.low < unseen.high
+
+
+def test_another_ood_model_is_refused_until_the_bundle_is_calibrated_anew(
+    by_subject: Bundle, tables: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(by_subject.folder, tmp_path / "copy"))
+    load_predictor(open_bundle(folder))
+    model = read_ood_model(folder)
+    write_ood_model(folder, replace(model, mean=model.mean + 1))
+    with pytest.raises(BundleError, match=r"ood\.safetensors of tiny is not the file .* or run stagelens calibrate"):
+        load_predictor(open_bundle(folder))
+    calibrated = calibrate_bundle(open_bundle(folder), read_split(tables["person"]))
+    assert calibrated.card.digests[WEIGHTS_FILE] == by_subject.card.digests[WEIGHTS_FILE]
+    assert open_bundle(folder).card.as_dict() == calibrated.card.as_dict()
+    load_predictor(calibrated)

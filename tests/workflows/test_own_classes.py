@@ -10,7 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.cohorts import read_split
-from core.errors import RecipeError
+from core.cohorts.plan import files_of, plan_split
+from core.errors import CohortError, RecipeError
 from core.evaluation.evaluation import evaluate_bundle
 from core.networks.bundle import open_bundle
 from core.networks.card import Card
@@ -132,3 +133,13 @@ def test_a_recipe_with_classes_of_its_own_refuses_others(run: tuple[Own, Path, C
     alzheimer = tiny_recipe()
     assert recipe_for(alzheimer, split.assign(label="Mild Demented", task="")) is alzheimer
     assert recipe_for(replace(alzheimer, seed=5), split).seed == 5
+
+
+def test_a_single_class_is_refused_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    write_heads(tmp_path / "scans", {"alone": 6}, slices=2)
+    with pytest.raises(CohortError, match="all scans of this split are alone, and a network needs two classes or more"):
+        full_run(FullRun(tiny_recipe(), tmp_path / "scans", tmp_path / "out"))
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    split = plan_split(files_of(tmp_path / "scans").table, seed=1).split
+    with pytest.raises(CohortError, match="all scans of this split are alone"):
+        recipe_for(tiny_recipe(), split)

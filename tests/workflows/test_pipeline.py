@@ -1,6 +1,7 @@
 """Folds, full runs, records and the doctor: what the command line does in one go."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import pytest
 
 from core.cohorts import audit_folder
 from core.errors import TrainingError
+from core.evaluation.evaluation import evaluate
+from core.evaluation.predictions import predictions_of_run
 from core.networks.recipe import Augmentation, Classic, Phase, read_recipe
+from core.reporting.text.evaluation import folds_text
 from core.results import write
 from core.runs.backends import BackendReport, backends, in_backend
 from core.runs.folder import card_of_run
@@ -31,10 +35,23 @@ def test_folds_are_runs_of_their_own_and_sum_up_to_everybody(slice_cohort: Path,
     request = Request(NEAREST, Path("unused.csv"), tmp_path / "cv")
     one = cross_validate(request, table, CrossValidation(2, fold="repeat1_fold2"))
     assert one.finished == ("repeat1_fold2",)
+    people = table["subject"].nunique()
+    assert one.repeats[0].by_subject is not None
+    assert one.repeats[0].by_subject.n + one.repeats[0].untested == people
+    assert f"{people - one.repeats[0].untested} of {people} people tested once" in folds_text(one)
+    assert "everybody" not in folds_text(one)
+    found = predictions_of_run(tmp_path / "cv")
+    assert found.warnings == (
+        f"The cross-validation is not finished: repeat1_fold1 is missing, and {one.repeats[0].untested} of {people} "
+        "people were not tested.",
+    )
+    assert evaluate(found).warnings[:1] == found.warnings
     listener = Listening()
     summary = cross_validate(request, table, CrossValidation(2, 2), listener=listener)
     assert len([line for line in listener.said if " of 2 x 2" in line]) == 3  # one was finished before
     assert summary.finished == summary.wanted
+    assert "everybody tested once" in folds_text(summary)
+    assert predictions_of_run(tmp_path / "cv").warnings == ()
     for repeat in summary.repeats:
         assert repeat.by_subject is not None
         assert repeat.by_subject.n == table["subject"].nunique()
@@ -62,6 +79,22 @@ def test_a_full_run_goes_from_a_folder_to_pictures_and_does_nothing_twice(slice_
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert full_run(wanted).as_dict() == made.as_dict()
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()} == times
+
+
+def test_a_copied_full_run_has_its_own_pictures_and_makes_changed_ones_anew(slice_cohort: Path, tmp_path: Path) -> None:
+    wanted = FullRun(tiny_recipe(backbone="tiny", phases=(Phase("all", 1e-3, 1, 1),)), slice_cohort, tmp_path / "out")
+    made = full_run(wanted)
+    copy = Path(shutil.copytree(tmp_path / "out", tmp_path / "copy"))
+    names = [path.relative_to(tmp_path / "out") for path in made.pictures]
+    assert set(json.loads((copy / "explanations" / "done.json").read_text())) == {
+        name.relative_to("explanations").as_posix() for name in names
+    }
+    before = (copy / names[0]).read_bytes()
+    shutil.rmtree(tmp_path / "out")
+    for change in (lambda: None, lambda: (copy / names[0]).write_bytes(b"another"), (copy / names[0]).unlink):
+        change()
+        assert full_run(replace(wanted, out=copy)).pictures == tuple(copy / name for name in names)
+        assert (copy / names[0]).read_bytes() == before
 
 
 def test_a_full_run_of_a_baseline_has_figures_and_no_pictures(slice_cohort: Path, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from core.networks.bundle import WEIGHTS_FILE, Bundle, bundle_names
 from core.networks.card import write_card
 from core.networks.inference.aggregation import combined_logits
 from core.networks.recipe import Slices
-from core.networks.weights.tensors import load_tensors, save_tensors
+from core.networks.weights.bundle_files import write_bundle
+from core.networks.weights.tensors import load_tensors
 from core.reporting.pictures.overlays import heatmap_picture, registration_check, save_pictures, slice_picture
 from core.reporting.pictures.windowing import crosshair_picture, window_limits
 from core.scans import Scan, read_scan, read_scan_file
@@ -204,7 +205,7 @@ def test_a_bundle_that_is_calibrated_or_trained_anew_is_loaded_anew(tmp_path: Pa
     calibrated = predictor_of(folder)
     assert calibrated.bundle.card.date == "2027-01-01"
     weights = {name: value + 1 for name, value in load_tensors(folder / WEIGHTS_FILE).items()}
-    save_tensors(folder / WEIGHTS_FILE, weights)
+    write_bundle(folder, weights, before.bundle.card)
     image = np.full((48, 40), 100, np.float32)
     assert not np.allclose(predictor_of(folder).logits([image]), before.logits([image]))
     assert bundle_version(folder) != version

@@ -10,7 +10,7 @@ import pytest
 from core.cohorts import audit_folder, read_split, split_by_subject
 from core.errors import BundleError, StageLensError, TrainingError
 from core.files import stamp, write_table
-from core.networks.recipe import Classic, Phase, Recipe
+from core.networks.recipe import Classic, Phase, Recipe, with_settings
 from core.results import write
 from core.runs import request as requests
 from core.workflows import train as training
@@ -288,3 +288,18 @@ def test_a_bundle_is_calibrated_only_on_the_very_split_and_scans_it_was_trained_
         with pytest.raises(BundleError, match=said):
             calibrate_bundle(bundle, read_split(change(asked).split))
     assert stamp(bundle.folder) == before
+
+
+def test_settings_that_differ_are_named_before_the_title_that_follows_from_them(tmp_path: Path) -> None:
+    before = tiny_recipe(height=48)
+    requests.claim(tmp_path / "out", requests.requested(before, None))
+    for settings, said in (
+        (["seed=2"], f"(seed {before.seed}, now 2)"),
+        (["seed=2", "height=64"], f"(height 48, now 64; seed {before.seed}, now 2)"),
+        (["seed=2", "height=64", "width=64", "batch_size=2"], "; and 1 more)"),
+        (["title=Another"], "(title A tiny network, now Another)"),
+    ):
+        with pytest.raises(TrainingError) as caught:
+            requests.claim(tmp_path / "out", requests.requested(with_settings(before, settings), None))
+        assert said in str(caught.value)
+        assert "title" not in str(caught.value) or settings == ["title=Another"]

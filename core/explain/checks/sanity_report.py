@@ -1,13 +1,12 @@
 """A bundle's sanity-check report: which methods pass the randomisation check with exactly these weights."""
 
 import functools
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from core.files import stamp, write_json
+from core.files import sha256_of, stamp, write_json
 from core.networks.bundle import WEIGHTS_FILE, Bundle
 
 SANITY_FILE = "sanity_check.json"
@@ -58,8 +57,7 @@ class SanityReport:
 
 def weights_digest(folder: Path) -> str:
     """Return the SHA-256 of a bundle's weights file."""
-    with (folder / WEIGHTS_FILE).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(folder / WEIGHTS_FILE)
 
 
 def write_sanity_report(folder: Path, sanity_report: SanityReport) -> Path:

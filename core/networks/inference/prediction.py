@@ -9,6 +9,8 @@ from scipy.special import softmax
 
 from core.networks.card import UNLEARNED, CalibrationRecord, Card
 from core.networks.ood import OodScore
+from core.results import Estimate
+from core.words import counted, people
 
 Floats = NDArray[np.float64]
 
@@ -46,25 +48,36 @@ def _doubt(calibration: CalibrationRecord, unit: str) -> str:
     """Say why probabilities are not calibrated: no temperature was learned, or in testing it made them less true."""
     scaling = calibration.of_unit(unit)
     if scaling is None or scaling.temperature == UNLEARNED:
-        return f"{calibration.fitted_on.people} validation people do not say how sure an answer may be"
-    counted = "by_slice" if unit == "scan" else "by_subject"
-    errors = calibration.measured.errors.get(counted) if calibration.measured is not None else None
+        whose = counted(calibration.fitted_on.people, "validation person does", "validation people do")
+        return f"{whose} not say how sure an answer may be"
+    counting = "by_slice" if unit == "scan" else "by_subject"
+    errors = calibration.measured.errors.get(counting) if calibration.measured is not None else None
     if errors is None or errors["temperature"].log_loss <= errors["as_is"].log_loss:
         return ""
     return "what was learned from validation people did not make them truer in testing"
 
 
 def _tested(card: Card, unit: str) -> str:
-    """Say for how many test people, or test slices, the set contained the true class; "" where nobody counted."""
+    """Say for how many test people, or test slices, the set contained the true class, with the interval of all such
+    people; "" where nobody counted.
+    """
     measured = card.calibration.measured if card.calibration is not None else None
     if measured is None:
         return ""
     if unit == "scan":
-        return f"{100 * measured.sets_by_slice.coverage.value:.0f} % of test slices"
+        found, tested = measured.sets_by_slice.coverage, card.by_slice
+        whose = f" of {people(tested.people)}" if card.by_subject is not None else ""
+        return f"{100 * found.value:.0f} % of {counted(tested.n, 'test slice')}{whose} ({_interval(found)})"
     if measured.sets_by_subject is None or card.by_subject is None:
         return ""
-    n = card.by_subject.n
-    return f"{round(n * measured.sets_by_subject.coverage.value)} of {n} people"
+    n, found = card.by_subject.n, measured.sets_by_subject.coverage
+    return f"{round(n * found.value)} of {people(n)} ({_interval(found)})"
+
+
+def _interval(found: Estimate) -> str:
+    if not found.has_interval:
+        return "no interval"
+    return f"95 % interval {100 * found.low:.0f} % to {100 * found.high:.0f} %"
 
 
 def prediction_set(probabilities: Floats, bounds: NDArray[np.floating]) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.errors import BundleError, StageLensError, WeightsError
 from core.networks.architectures.network import Network, build_network
 from core.networks.backend import Forward, Gradient, compile_gradient, compile_model
-from core.networks.bundle import WEIGHTS_FILE, Bundle
+from core.networks.bundle import WEIGHTS_FILE, Bundle, check_digests
 from core.networks.inference.aggregation import combined_logits
 from core.networks.inference.engine import compile_body
 from core.networks.inference.folding import folded
@@ -254,8 +254,9 @@ def load_predictor(bundle: Bundle, *, engine: str = "auto") -> Predictor:
         engine: What runs the forward passes, as for `core.networks.inference.engine.compile_body`.
 
     Raises:
-        BundleError: The weights are missing, damaged or do not fit.
+        BundleError: The weights are missing, damaged, not those the card speaks of, or do not fit.
     """
+    check_digests(bundle)
     network = build_network(bundle.recipe)
     try:
         tensors = load_tensors(bundle.folder / WEIGHTS_FILE)

@@ -11,7 +11,7 @@ from core.errors import BundleError
 from core.files import replacing_folder
 from core.networks.architectures.network import Network
 from core.networks.backend import Forward, in_batches
-from core.networks.bundle import WEIGHTS_FILE
+from core.networks.bundle import WEIGHTS_FILE, with_digests
 from core.networks.card import CARD_FILE, Card, write_card
 from core.networks.ood import OodModel, write_ood_model
 from core.networks.weights.tensors import Tensors, assign, save_tensors, tensors_of
@@ -61,7 +61,7 @@ def round_weights(network: Network, forward: Forward, scans: NDArray) -> tuple[T
     return exact, Rounding()
 
 
-def write_bundle(folder: Path, tensors: Tensors, card: Card, *, ood_model: OodModel | None = None) -> None:
+def write_bundle(folder: Path, tensors: Tensors, card: Card, *, ood_model: OodModel | None = None) -> Card:
     """Write a bundle's folder; an older one is replaced only when the new one is complete.
 
     Args:
@@ -69,6 +69,9 @@ def write_bundle(folder: Path, tensors: Tensors, card: Card, *, ood_model: OodMo
         tensors: Weights by variable path.
         card: Its card.
         ood_model: Its OOD model, if it has one.
+
+    Returns:
+        The card as it is written, with the digests of the files.
 
     Raises:
         BundleError: The folder exists and holds something other than a bundle.
@@ -79,7 +82,9 @@ def write_bundle(folder: Path, tensors: Tensors, card: Card, *, ood_model: OodMo
         save_tensors(unfinished / WEIGHTS_FILE, tensors)
         if ood_model is not None:
             write_ood_model(unfinished, ood_model)
+        card = with_digests(card, unfinished)
         write_card(unfinished, card)
+    return card
 
 
 def _probabilities(forward: Forward, scans: NDArray) -> NDArray[np.float64]:

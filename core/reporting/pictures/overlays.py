@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import StageLensError
+from core.errors import StageLensError, why_refused
 from core.explain import (
     Explanation,
     contours,
@@ -152,7 +152,7 @@ def save_check(head: StandardHead, out: Path) -> Path:
         out.mkdir(parents=True, exist_ok=True)
         path.write_bytes(png_bytes(registration_check(head)))
     except OSError as error:
-        raise StageLensError(f"{out} cannot be written: {error.strerror}.") from error
+        raise StageLensError(f"{out} cannot be written: {why_refused(error)}.") from error
     return path
 
 
@@ -183,7 +183,7 @@ def save_pictures(reading: Reading, out: Path, *, opacity: float) -> dict[str, P
             files["overlay"] = out / f"{stem}.png"
             files["overlay"].write_bytes(png_bytes(heatmap_picture(reading, index, opacity=opacity)))
     except OSError as error:
-        raise StageLensError(f"{out} cannot be written: {error.strerror}.") from error
+        raise StageLensError(f"{out} cannot be written: {why_refused(error)}.") from error
     if reading.head is not None and reading.scan.affine is not None:
         files["standard_space"] = save_check(reading.head, out)
         files["heatmap_nifti"] = out / f"{stem}.nii.gz"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from core.results import SplitSummary
-from core.words import people
+from core.words import counted, people
 
 SHOWN_GROUPS = 20
 
@@ -16,10 +16,10 @@ def audit_text(findings: dict[str, Any], *, every_group: bool = False) -> str:
         every_group: Whether to list all groups of copies rather than the first 20.
     """
     by_class = findings["images_by_class"]
-    lines = [f"{_number(findings['images'])} images: " + _list(by_class)]
+    lines = [f"{counted(findings['images'], 'image')}: " + _list(by_class)]
     lines += _people_text(findings)
     unreadable = findings["unreadable"]
-    lines.append(f"{len(unreadable)} unreadable files" if unreadable else "No unreadable files.")
+    lines.append(counted(len(unreadable), "unreadable file") if unreadable else "No unreadable files.")
     lines += [f"  {item['reason']}" for item in unreadable[:SHOWN_GROUPS]]
     lines += _set_aside_text(findings["set_aside"])
     lines += _copies_text(findings, every_group=every_group)
@@ -33,8 +33,8 @@ def _people_text(findings: dict[str, Any]) -> list[str]:
             "is claimed."
         ]
     slices = findings["slices_per_subject"]
-    each = f"{slices[0]} slices each" if len(slices) == 1 else f"{slices[0]} to {slices[-1]} slices each"
-    lines = [f"{findings['people']} people, {each}: {_list(findings['people_by_class'])}"]
+    each = f"{counted(slices[0], 'slice')} each" if len(slices) == 1 else f"{slices[0]} to {slices[-1]} slices each"
+    lines = [f"{people(findings['people'])}, {each}: {_list(findings['people_by_class'])}"]
     if findings["people_named"]:
         lines.append("  as the folder, a table or the files' names name them")
     else:
@@ -54,8 +54,7 @@ def _people_text(findings: dict[str, Any]) -> list[str]:
 def _set_aside_text(found: list[dict[str, Any]]) -> list[str]:
     if not found:
         return []
-    pictures = "1 picture" if len(found) == 1 else f"{len(found)} pictures"
-    lines = [f"{pictures} set aside, in no split:"]
+    lines = [f"{counted(len(found), 'picture')} set aside, in no split:"]
     lines += [f"  {item['path']}: {item['reason']}" for item in found[:SHOWN_GROUPS]]
     if len(found) > SHOWN_GROUPS:
         lines.append(f"  … and {len(found) - SHOWN_GROUPS} more; --json lists them")
@@ -67,13 +66,18 @@ def _copies_text(findings: dict[str, Any], *, every_group: bool) -> list[str]:
     if not identical:
         lines = ["No byte-identical copies."]
     else:
-        lines = [f"{findings['identical_copies']} byte-identical copies, in {len(identical)} groups:"]
+        lines = [
+            f"{counted(findings['identical_copies'], 'byte-identical copy', 'byte-identical copies')}, in "
+            f"{counted(len(identical), 'group')}:"
+        ]
         lines += _group_lines(identical, every_group=every_group)
     straddling = findings["straddling_groups"]
     if straddling:
-        lines.append(f"{len(straddling)} groups straddle parts, so that a test score on them is inflated:")
+        groups = counted(len(straddling), "group straddles", "groups straddle")
+        lines.append(f"{groups} parts, so that a test score on them is inflated:")
         lines += _group_lines(straddling, every_group=every_group)
-    lines.append(f"{findings['near_copies']} near copies (correlation 0.999 or more), identical ones among them.")
+    near = counted(findings["near_copies"], "near copy", "near copies")
+    lines.append(f"{near} (correlation 0.999 or more), identical ones among them.")
     return lines
 
 
@@ -87,7 +91,7 @@ def _group_lines(groups: list[dict[str, Any]], *, every_group: bool) -> list[str
 
 def download_text(values: dict[str, Any]) -> str:
     """Say what came of a download."""
-    lines = [f"{sum(values['counts'].values()):,} images in {values['folder']}: {_list(values['counts'])}"]
+    lines = [f"{counted(sum(values['counts'].values()), 'image')} in {values['folder']}: {_list(values['counts'])}"]
     if not values["as_known"]:
         lines.append(f"WARNING: the set was {_list(values['expected'])} when it was last seen; results may differ.")
     return "\n".join(lines)
@@ -95,12 +99,14 @@ def download_text(values: dict[str, Any]) -> str:
 
 def preprocess_text(values: dict[str, Any]) -> str:
     """Say what preprocessing left."""
-    lines = [f"{_number(values['files'])} files of {values['volumes']} volumes of {values['people']} people"]
+    files, volumes = counted(values["files"], "file"), counted(values["volumes"], "volume")
+    lines = [f"{files} of {volumes} of {people(values['people'])}"]
     lines += values.get("notes", [])
     if values["resumed"]:
-        lines.append(f"{values['resumed']} volumes were done already")
+        lines.append(f"{counted(values['resumed'], 'volume was', 'volumes were')} done already")
     if values["without_class"]:
-        lines.append(f"{values['without_class']} volumes were set aside: nobody has said their class")
+        aside = counted(values["without_class"], "volume was", "volumes were")
+        lines.append(f"{aside} set aside for want of a class")
     lines += [f"uncertain alignment: {source}; look at it before training on it" for source in values["doubtful"]]
     lines += [f"left out: {item['reason']}" for item in values["left_out"]]
     return "\n".join([*lines, f"written to {values['out']}, with manifest.csv"])
@@ -111,7 +117,7 @@ def split_text(split: SplitSummary) -> str:
     lines = [f"split by {split.by}, seed {split.seed}"]
     for part, images in split.images.items():
         whose = f" of {people(split.people[part])}" if split.people else ""
-        lines.append(f"  {part:<6}{_number(images):>7} images{whose}")
+        lines.append(f"  {part:<6}{_number(images):>7} {'image' if images == 1 else 'images'}{whose}")
     if split.subject_overlap:
         lines.append(f"WARNING: {split.subject_overlap}")
     lines += [f"WARNING: {sentence}" for sentence in split.missing]
@@ -135,7 +141,7 @@ def sample_text(made: dict[str, Any]) -> str:
     return "\n".join(
         [
             made["notice"],
-            f"{_number(made['people'])} people, {_number(made['slices'])} slices: {_list(made['people_by_class'])}",
+            f"{people(made['people'])}, {counted(made['slices'], 'slice')}: {_list(made['people_by_class'])}",
             f"slices    {made['folder']}/slices",
             f"subjects  {made['subjects']}",
             f"volume    {made['volume']}",

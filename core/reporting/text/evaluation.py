@@ -15,10 +15,11 @@ from core.results import (
     Leakage,
     Metrics,
     PredictionSets,
+    RepeatMetrics,
     SplitSummary,
     UnitCalibration,
 )
-from core.words import people
+from core.words import counted, people
 
 HEADLINE = ("accuracy", "balanced_accuracy", "auc")
 SCALINGS = {"as_is": "uncalibrated", "temperature": "temperature", "vector": "vector scaling"}
@@ -43,7 +44,7 @@ def metrics_text(measured: Measured) -> str:
     lines = [] if measured.by_subject is not None else ["counted by subject: people are not known"]
     for metrics in (measured.by_subject, measured.by_slice):
         if metrics is not None:
-            slices = f"{metrics.n:,} slices of " if metrics.unit == "slice" else ""
+            slices = f"{counted(metrics.n, 'slice')} of " if metrics.unit == "slice" else ""
             whose = people(metrics.people) if measured.by_subject is not None else "unknown people"
             lines.append(f"counted by {metrics.unit}: {slices}{whose}")
             lines += [f"  {name.replace('_', ' '):<18} {interval_line(metrics[name])}" for name in HEADLINE]
@@ -84,8 +85,8 @@ def calibration_text(found: FoldCalibration) -> str:
 
 def _unit_text(unit: str, found: UnitCalibration) -> list[str]:
     lines = [
-        f"calibration by {unit}: fitted on {found.fitted_on_people} validation people, measured on "
-        f"{found.measured_on_people} test people"
+        f"calibration by {unit}: fitted on {_people_of(found.fitted_on_people, 'validation')}, measured on "
+        f"{_people_of(found.measured_on_people, 'test')}"
     ]
     for name, title in SCALINGS.items():
         scaled = found.scalings[name]
@@ -117,7 +118,9 @@ def uncertainty_text(card: Card) -> str:
 
 def calibration_record_text(found: CalibrationRecord) -> str:
     """Say how a bundle is calibrated, and what that came to."""
-    lines = [f"fitted on {found.fitted_on.scans:,} scans of {found.fitted_on.people} validation people:"]
+    lines = [
+        f"fitted on {counted(found.fitted_on.scans, 'scan')} of {_people_of(found.fitted_on.people, 'validation')}:"
+    ]
     for unit in ("scan", "subject"):
         scaling = found.of_unit(unit)
         if scaling is not None:
@@ -191,7 +194,7 @@ def comparison_text(found: Comparison) -> str:
     """Say how two networks compare."""
     first, second = found.networks
     whose = f" of {people(found.people)}" if found.people else ""
-    lines = [f"{first} minus {second}, on {found.scans:,} scans{whose}"]
+    lines = [f"{first} minus {second}, on {counted(found.scans, 'scan')}{whose}"]
     lines += [
         f"  {title:<32}{one.value:+.3f}  (95 % {one.low:+.3f} to {one.high:+.3f})"
         for title, one in found.differences.items()
@@ -207,13 +210,14 @@ def comparison_text(found: Comparison) -> str:
     elif found.impaired is not None and found.impaired.p == found.impaired.p:
         lines.append(f"  DeLong, impaired or not: p = {found.impaired.p:.3g}")
     if found.left_out:
-        lines.append(f"  {found.left_out:,} scans were tested by one of them only, and are left out")
+        left_out = counted(found.left_out, "scan was", "scans were")
+        lines.append(f"  {left_out} tested by one of them only, and left out")
     return "\n".join(lines)
 
 
 def leakage_text(found: Leakage) -> str:
     """Say what leakage comes to."""
-    lines = [f"{found.recipe}: {found.slices:,} slices of {people(found.people)}"]
+    lines = [f"{found.recipe}: {counted(found.slices, 'slice')} of {people(found.people)}"]
     lines += [f"  {scheme.title:<54}{percent(scheme.accuracy)}" for scheme in found.schemes]
     lines.append(f"  {'Always ' + found.largest_class:<54}{100 * found.always_largest:.1f} %")
     random, honest = (found.accuracy(name).value for name in ("permuted_labels", "by_subject"))
@@ -228,18 +232,30 @@ def folds_text(summary: FoldsSummary) -> str:
     """Say what a cross-validation has found so far."""
     lines = [f"{summary.recipe}: {len(summary.finished)} of {len(summary.wanted)} folds finished"]
     for repeat in summary.repeats:
-        known = repeat.by_subject is not None
-        whose = "everybody tested once by a network that never saw them" if known else "every scan tested once"
-        lines.append(f"repeat {repeat.repeat}, {whose}")
+        lines.append(f"repeat {repeat.repeat}, {_tested_once(repeat)}")
         lines.append(metrics_text(repeat))
     for name, spread in summary.per_fold.items():
         sd = "" if spread.sd is None else f" ± {spread.sd:.3f} (standard deviation over folds)"
         lines.append(f"  {name.replace('_', ' '):<18} {spread.mean:.3f}{sd}")
-    for repeat_number, one in enumerate(summary.impaired, start=1):
+    for repeat, one in zip(summary.repeats, summary.impaired, strict=False):  # none where nobody is impaired
         decided = one.decided
         lines.append(
-            f"impaired or not, repeat {repeat_number}: accuracy {number(decided.accuracy)}, AUC {number(decided.auc)}, "
+            f"impaired or not, repeat {repeat.repeat}: accuracy {number(decided.accuracy)}, AUC {number(decided.auc)}, "
             f"sensitivity {number(decided.sensitivity)}, specificity {number(decided.specificity)}; thresholds chosen "
             "on validation people of the training folds"
         )
     return "\n".join(lines)
+
+
+def _tested_once(repeat: RepeatMetrics) -> str:
+    """Say who was tested in a repeat, and who was not since folds are missing."""
+    metrics = repeat.by_subject or repeat.by_slice
+    known, whole = repeat.by_subject is not None, metrics.n + repeat.untested
+    everybody, unit = ("everybody", people(whole)) if known else ("every scan", counted(whole, "scan"))
+    who = everybody if not repeat.untested else f"{metrics.n:,} of {unit}"
+    once = f"{who} tested once" + (" by a network that never saw them" if known else "")
+    return once if not repeat.untested else f"{once}; the folds of the other {repeat.untested:,} are not finished"
+
+
+def _people_of(count: int, part: str) -> str:
+    return counted(count, f"{part} person", f"{part} people")

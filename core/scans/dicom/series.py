@@ -17,6 +17,7 @@ from core.scans.names import display_name
 from core.scans.raster import check_size, generated_name
 from core.scans.scan import Scan
 from core.scans.volume import check_volume, scan_from_volume, window_of
+from core.words import counted
 
 LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
 EVEN = 0.1  # distances between slices may differ by this fraction of the median
@@ -185,7 +186,7 @@ def _chosen_frame(slices: list[_Slice], choice: int | None) -> int:
             tuple(f"image {number}" for number in range(1, count + 1)),
         )
     if choice > count:
-        raise ScanError(f"the DICOM data holds {count} images, so there is no image {choice}.")
+        raise ScanError(f"the DICOM data holds {counted(count, 'image')}, so there is no image {choice}.")
     return choice
 
 

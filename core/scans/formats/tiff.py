@@ -14,6 +14,7 @@ from core.scans.pillow import CMYK_WARNING
 from core.scans.raster import check_size, scan_from_pixels
 from core.scans.reader import DAMAGE, Reader
 from core.scans.scan import Scan
+from core.words import counted
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MAX_PAGES = 5_000
@@ -55,7 +56,7 @@ def _chosen(count: int, page: int | None) -> int:
         )
     chosen = 1 if page is None else page
     if not 1 <= chosen <= count:
-        raise ScanError(f"the TIFF file holds {count} pages, so there is no page {chosen}.")
+        raise ScanError(f"the TIFF file holds {counted(count, 'page')}, so there is no page {chosen}.")
     return chosen
 
 

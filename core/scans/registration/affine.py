@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 from skimage.filters import threshold_otsu
 
+from core.errors import NoHead
 from core.scans.registration.template import template
 
 Affine = NDArray[np.float64]
@@ -25,6 +26,7 @@ KEPT_STARTS = 3  # of the coarse starts, refined further
 RELAXATION = 0.6
 HEAD_MM = 150.0  # so far below the crown the neck begins
 CROWN_TO_CENTRE_MM = 75.0
+LEAST_CONTRAST = 1e-4  # of the largest value; a float32 knows hardly more steps than that
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,9 @@ def register_to_template(voxels: NDArray[np.float32], affine: Affine) -> Registr
 
     Returns:
         The registration; its quality is judged in `core.scans.registration.quality`.
+
+    Raises:
+        NoHead: All voxels are alike, so there is nothing to align.
     """
     moving = _image(_clipped(voxels), affine)
     small, smaller = _shrunk(moving, 2.0), _shrunk(moving, 4.0)
@@ -126,7 +131,8 @@ def _image(voxels: NDArray[np.generic], affine: Affine) -> sitk.Image:
 
 def _shrunk(image: sitk.Image, millimetres: float) -> sitk.Image:
     """Average voxels to about this size, so that a coarse stage does not smooth the full image for every start."""
-    factors = [max(1, round(millimetres / spacing)) for spacing in image.GetSpacing()]
+    sizes = zip(image.GetSpacing(), image.GetSize(), strict=True)
+    factors = [min(max(1, round(millimetres / spacing)), side) for spacing, side in sizes]
     return sitk.BinShrink(image, factors)
 
 
@@ -134,6 +140,8 @@ def _starts(voxels: NDArray[np.float32], affine: Affine) -> list[sitk.Transform]
     """Put the template at the scan's centre of mass and below its crown, each in several rotations."""
     step = [max(1, side // 64) for side in voxels.shape]
     small = voxels[:: step[0], :: step[1], :: step[2]]
+    if np.ptp(small) <= LEAST_CONTRAST * np.abs(small).max():
+        raise NoHead("all voxels of this volume have nearly the same value, so there is no head in it; give a T1 scan.")
     head = np.argwhere(small > threshold_otsu(small)) * step
     points = head @ affine[:3, :3].T + affine[:3, 3]
     centre_of_mass = points.mean(axis=0)

@@ -8,7 +8,7 @@ percentiles (Nyúl and Udupa, Magnetic Resonance in Medicine 42:1072, 1999).
 """
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -36,6 +36,9 @@ SAME_INTENSITIES = 3.0  # standard deviations within which intensities already m
 BIAS_SHRINK, BIAS_ITERATIONS = 4, (30, 20, 10)
 GRID_TOLERANCE_MM = 1.0
 ALREADY_ALIKE = 0.25  # correlation with the template; the 200 people's slices have 0.34 to 0.70
+HEAD_MM = (50.0, 2000.0)  # the longest side of a volume that may hold a head
+FARTHEST_MM = 1e6  # from the origin; beyond it positions lose their millimetres
+UNCHANGED = (1e-9, 1e9)  # of the largest value: beyond these it is scaled, since its squares would overflow or vanish
 FLIPS = {"": (1, 1, 1), "front and back": (1, -1, 1), "top and bottom": (1, 1, -1), "both": (1, -1, -1)}
 Affine = NDArray[np.float64]
 
@@ -74,9 +77,13 @@ def to_standard_space(scan: Scan, *, bias_correction: bool = True) -> StandardHe
 
     Raises:
         ScanError: The scan is not a volume.
+        NoHead: All its voxels are alike, or it has a size or a position that no head has.
     """
     if not scan.is_volume or scan.affine is None:
         raise ScanError("a single slice cannot be aligned to the standard brain; give the whole volume.")
+    _check_place(scan.voxels.shape, scan.affine)
+    scan = replace(scan, voxels=_within_range(scan.voxels))
+    assert scan.affine is not None  # noqa: S101 - checked above
     aligned = _already_aligned(scan)
     registered = aligned is None
     if aligned is None:
@@ -193,6 +200,25 @@ class _Aligned:
     affine: Affine
     to_scan: Affine
     notes: tuple[str, ...] = ()
+
+
+def _check_place(shape: tuple[int, ...], affine: Affine) -> None:
+    """See that a volume is as large as a head, and near enough to the origin to be placed."""
+    sides = np.linalg.norm(affine[:3, :3], axis=0) * shape
+    if not HEAD_MM[0] <= sides.max() <= HEAD_MM[1]:
+        said = " × ".join(f"{side:.3g}" for side in sides)
+        raise NoHead(f"this volume measures {said} mm, as no head does; check the size of voxels in its header.")
+    away = float(np.abs(affine[:3, 3]).max())
+    if away > FARTHEST_MM:
+        raise NoHead(f"this volume lies {away:.3g} mm from the origin; check the position in its header.")
+
+
+def _within_range(voxels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return voxels of extreme size as others by a power of two, which keeps their digits; others as they are."""
+    largest = float(np.abs(voxels).max())
+    if largest == 0 or UNCHANGED[0] <= largest <= UNCHANGED[1]:
+        return voxels
+    return np.ldexp(voxels, -int(np.frexp(largest)[1]))
 
 
 def _already_aligned(scan: Scan) -> _Aligned | None:

@@ -1,3 +1,4 @@
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -141,6 +142,46 @@ def test_anything_but_a_t1_head_is_rejected_and_gives_no_slices(make: Callable[[
     assert "does not look like a T1 scan of a head" in head.quality.sentences[0]
     with pytest.raises(NoHead, match="does not look like"):
         axial_slices(head, np.array([0.0]))
+
+
+FEW = np.random.default_rng(0).random((40, 48, 44))
+HERE, FAR = np.diag([4.0, 4, 4, 1]), np.array([[4.0, 0, 0, 1e15], [0, 4, 0, 0], [0, 0, 4, 0], [0, 0, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("voxels", "affine", "said"),
+    [
+        *((np.full_like(FEW, value), HERE, "nearly the same value") for value in (0, 5, -5, 1e-44, 1e29)),
+        (1e8 + FEW, HERE, "nearly the same value"),
+        (1 + 1e-7 * (FEW > 0.5), HERE, "nearly the same value"),
+        *((FEW, np.diag([side, side, side, 1]), "as no head does") for side in (1e-6, 1e-3, 0.05, 1e3, 1e30)),
+        (FEW, FAR, "1e\\+15 mm from the origin"),
+    ],
+)
+def test_volumes_that_can_hold_no_head_are_refused_in_one_line(
+    voxels: np.ndarray, affine: np.ndarray, said: str
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(NoHead, match=said):
+            to_standard_space(scan_of(voxels, affine))
+
+
+@pytest.mark.slow  # fifteen seconds
+@pytest.mark.parametrize("affine", [np.diag([50.0, 0.06, 4, 1]), np.diag([0.001, 4, 4, 1])])
+def test_voxels_of_any_shape_are_judged(affine: np.ndarray) -> None:
+    assert to_standard_space(scan_of(FEW, affine)).quality.verdict == "failed"
+
+
+def test_values_of_any_size_give_the_same_head(standard: StandardHead) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        large, small = (
+            to_standard_space(scan_of(np.ldexp(standard.scan.voxels, exponent), AFFINE)) for exponent in (80, -80)
+        )
+    assert large.quality.verdict == small.quality.verdict == "good"
+    np.testing.assert_array_equal(large.scan.voxels, small.scan.voxels)
+    np.testing.assert_allclose(large.scan.voxels, standard.scan.voxels, atol=20)
 
 
 def test_a_single_slice_cannot_be_brought_into_standard_space() -> None:
