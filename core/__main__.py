@@ -14,6 +14,8 @@ from core.cli.shared import Verbs, complain
 from core.errors import StageLensError, of_files
 from core.files import typed_path
 
+STOPPED = 130  # the exit status of what Ctrl-C ended, also where Typer catches it
+
 app = typer.Typer(
     name="stagelens",
     cls=Verbs,
@@ -29,7 +31,7 @@ for theme in (cohorts, training, evaluation, prediction, explanation, machine):
 
 
 def main() -> None:
-    """Run the command line: exit status 0, 1 when the work failed, 2 for bad usage; errors are one line."""
+    """Run the command line: exit status 0, 1 for failed work, 2 for bad usage, 130 if stopped; errors are one line."""
     arguments, changed = renamed(sys.argv[1:])
     for sentence in changed:
         print(f"stagelens: {sentence}", file=sys.stderr)
@@ -41,9 +43,11 @@ def main() -> None:
     except OSError as error:
         complain(of_files(error))
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("stagelens: stopped; a training goes on with --resume.", file=sys.stderr)
-        sys.exit(130)
+    except (KeyboardInterrupt, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and ended.code != STOPPED:
+            raise
+        print("stagelens: stopped; train goes on with --resume, full when it is called again.", file=sys.stderr)
+        sys.exit(STOPPED)
 
 
 def _at_home(word: str) -> str:
