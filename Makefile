@@ -50,6 +50,9 @@ address := --server.address $(HOST)
 open_to := $(filter-out localhost 127.0.0.1 ::1,$(HOST))
 endif
 app: $(VENV)/.app-installed
+ifneq ($(address),)
+	@$(BIN)/python -m start.address "$(HOST)"
+endif
 ifneq ($(open_to),)
 	@echo "WARNING: whoever reaches this machine can use the dashboard and see the scans in it; there is no sign-in."
 endif

@@ -140,6 +140,21 @@ def test_the_dashboard_is_for_this_machine_unless_a_host_is_typed(shop: Shop) ->
     assert "no sign-in" not in shop.make("-n", "app", "HOST=localhost").stdout
 
 
+def test_a_host_is_tried_before_the_dashboard_is_started(shop: Shop) -> None:
+    shop.is_installed()
+    (shop.folder / ".venv" / "bin").mkdir()
+    python = shop.folder / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\ncase "$2" in streamlit) echo started;; *) exec {sys.executable} "$@";; esac\n')
+    python.chmod(0o755)
+    refused = shop.make("app", "HOST=nowhere.invalid")
+    assert refused.returncode != 0
+    assert refused.stdout == ""
+    assert refused.stderr.startswith("HOST=nowhere.invalid is no address of this machine")
+    assert "Traceback" not in refused.stderr
+    assert "started" in shop.make("app", "HOST=localhost").stdout
+    assert "start.address" not in shop.make("-n", "app").stdout
+
+
 def test_the_shell_has_the_environment_on_its_path(shop: Shop) -> None:
     shop.is_installed()
     shop.offers(mysh='echo "$PATH"; echo "$VIRTUAL_ENV"; exit 3')
