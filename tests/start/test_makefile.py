@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(
 )
 TENSORFLOW = 'echo "tensorflow 2.21"'  # what start/fits.py says
 ONLY_JAX = 'case "$3" in tensorflow) exit 1;; *) echo jax;; esac'
-TOO_OLD = "echo 'StageLens needs Python 3.11, 3.12 or 3.13, and this is 3.9.7.' >&2; exit 1"
+TOO_OLD = "echo 'StageLens needs Python 3.11 to 3.14, and this is 3.9.7.' >&2; exit 1"
 SHIM = "echo 'pyenv: this command is of another version' >&2; exit 127"
 
 
@@ -95,7 +95,7 @@ def test_without_any_python_one_line_says_what_to_install(shop: Shop) -> None:
     assert done.returncode != 0
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
-    assert "StageLens needs Python 3.11, 3.12 or 3.13, and none was found. Install one" in line
+    assert "StageLens needs Python 3.11 to 3.14, and none was found. Install one" in line
     assert not (shop.folder / ".venv").exists()
 
 
