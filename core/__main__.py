@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -30,9 +31,29 @@ for theme in (cohorts, training, evaluation, prediction, explanation, machine):
     app.add_typer(theme.commands)
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        from core.runs.request import versions
+
+        found = versions()
+        backend = found["backend"]
+        print(f"stagelens {found['stagelens']}, {backend or 'no backend'} {found.get(backend, '')}".strip())
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and the backend.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that belong to no verb."""
+
+
 def main() -> None:
     """Run the command line: exit status 0, 1 for failed work, 2 for bad usage, 130 if stopped; errors are one line."""
-    arguments, changed = renamed(sys.argv[1:])
+    words = sys.argv[1:]
+    arguments, changed = renamed([*words[1:], "--help"] if words[:1] == ["help"] else words)
     for sentence in changed:
         print(f"stagelens: {sentence}", file=sys.stderr)
     try:
