@@ -186,7 +186,7 @@ def _read(header: Any, stored: memoryview, volume: int | None, parts: list[bytes
         )
     chosen = volume or 1
     if chosen > series:
-        raise ScanError(f"the file holds {series} volumes, so there is no volume {chosen}.")
+        raise ScanError(f"the file holds {series} volume{'s' * (series > 1)}, so there is no volume {chosen}.")
     count = _n_values(shape[:3])
     needed = count * series * dtype.itemsize
     if len(stored) < needed:

@@ -55,7 +55,7 @@ def _chosen(count: int, page: int | None) -> int:
         )
     chosen = 1 if page is None else page
     if not 1 <= chosen <= count:
-        raise ScanError(f"the TIFF file holds {count} pages, so there is no page {chosen}.")
+        raise ScanError(f"the TIFF file holds {count} page{'s' * (count > 1)}, so there is no page {chosen}.")
     return chosen
 
 
@@ -127,4 +127,4 @@ def _full_depth(pixels: NDArray[np.generic], bits: int) -> NDArray[np.generic]:
     return pixels
 
 
-READER = Reader("TIFF", 30, lambda data: data[:4] in SIGNATURES, read_tiff)
+READER = Reader("TIFF", 30, lambda data: data[:4] in SIGNATURES, read_tiff, has_pages=True)
