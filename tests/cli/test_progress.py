@@ -13,16 +13,18 @@ from core.cli.progress import TrainingProgress
 from ..conftest import ROOT
 
 WAITS = """
-import sys, time
+import signal, sys, time
 from core.__main__ import app, main
 from core.cli.silenced import silenced_startup
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background begins without it
 
 @app.command()
 def wait():
     with silenced_startup():
         print("a note of a library", file=sys.stderr)
         print("waiting", flush=True)
-        time.sleep(600)
+        time.sleep(60)
 
 sys.argv = ["stagelens", "wait"]
 main()
