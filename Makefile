@@ -50,6 +50,9 @@ address := --server.address $(HOST)
 open_to := $(filter-out localhost 127.0.0.1 ::1,$(HOST))
 endif
 app: $(VENV)/.app-installed
+ifneq ($(address),)
+	@$(BIN)/python -m start.address "$(HOST)"
+endif
 ifneq ($(open_to),)
 	@echo "WARNING: whoever reaches this machine can use the dashboard and see the scans in it; there is no sign-in."
 endif
@@ -88,7 +91,7 @@ found = $(or $(call fitting,tensorflow),$(call fitting,))
 uv = $(if $(shell uv --version 2>/dev/null),uv venv --quiet --python 3.12 --seed --allow-existing)
 make_venv = $(or $(subst :, ,$(addsuffix :-m:venv,$(found))),$(uv),$(error $(NO_PYTHON)))
 said = $(shell python3 -m start.fits 2>&1 || true)
-NO_PYTHON = $(if $(findstring StageLens,$(said)),$(said),StageLens needs Python 3.11, 3.12 or 3.13, and none was found.) \
+NO_PYTHON = $(if $(findstring StageLens,$(said)),$(said),StageLens needs Python 3.11 to 3.14, and none was found.) \
 Install one (python.org, or your system's packages), or uv, which brings one; or name yours: make app PYTHON=/path/to/python
 
 $(VENV)/.made:

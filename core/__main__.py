@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -13,6 +14,8 @@ from core.cli.aliases import renamed
 from core.cli.shared import Verbs, complain
 from core.errors import StageLensError, of_files
 from core.files import typed_path
+
+STOPPED = 130  # the exit status of what Ctrl-C ended, also where Typer catches it
 
 app = typer.Typer(
     name="stagelens",
@@ -28,9 +31,29 @@ for theme in (cohorts, training, evaluation, prediction, explanation, machine):
     app.add_typer(theme.commands)
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        from core.runs.request import versions
+
+        found = versions()
+        backend = found["backend"]
+        print(f"stagelens {found['stagelens']}, {backend or 'no backend'} {found.get(backend, '')}".strip())
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and the backend.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that belong to no verb."""
+
+
 def main() -> None:
-    """Run the command line: exit status 0, 1 when the work failed, 2 for bad usage; errors are one line."""
-    arguments, changed = renamed(sys.argv[1:])
+    """Run the command line: exit status 0, 1 for failed work, 2 for bad usage, 130 if stopped; errors are one line."""
+    words = sys.argv[1:]
+    arguments, changed = renamed([*words[1:], "--help"] if words[:1] == ["help"] else words)
     for sentence in changed:
         print(f"stagelens: {sentence}", file=sys.stderr)
     try:
@@ -41,9 +64,11 @@ def main() -> None:
     except OSError as error:
         complain(of_files(error))
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("stagelens: stopped; a training goes on with --resume.", file=sys.stderr)
-        sys.exit(130)
+    except (KeyboardInterrupt, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and ended.code != STOPPED:
+            raise
+        print("stagelens: stopped; train goes on with --resume, full when it is called again.", file=sys.stderr)
+        sys.exit(STOPPED)
 
 
 def _at_home(word: str) -> str:

@@ -40,7 +40,7 @@ def read_table(
 
     Returns:
         Text, known columns by our names, others as they are called; "" where a value is missing; the index is the line
-        of each row, counted from 1.
+        of each row, counted from 1. `attrs["known"]` names the known columns that it has.
 
     Raises:
         CohortError: It cannot be read, is no text, has no rows, or one with too many values.
@@ -60,6 +60,7 @@ def read_table(
             )
     full = [[*row, *[""] * len(names)][: len(names)] for row in rows[1:]]
     table = pd.DataFrame(full, columns=names, index=pd.Index(lines[1:], name="line"), dtype=str)
+    table.attrs["known"] = tuple(name for name in names if name in columns)
     for name in table.columns:
         if name not in verbatim:
             table[name] = table[name].where(~table[name].str.lower().isin(MISSING), "")
@@ -77,12 +78,20 @@ def require(table: pd.DataFrame, path: str | Path, what: str, *, names: Sequence
         raise CohortError(f"{path} is not {what}: it has no column {', '.join(missing)}.{received(table, missing)}")
 
 
-def received(table: pd.DataFrame, missing: Sequence[str]) -> str:
-    """Return what columns a table has, and which of them may have been meant by a missing one, to end an error."""
-    others = [name for name in table.columns if isinstance(name, str)]
-    near = (get_close_matches(name, others, 1, 0.7) for name in missing)
-    meant = next((found[0] for found in near if found), None)
-    return f" Received: {', '.join(others)}." + (f" Is it {meant!r}, misspelt?" if meant else "")
+def received(table: pd.DataFrame, needed: Sequence[str]) -> str:
+    """Return what ends an error: which columns are missing if some are there, what there is, and what may be misspelt.
+
+    Args:
+        table: As read by `read_table`; a column that is known is no other one, misspelt.
+        needed: Names of columns.
+    """
+    columns = [name for name in table.columns if isinstance(name, str)]
+    missing = [name for name in needed if name not in columns]
+    others = [name for name in columns if name not in {*needed, *table.attrs.get("known", ())}]
+    near = ((name, get_close_matches(name, others, 1, 0.7)) for name in missing)
+    meant = next((f" Is {found[0]!r} the column {name}, misspelt?" for name, found in near if found), "")
+    lacks = f" Missing: {', '.join(missing)}." if 0 < len(missing) < len(needed) else ""
+    return f"{lacks} Received: {', '.join(columns)}.{meant}"
 
 
 def numbers(table: pd.DataFrame, column: str, path: str | Path, unit: str = "a number") -> pd.Series:

@@ -38,8 +38,8 @@ def command_line() -> Iterator[str]:
     yield "# Command line\n"
     yield (
         "`stagelens`, or `python -m core`. Every command has `--help`; those that print an answer have `--json` for "
-        "machines. The exit status is 0, 1 when the work failed (one line on standard error says why), and 2 for bad "
-        "usage. Words that were renamed still work for one release and say their new name.\n"
+        "machines. The exit status is 0, 1 when the work failed (one line on standard error says why), 2 for bad "
+        "usage, and 130 if it was stopped. Words that were renamed still work for one release and say their new name.\n"
     )
     for group in GROUPS:
         yield f"## {group}\n"

@@ -5,7 +5,7 @@ With the name of a backend it fits only if it gets that one. Even Python 2 can r
 
 import sys
 
-NEEDED = "Python 3.11, 3.12 or 3.13"
+NEEDED = "Python 3.11 to 3.14"  # as start/platforms.py has them, which old ones cannot read
 
 
 def main(wanted):  # type: (str) -> None

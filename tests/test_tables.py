@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.cohorts import read_split
+from core.cohorts import index_volumes, read_split
 from core.cohorts.covariates import read_subjects
 from core.cohorts.manifest import COLUMNS, read_manifest
 from core.errors import CohortError
@@ -71,7 +71,7 @@ def test_people_are_found_under_the_usual_names_of_their_column(column: str, tmp
         (b"subject,age\n", "a header .* and no rows"),
         (b"\n\n", "it is empty"),
         (b"subject,age\nA,\x81\x00\n", "not text in UTF-8"),
-        (b"subject,agee,mmse\nA,70,30\n", "Received: subject, agee, mmse. Is it 'agee', misspelt"),
+        (b"subject,agee,mmse\nA,70,30\n", "Received: subject, agee, mmse. Is 'agee' the column age, misspelt"),
         (b"subject,age\nA,70\nB,-3\n", "line 3: the age -3 is impossible"),
         (b"subject,age\nA,70\nB,171\n", "line 3: the age 171 is impossible"),
         (
@@ -87,6 +87,32 @@ def test_what_is_wrong_with_a_table_of_people_is_said_with_its_line(data: bytes,
     with pytest.raises(CohortError, match=message) as refused:
         read_subjects(tmp_path / "t.csv")
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("path,label,subject,slice", "it has no column part, by, seed. Received: path, label, subject, slice."),
+        (
+            "path,label,subject,slice,prt,by,seed",
+            "it has no column part. Received: path, label, subject, slice, prt, by, seed. Is 'prt' the column part, "
+            "misspelt?",
+        ),
+    ],
+)
+def test_a_column_that_is_there_is_not_taken_for_another_one_misspelt(header: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f"{header}\n{'x,' * header.count(',')}x\n")
+    with pytest.raises(CohortError) as refused:
+        read_split(tmp_path / "t.csv")
+    assert str(refused.value).endswith(f"is not a split table: {said}")
+
+
+def test_of_two_columns_that_are_needed_the_missing_one_is_named(tmp_path: Path) -> None:
+    (tmp_path / "subjects.csv").write_text("path,age,sex\na.nii,70,F\n")
+    (tmp_path / "a.nii").touch()
+    with pytest.raises(CohortError) as refused:
+        index_volumes(tmp_path)
+    assert str(refused.value).endswith(" Missing: diagnosis. Received: path, age, sex.")
 
 
 def test_two_visits_of_one_person_may_have_two_ages_and_other_columns_are_named(tmp_path: Path) -> None:

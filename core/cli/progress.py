@@ -1,5 +1,6 @@
-"""Training seen from a shell: one bar an epoch, on standard error."""
+"""Training seen from a shell, on standard error: one bar an epoch on a terminal, one line an epoch elsewhere."""
 
+import sys
 from collections.abc import Mapping
 from types import TracebackType
 
@@ -8,9 +9,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 
 class TrainingProgress:
-    """A progress bar that listens to a training."""
+    """Listens to a training and shows it: bars that move on a terminal; in a file or a pipe each line once, whole."""
 
     def __init__(self) -> None:
+        self._has_bars = sys.stderr.isatty()
+        self._title = ""
         self._console = Console(stderr=True)
         columns = (
             TextColumn("{task.description}"),
@@ -34,24 +37,33 @@ class TrainingProgress:
 
     def say(self, sentence: str) -> None:
         """Print a sentence above the bar."""
-        self._console.print(sentence, highlight=False)
+        if self._has_bars:
+            self._console.print(sentence, highlight=False, markup=False)
+        else:
+            print(sentence, file=sys.stderr, flush=True)
 
     def epoch_begins(self, title: str, batches: int) -> None:
         """Begin the bar of an epoch."""
+        self._title = title
+        if not self._has_bars:
+            return
         self._progress.start()  # not sooner: a run that cannot begin draws no bar
         self._task = self._progress.add_task(title, total=batches, metrics="")
 
     def batch_ends(self, batch: int, metrics: Mapping[str, float]) -> None:
         """Move the bar."""
+        self._metrics = dict(metrics)
         if self._task is not None:
-            self._metrics = dict(metrics)
             self._progress.update(self._task, completed=batch, metrics=_text(self._metrics))
 
     def epoch_ends(self, phase: int, row: Mapping[str, float]) -> None:
-        """Put what the epoch came to on the validation part beside its bar."""
+        """Put what the epoch came to on the validation part beside its bar, or all of it on a line."""
+        found = {name: row[name] for name in ("val_accuracy", "val_loss") if name in row}
+        text = _text(self._metrics | found)
         if self._task is not None:
-            found = {name: row[name] for name in ("val_accuracy", "val_loss") if name in row}
-            self._progress.update(self._task, metrics=_text(self._metrics | found))
+            self._progress.update(self._task, metrics=text)
+        else:
+            self.say(f"{self._title}: {text}")
 
 
 def _text(metrics: Mapping[str, float]) -> str:

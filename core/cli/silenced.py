@@ -16,7 +16,7 @@ def silenced_startup() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:  # not Ctrl-C, after which nobody asks for them
             held.seek(0)
             os.write(kept, held.read())
             raise

@@ -68,13 +68,13 @@ def index_volumes(folder: str | Path, naming: Naming = AUTOMATIC) -> tuple[pd.Da
 
 
 def holds_volumes(folder: str | Path) -> bool:
-    """Tell whether a cohort holds volumes, judging by its layout or its file names.
+    """Tell whether a cohort holds volumes, judging by its layout or the names of most of its files.
 
     Raises:
         CohortError: The folder is not a cohort.
     """
     layout, entries, _ = listed(Path(folder))
-    return layout.volumes or any(is_volume_name(entry.path) for entry in entries)
+    return layout.volumes or 2 * sum(is_volume_name(entry.path) for entry in entries) > len(entries)
 
 
 def listed(folder: Path) -> tuple[Layout, list[Entry], Path]:

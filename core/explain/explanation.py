@@ -149,16 +149,21 @@ class Attribution:
 class Explainer:
     """The record that every method of `core.explain.methods` exports.
 
+    The same scan gets the same map, alone or in a batch; a method that draws at random has a setting `seed`, and may
+    draw anew for each scan of a batch.
+
     Attributes:
         name: Its name on the command line.
         priority: Methods are offered in this order, lowest first.
         title: Its usual name.
-        source: Paper.
+        source: Paper, with its year or its number at arXiv.
         compute: From an ExplanationBatch, and the method's settings as keywords, to an Attribution.
-        shows: What the map shows, in a sentence; may contain {class_name}, {cells}, {layer} and the settings.
-        hides: What it does not show, in a sentence.
-        signed: Whether values below zero are evidence against the class.
+        shows: What the map shows, in a sentence of more than 40 letters; may contain {cells}, {layer} and the settings,
+            and names the {class_name} that is explained, unless the map is `of_no_class`.
+        hides: What it does not show, in a sentence of more than 40 letters.
         cost: The cost of one map, in words.
+        signed: Whether values below zero are evidence against the class. The maps of the others have none.
+        of_no_class: Whether the map is evidence for no class, whichever is asked about.
         known_to_fail: Why this method is known to fail the randomisation check; "" for the others.
     """
 
@@ -170,14 +175,20 @@ class Explainer:
     compute: Callable[..., Attribution]
     shows: str
     hides: str
+    cost: str
     signed: bool = False
-    cost: str = "a forward pass"
+    of_no_class: bool = False
     known_to_fail: str = ""
 
     @functools.cached_property
     def defaults(self) -> dict[str, Any]:
         """The method's settings with their default values."""
         return {name: parameter.default for name, parameter in self._parameters().items()}
+
+    @property
+    def draws_at_random(self) -> bool:
+        """Whether the map depends on random numbers, which its setting `seed` repeats."""
+        return "seed" in self.defaults
 
     def checked_settings(self, given: dict[str, Any]) -> dict[str, Any]:
         """Return all settings of a run: the given ones, checked, and the defaults for the others.

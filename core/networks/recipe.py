@@ -2,7 +2,8 @@
 
 import tomllib
 from collections.abc import Iterable
-from dataclasses import field, replace
+from dataclasses import field, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -271,6 +272,18 @@ class Recipe:
         return phase.trains == "head" and (phase.views > 0 or not self.augmentation.changes)
 
 
+TABLES = {  # where settings lie that are not the recipe's own; the likeliest last
+    "own_task": Task,
+    "slices": Slices,
+    "classic": Classic,
+    "imbalance": Imbalance,
+    "augmentation": Augmentation,
+    "head": Head,
+    "phases.1.oversampling": Oversampling,
+    "phases.1": Phase,
+}
+
+
 def recipe_from(values: dict[str, Any], source: str = "recipe") -> Recipe:
     """Make a Recipe from plain values, as they come from TOML or JSON.
 
@@ -286,8 +299,11 @@ def recipe_from(values: dict[str, Any], source: str = "recipe") -> Recipe:
     try:
         recipe = TypeAdapter(Recipe).validate_python(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"])  # as in settings
+        errors = error.errors()
+        first = next((one for one in errors if one["type"] == "unexpected_keyword_argument"), errors[0])
+        key = ".".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"])
+        if first["type"] == "unexpected_keyword_argument":
+            raise _no_setting(key, source) from error
         whole = first["type"] in {"missing", "value_error"}  # the value is a whole table then
         received = "" if whole else f" Received: {first['input']!r}"
         message = first["msg"].removeprefix("Value error, ")
@@ -301,6 +317,20 @@ def recipe_from(values: dict[str, Any], source: str = "recipe") -> Recipe:
     if recipe.backbone != PIXELS:
         _check_sides(recipe, BACKBONES[recipe.backbone], source)
     return recipe
+
+
+def _no_setting(key: str, source: str) -> RecipeError:
+    """Return the refusal of a setting that there is not: which one may be meant, and which there are in its place."""
+    *within, last = key.split(".")
+    tables = {place.removesuffix(".1").rsplit(".")[-1]: table for place, table in TABLES.items()}
+    own = fields(tables.get(next((step for step in reversed(within) if not step.isdigit()), ""), Recipe))
+    known = {one.name: f"{place}.{one.name}" for place, table in TABLES.items() for one in fields(table)}
+    known |= {one.name: one.name for one in fields(Recipe)}
+    known |= {one.name: ".".join([*within, one.name]) for one in own}
+    near = get_close_matches(last, known, 1)
+    meant = f" Is {known[near[0]]} meant?" if near else ""
+    names = ", ".join(one.name for one in own)
+    return RecipeError(f"{source} has no setting {key}.{meant} Known{' there' if within else ''} are {names}.")
 
 
 def _check_sides(recipe: Recipe, backbone: "Backbone", source: str) -> None:
@@ -336,18 +366,29 @@ def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
             value = text.strip()  # a bare word
         node: Any = values
         *path, last = key.strip().split(".")
-        try:
-            for step in path:
-                node = node[int(step) - 1 if isinstance(node, list) else step]
-            node[last] = value
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise RecipeError(f"there is no setting {key.strip()} in {recipe.name}.") from error
+        for number, step in enumerate(path):
+            node = _inside(node, step, ".".join(path[: number + 1]), recipe.name)
+        if not isinstance(node, dict):
+            whole = ".".join(path)
+            raise RecipeError(f"{recipe.name} has no {key.strip()} to change; set {whole} as a whole.")
+        node[last] = value
     changed = recipe_from(values, recipe.name)
     if changed == recipe or changed.title != recipe.title:
         return changed
     from core.networks.titles import title_of
 
     return replace(changed, title=title_of(changed))
+
+
+def _inside(node: Any, step: str, key: str, source: str) -> Any:
+    """Return what a step of a dotted key leads to."""
+    if isinstance(node, list):
+        if step.isdigit() and 1 <= int(step) <= len(node):
+            return node[int(step) - 1]
+        raise RecipeError(f"{source} has no {key}; there are {len(node)}, counted from 1.")
+    if isinstance(node, dict) and step in node:
+        return node[step]
+    raise _no_setting(key, source)
 
 
 def recipe_values(recipe: Recipe) -> dict[str, Any]:

@@ -35,6 +35,8 @@ class Reader:
         read: Turns the bytes of one file, and the chosen page or volume (from 1, or None), into a Scan; may raise
             ScanError.
         read_several: The same for files that make up one scan together (name to bytes); None if every file is a scan.
+        has_pages: Whether a file may hold several pages, volumes or series, of which `read` refuses one that is not
+            there; for the other formats that is done before `read`.
     """
 
     name: str
@@ -42,3 +44,4 @@ class Reader:
     matches: Callable[[bytes], bool]
     read: Callable[[bytes, int | None], Scan]
     read_several: Callable[[Mapping[str, bytes], int | None], Scan] | None = None
+    has_pages: bool = False

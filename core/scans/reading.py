@@ -234,6 +234,8 @@ def _stem(name: str) -> str:
 def _read_group(group: _Group, choice: int | None) -> Scan:
     reader = group.reader
     assert reader is not None  # noqa: S101 - groups without a reader are sorted out before
+    if not reader.has_pages and choice not in {None, 1}:
+        raise ScanError(f"this picture has one page, so there is no page {choice}.")
     if reader.read_several is not None and len(group.files) > 1:
         return reader.read_several(group.files, choice)
     return reader.read(next(iter(group.files.values())), choice)

@@ -3,16 +3,18 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from core.backend_choice import settled_backend
 from core.cohorts.synthetic.ood_images import ood_images
 from core.networks.bundle import bundle_names
 
-from ..conftest import CLASSES, SAMPLES
+from ..conftest import CLASSES, ROOT, SAMPLES
 from ..scans import pictures
 from .conftest import Shell
 
@@ -154,6 +156,26 @@ def test_bad_usage_is_status_2(shell: Shell, line: str) -> None:
     status, out, err = shell(*(SCAN if word == "SCAN" else word for word in line.split()))
     assert (status, out) == (2, "")
     assert "Usage" in err
+
+
+def test_the_version_is_one_line_with_the_backend_and_loads_no_network_library(shell: Shell) -> None:
+    status, out, err = shell("--version")
+    backend = settled_backend().backend
+    assert (status, out, err) == (0, f"stagelens {version('stagelens')}, {backend} {version(backend)}\n", "")
+    code = (
+        "import sys; sys.argv = ['stagelens', '--version']; import core.__main__ as m\ntry: m.main()\n"
+        "finally: assert not {'keras', 'tensorflow', 'torch', 'jax'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_help_is_a_word_too(shell: Shell) -> None:
+    for words in ([], ["predict"]):
+        said = shell("help", *words)
+        assert said == shell(*words, "--help")
+        assert (said[0], said[2]) == (0, "")
+        assert "Usage" in said[1]
+    assert shell("help", "nonsense")[0] == 2
 
 
 def test_audit_and_split_write_their_tables(shell: Shell, slice_cohort: Path, tmp_path: Path) -> None:

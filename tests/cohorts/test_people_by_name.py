@@ -128,3 +128,25 @@ def test_one_file_without_a_person_leaves_names_unused_and_says_so(tmp_path: Pat
     files = files_of(tmp_path / "c", Naming(table=tmp_path / "ids.csv"))
     assert files.people_known
     assert plan_split(files.table, seed=1).split["by"].eq("subject").all()
+
+
+@pytest.mark.parametrize(("one", "other"), [("S001", "s001"), ("1", "001"), ("7", "7.0")])
+def test_ids_that_one_person_may_be_written_with_are_refused(tmp_path: Path, one: str, other: str) -> None:
+    truth = write_heads(tmp_path / "c", {"NonDemented": 3, "MildDemented": 3}, slices=4)
+    truth["subject"] = [f"P{person}" for person in truth["person"]]
+    truth.loc[truth["person"] == 0, "subject"] = one
+    truth.loc[truth["person"] == 1, "subject"] = other
+    truth[["path", "subject"]].to_csv(tmp_path / "ids.csv", index=False)
+    with pytest.raises(CohortError, match=f"names {one} and {other}, which differ only in capitals"):
+        named_audit(tmp_path / "c", Naming(table=tmp_path / "ids.csv"))
+
+
+def test_a_line_of_ids_may_be_repeated_but_a_scan_belongs_to_one_person(tmp_path: Path) -> None:
+    truth = write_heads(tmp_path / "c", {"NonDemented": 3, "MildDemented": 3}, slices=4)
+    ids = truth.assign(subject=[f"P{person}" for person in truth["person"]])[["path", "subject"]]
+    pd.concat([ids, ids.head(2)]).to_csv(tmp_path / "ids.csv", index=False)
+    found, _ = named_audit(tmp_path / "c", Naming(table=tmp_path / "ids.csv"))
+    assert found.table["subject"].nunique() == 6
+    pd.concat([ids, ids.head(1).assign(subject="somebody else")]).to_csv(tmp_path / "ids.csv", index=False)
+    with pytest.raises(CohortError, match=r"lines 2 and 26: one scan, named twice"):
+        named_audit(tmp_path / "c", Naming(table=tmp_path / "ids.csv"))

@@ -3,11 +3,14 @@
 import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pandas as pd
 import pytest
 
 from core.cohorts import ALZHEIMER, index_folder, split_by_folder, split_by_slice, split_by_subject
 from core.cohorts.folds import folds_by_subject
+from core.cohorts.names.people import Naming
 from core.cohorts.plan import files_of, plan_split
 from core.cohorts.plan.files import contradictions
 from core.cohorts.plan.notices import notices
@@ -16,6 +19,7 @@ from core.cohorts.split import default_scheme
 from core.cohorts.split_summary import describe_split, missing_classes
 from core.cohorts.tasks import task_of_table
 from core.errors import CohortError
+from core.scans.writing import write_nifti
 
 from ..conftest import write_heads
 
@@ -218,3 +222,43 @@ def test_what_is_found_in_a_folder_comes_with_its_files(tmp_path: Path) -> None:
     notes = files_of(tmp_path).notes
     assert sum("folders inside the class folders" in note for note in notes) == 1
     assert sum("lie in two classes" in note for note in notes) == 1
+
+
+def test_what_an_audit_doubts_sets_aside_and_cannot_read_is_said_by_the_split_too(tmp_path: Path) -> None:
+    write_heads(tmp_path, {"NonDemented": 6, "MildDemented": 5}, slices=10)
+    cv2.imwrite(str(tmp_path / "NonDemented" / "black.png"), np.zeros((104, 88), np.uint8))
+    (tmp_path / "NonDemented" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    moved = sorted((tmp_path / "NonDemented").glob("*_00_*.png")) or sorted((tmp_path / "NonDemented").glob("*.png"))
+    shutil.copy(moved[0], tmp_path / "MildDemented" / "again.png")
+    notes = "\n".join(files_of(tmp_path).notes)
+    assert "in no part: 1 file that cannot be read, the first broken.png" in notes
+    assert "in no part: 1 file that the audit set aside, the first black.png" in notes
+    assert "has slices in 2 classes (Mild Demented, Non Demented): one person, or two alike?" in notes
+
+
+def test_a_few_volumes_among_slices_are_named_and_do_not_take_the_place_of_the_slices(tmp_path: Path) -> None:
+    write_heads(tmp_path, {"NonDemented": 6, "MildDemented": 5}, slices=10)
+    write_nifti(tmp_path / "NonDemented" / "brain.nii.gz", np.ones((16, 16, 16), np.uint8), np.eye(4))
+    files = files_of(tmp_path)
+    assert len(files.table) == 110
+    assert "in no part: 1 file that cannot be read, the first brain.nii.gz" in "\n".join(files.notes)
+
+
+def test_a_picture_among_volumes_is_named(tmp_path: Path) -> None:
+    for name in ("NonDemented", "MildDemented"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            write_nifti(tmp_path / name / f"{name}_{number}.nii.gz", np.ones((16, 16, 16), np.uint8), np.eye(4))
+    cv2.imwrite(str(tmp_path / "NonDemented" / "shot.png"), np.zeros((104, 88), np.uint8))
+    files = files_of(tmp_path)
+    assert len(files.table) == 6
+    assert "in no part: 1 file beside the volumes, the first shot.png" in "\n".join(files.notes)
+
+
+def test_people_in_several_classes_are_counted_and_it_is_said_how_they_are_judged(tmp_path: Path) -> None:
+    truth = write_heads(tmp_path, {"NonDemented": 6, "MildDemented": 5}, slices=10)
+    whose = truth.assign(subject=[f"S{person % 6}" for person in truth["person"]])
+    whose[["path", "subject"]].to_csv(tmp_path / "ids.csv", index=False)
+    notes = "\n".join(files_of(tmp_path, Naming(table=tmp_path / "ids.csv")).notes)
+    assert "of 6 have scans in several classes, the first S0 (Mild Demented, Non Demented)" in notes
+    assert "counted by subject, each is of the class of most." in notes

@@ -1,4 +1,6 @@
 import json
+import re
+import textwrap
 
 import cv2
 import numpy as np
@@ -12,7 +14,7 @@ from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Slices
 from core.scans import Scan, read_scan, read_scan_file
 
-from ..conftest import CLASSES, SAMPLES
+from ..conftest import CLASSES, ROOT, SAMPLES
 from .networks import predictor_of, shared
 
 
@@ -59,10 +61,10 @@ def test_every_method_keeps_the_contract(method: Explainer, predictor: Predictor
         assert np.isfinite(explanation.heatmap).all()
         assert method.signed or explanation.heatmap.min() >= 0
         assert heatmap_on_scan(explanation).shape == scan.voxels.shape
-        assert explanation.class_name in explanation.sentence or method.name in {"eigen-cam", "guided-backprop"}
+        assert explanation.class_name in explanation.sentence or method.of_no_class
         json.dumps(explanation.as_dict(), allow_nan=False)
-        if method.name in {"smoothgrad", "vargrad", "rise"}:
-            continue  # their noise depends on the index in the batch
+        if method.draws_at_random:
+            continue  # the numbers drawn may depend on the index in the batch
         (alone,) = explain(predictor, [scan], [explanation.class_name], method.name, heights_mm=[height], **few)
         size = np.abs(explanation.heatmap).max()
         np.testing.assert_allclose(alone.heatmap, explanation.heatmap, rtol=1e-3, atol=2e-3 * size)
@@ -73,14 +75,27 @@ def test_every_method_says_what_it_shows_what_it_does_not_and_who_says_so(method
     for text in (method.shows, method.hides):
         assert text.endswith(".")
         assert len(text) > 40
-    assert any(year in method.source for year in map(str, range(2013, 2025))) or "arXiv" in method.source
+    assert re.search(r"\b(19|20)\d\d\b|arXiv", method.source)
+    assert method.cost
+    assert method.of_no_class != ("{class_name}" in method.shows)
 
 
-def test_a_seed_repeats_and_another_does_not(predictor: Predictor, scans: list[Scan]) -> None:
-    for name in ("smoothgrad", "vargrad", "rise"):
-        maps = [explain(predictor, scans[:1], [None], name, seed=seed, **FEW[name])[0].heatmap for seed in (0, 0, 1)]
-        np.testing.assert_allclose(maps[0], maps[1], rtol=1e-4, atol=1e-6 * np.abs(maps[0]).max())
-        assert not np.allclose(maps[0], maps[2], rtol=1e-3)
+def test_the_record_in_the_contributing_guide_keeps_the_contract() -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (written,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    known = {"Explainer": Explainer, "my_method": explainer("grad-cam").compute}
+    exec(textwrap.dedent(written), known)  # noqa: S102 - our own words
+    test_every_method_says_what_it_shows_what_it_does_not_and_who_says_so(known["EXPLAINER"])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="cost"):
+        exec(textwrap.dedent(re.sub("cost=.*", "", written)), known)  # noqa: S102
+
+
+@pytest.mark.parametrize("name", [method.name for method in explainers() if method.draws_at_random])
+def test_a_seed_repeats_and_another_does_not(name: str, predictor: Predictor, scans: list[Scan]) -> None:
+    few = FEW.get(name, {})
+    maps = [explain(predictor, scans[:1], [None], name, seed=seed, **few)[0].heatmap for seed in (0, 0, 1)]
+    np.testing.assert_allclose(maps[0], maps[1], rtol=1e-4, atol=1e-6 * np.abs(maps[0]).max())
+    assert not np.allclose(maps[0], maps[2], rtol=1e-3)
 
 
 def test_settings_are_checked_by_name_and_value(predictor: Predictor, scans: list[Scan]) -> None:

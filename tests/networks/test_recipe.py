@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -28,14 +29,18 @@ def test_s1_has_the_published_rates_and_epochs() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"colour": "red"}, r"colour: Unexpected keyword"),
+        ({"colour": "red"}, r"recipe has no setting colour\. Known are name, title, task, .*seed, own_task\.$"),
+        (
+            {"phases": [{"trains": "head", "learning_rat": 1, "epochs": 1, "patience": 1}]},
+            r"no setting phases\.1\.learning_rat\. Is phases\.1\.learning_rate meant\? Known there are trains, ",
+        ),
         ({"task": "weather"}, "task: expected one of alzheimer, tumour"),
         ({"backbone": "vgg99"}, "backbone: expected one of resnet18, resnet50"),
         ({"height": 3}, "height: .*32"),
         ({"name": "../evil"}, "name: "),
         ({"head": {"dropout": 1.5}}, "head.dropout: "),
         ({"phases": []}, "either phases or a classic classifier"),
-        ({"phases": [{"trains": "head", "learning_rate": -1, "epochs": 1, "patience": 1}]}, "learning_rate: "),
+        ({"phases": [{"trains": "head", "learning_rate": -1, "epochs": 1, "patience": 1}]}, "phases.1.learning_rate: "),
         ({"batch_size": "many"}, "batch_size: .*Received: 'many'"),
     ],
 )
@@ -71,10 +76,21 @@ def test_a_setting_may_be_a_whole_table_and_phases_are_counted_from_one() -> Non
     assert changed.phases[0].epochs == 2
     assert changed.precision == "auto"
     for setting, said in (
-        ("phases.2.epochs=2", "no setting phases.2.epochs"),
-        ("colour=red", "colour: "),
+        ("phases.2.epochs=2", "has no phases.2; there are 1, counted from 1"),
+        ("phases.0.epochs=2", "has no phases.0; there are 1, counted from 1"),
+        ("slices.lowest_mm=2", "has no slices.lowest_mm to change; set slices as a whole"),
+        ("batch_size.x=2", "has no batch_size.x to change; set batch_size as a whole"),
+        ("colour=red", "has no setting colour. Known are"),
+        ("epochs=1", "no setting epochs. Is phases.1.epochs meant? Known are name, "),
+        ("batchsize=4", "no setting batchsize. Is batch_size meant?"),
+        ("rotation=4", "Is augmentation.rotation_degrees meant?"),
+        ("phase.1.epochs=4", "no setting phase. Is phases meant?"),
+        ("phases.1.epoch=4", "no setting phases.1.epoch. Is phases.1.epochs meant? Known there are trains, "),
+        ("phases.1.batch_size=4", "Is batch_size meant? Known there are trains, "),
+        ("head.drop_out=0.1", "no setting head.drop_out. Is head.dropout meant? Known there are dense, dropout."),
         ("depth", "written key=value"),
     ):
+        said = re.escape(said)
         with pytest.raises(RecipeError, match=said):
             with_settings(recipe, [setting])
 

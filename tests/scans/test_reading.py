@@ -57,6 +57,34 @@ def test_several_pages_ask_which_one() -> None:
         read_scan({"stack.tif": pictures.PAGES_201}, page=202)
 
 
+SINGLE = {
+    "PNG": {"a.png": pictures.PNG_NAMED_JPG},
+    "JPEG": {"a.jpg": pictures.EXIF_JPEG},
+    "BMP": {"a.bmp": pictures.SYNTHETIC["bmp grey 8"][0]},
+    "TIFF": {"a.tif": pictures.SYNTHETIC["tiff grey 8"][0]},
+    "DICOM": {"a.dcm": volumes.known_dicom()["explicit"][0]},
+    "NIfTI": {"a.nii": volumes.nifti(volumes.BLOCK, np.eye(4))},
+    "Analyze": volumes.analyze(),
+}
+
+
+@pytest.mark.parametrize("name", [reader.name for reader in readers()])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_page_that_a_scan_does_not_have_is_refused_in_every_format(name: str, zipped: bool) -> None:
+    files = {"a.zip": volumes.zipped(SINGLE[name])} if zipped else SINGLE[name]
+    assert read_scan(files, page=1).digest == read_scan(files).digest
+    with pytest.raises(
+        ScanError, match=r"(has|holds) (one|1) (page|volume|series), so there is no \w+ 3\.$"
+    ) as refused:
+        read_scan(files, page=3)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_series_of_slices_is_one_volume_and_has_no_other() -> None:
+    with pytest.raises(ScanError, match=r"holds 1 series, so there is no series 2\."):
+        read_scan(volumes.files(volumes.series()), page=2)
+
+
 CHOICES = {
     "pages of a TIFF": {"a.tif": pictures.tiff(np.stack([pictures.RAMP, 255 - pictures.RAMP]))},
     "pages of a zipped TIFF": {"a.zip": volumes.zipped({"a.tif": pictures.tiff(np.stack([pictures.RAMP] * 2))})},

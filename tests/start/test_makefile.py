@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(
 )
 TENSORFLOW = 'echo "tensorflow 2.21"'  # what start/fits.py says
 ONLY_JAX = 'case "$3" in tensorflow) exit 1;; *) echo jax;; esac'
-TOO_OLD = "echo 'StageLens needs Python 3.11, 3.12 or 3.13, and this is 3.9.7.' >&2; exit 1"
+TOO_OLD = "echo 'StageLens needs Python 3.11 to 3.14, and this is 3.9.7.' >&2; exit 1"
 SHIM = "echo 'pyenv: this command is of another version' >&2; exit 127"
 
 
@@ -95,7 +95,7 @@ def test_without_any_python_one_line_says_what_to_install(shop: Shop) -> None:
     assert done.returncode != 0
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
-    assert "StageLens needs Python 3.11, 3.12 or 3.13, and none was found. Install one" in line
+    assert "StageLens needs Python 3.11 to 3.14, and none was found. Install one" in line
     assert not (shop.folder / ".venv").exists()
 
 
@@ -138,6 +138,21 @@ def test_the_dashboard_is_for_this_machine_unless_a_host_is_typed(shop: Shop) ->
     assert "no sign-in" in opened
     assert "--server.address 0.0.0.0 --server.port 9000" in opened
     assert "no sign-in" not in shop.make("-n", "app", "HOST=localhost").stdout
+
+
+def test_a_host_is_tried_before_the_dashboard_is_started(shop: Shop) -> None:
+    shop.is_installed()
+    (shop.folder / ".venv" / "bin").mkdir()
+    python = shop.folder / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\ncase "$2" in streamlit) echo started;; *) exec {sys.executable} "$@";; esac\n')
+    python.chmod(0o755)
+    refused = shop.make("app", "HOST=nowhere.invalid")
+    assert refused.returncode != 0
+    assert refused.stdout == ""
+    assert refused.stderr.startswith("HOST=nowhere.invalid is no address of this machine")
+    assert "Traceback" not in refused.stderr
+    assert "started" in shop.make("app", "HOST=localhost").stdout
+    assert "start.address" not in shop.make("-n", "app").stdout
 
 
 def test_the_shell_has_the_environment_on_its_path(shop: Shop) -> None:

@@ -97,6 +97,14 @@ def test_the_package_takes_the_pythons_of_the_table_and_no_other() -> None:
     assert project["requires-python"] == f">={PYTHONS[0]},<3.{last + 1}"
 
 
+@pytest.mark.parametrize("file", ["README.md", "Makefile", "start/fits.py"])
+def test_the_pythons_that_are_asked_for_are_those_of_the_table(file: str) -> None:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    assert re.findall(r"(?:[Nn]eeds|With|NEEDED = .)\s?Python (3\.\d+.*?3\.\d+)\b", text) == [
+        f"{PYTHONS[0]} to {PYTHONS[-1]}"
+    ]
+
+
 def test_every_machine_gets_a_backend_with_some_python_and_says_something_of_each() -> None:
     for machine in MACHINES:
         assert len(machine.backends) == len(PYTHONS)

@@ -10,6 +10,7 @@ import pandas as pd
 from core.cohorts.names.columns import PATH, SESSION, SUBJECT
 from core.errors import CohortError
 from core.tables import read_table, received
+from core.words import either
 
 # In the path within the cohort's folder; two visits of one person have one subject. Tried in this order.
 _AT, _END = r"(?:^|(?<=[/_\-. ]))", r"(?![a-z0-9])"
@@ -151,6 +152,8 @@ def _by_table(paths: Sequence[str], table: Path) -> Named:
     for name in ("path", "subject"):
         if name not in ids:
             raise CohortError(f"{table} is not {what}: it has no column for the {name}.{received(ids, (name,))}")
+    ids = ids.drop_duplicates([name for name in ("path", "subject", "session") if name in ids])
+    _check_ids(ids, table)
     rows = rows_by_path(ids["path"].tolist(), paths, bare=True)
     lost = [path for path, row in zip(paths, rows, strict=True) if row is None or not ids["subject"].iloc[row]]
     if lost:
@@ -167,6 +170,25 @@ def _by_table(paths: Sequence[str], table: Path) -> Named:
         )
     sessions = found["session"] if "session" in found else pd.Series("", index=found.index)
     return Named(tuple(found["subject"]), tuple(sessions), ("table",) * len(found))
+
+
+def _check_ids(ids: pd.DataFrame, table: Path) -> None:
+    """See that no scan is two people's, and that no two ids are one written in two ways, which nobody can know."""
+    twice = ids[ids.duplicated("path", keep=False) & (ids["path"] != "")]
+    if len(twice):
+        lines = " and ".join(str(line) for line in twice.index[twice["path"] == twice["path"].iloc[0]][:2])
+        raise CohortError(f"{table}, lines {lines}: one scan, named twice; keep the line that is right.")
+    names = pd.Series(ids["subject"].unique())
+    alike = names.groupby(
+        names.str.casefold().str.replace(r"\.0+$", "", regex=True).str.replace(r"^0+(?=\d)", "", regex=True)
+    )
+    alike = alike.unique()
+    several = alike[alike.map(len) > 1]
+    if len(several):
+        raise CohortError(
+            f"{table} names {either([str(name) for name in several.iloc[0]], 'and')}, which differ only in capitals, "
+            "zeros in front or a decimal zero; write the ids of one person alike."
+        )
 
 
 def _by_pattern(inside: Sequence[str], pattern: str) -> Named:

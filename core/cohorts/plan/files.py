@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from core.cohorts.audit import Audit, audit_folder
-from core.cohorts.cohort import mostly_volumes
+from core.cohorts.cohort import holds_volumes, listed
+from core.cohorts.layout import is_volume_name
 from core.cohorts.names.people import AUTOMATIC, Naming, named_people, notes_on
 from core.cohorts.plan.notices import notices
 from core.cohorts.tasks import task_of_table, with_task
@@ -42,9 +43,9 @@ def files_of(folder: str | Path, naming: Naming = AUTOMATIC, *, ordered: bool = 
         CohortError: The folder is not a cohort, or `naming` does not fit its files.
     """
     notes: tuple[str, ...]
-    if mostly_volumes(folder):
+    if holds_volumes(folder):
         table, known = volume_table(folder, naming), True
-        notes = (*notes_on(table), *several_classes(table))
+        notes = (*notes_on(table), *several_classes(table), *_no_volumes(folder))
     else:
         found, notes = named_audit(folder, naming)
         table, known = with_task(found.table, found.task), found.people_known
@@ -54,13 +55,21 @@ def files_of(folder: str | Path, naming: Naming = AUTOMATIC, *, ordered: bool = 
     return Files(table, known, (*notices(folder), *notes, *contradictions(table)))
 
 
+def _no_volumes(folder: str | Path) -> tuple[str, ...]:
+    """Say which files of a folder of volumes are none."""
+    layout, entries, _ = listed(Path(folder))
+    others = [] if layout.volumes else [entry.path for entry in entries if not is_volume_name(entry.path)]
+    if not others:
+        return ()
+    return (f"WARNING: in no part: {counted(len(others), 'file')} beside the volumes, the first {others[0].name}.",)
+
+
 def _left_out(found: Audit) -> tuple[str, ...]:
     """Say how many files an audit could not read, or set aside."""
-    counts = {"cannot be read": found.unreadable, "was set aside": found.set_aside}
     return tuple(
-        f"WARNING: {counted(len(rows), 'file')} {words if len(rows) == 1 else words.replace('was', 'were')} and is in no "
-        f"part, the first {Path(rows['path'].iloc[0]).name}; audit says why."
-        for words, rows in counts.items()
+        f"WARNING: in no part: {counted(len(rows), 'file')} that {what}, the first {Path(rows['path'].iloc[0]).name}; "
+        "audit says why."
+        for what, rows in (("cannot be read", found.unreadable), ("the audit set aside", found.set_aside))
         if len(rows)
     )
 

@@ -32,7 +32,8 @@ class Backbone:
         target_layer: The last layer with a height and a width, used by Grad-CAM. For ResNet50 that is the output of the
             last block, not its last convolution, which comes before BatchNorm and the residual sum.
         last_block: The first layer of the last block, where "last_block" begins to train.
-        parameters: Published number of weights, in millions; for 2D with ImageNet's classifier of 1,000 classes.
+        parameters: Published number of weights, in millions: for 2D with ImageNet's classifier of 1,000 classes, for 3D
+            with one of four.
         dimensions: 2 for slices, 3 for volumes.
         smallest: Minimum number of pixels per side.
         application: Its function in `keras.applications`, which provides ImageNet weights; "" for others.

@@ -139,6 +139,8 @@ def _assembled(objects: list[DicomObject], notes: list[str], choice: int | None)
     if len(slices) > 1 and any(item.frame.position is None or item.frame.orientation is None for item in slices):
         chosen = _chosen_frame(slices, choice)
         return _image(slices[chosen - 1], objects[0], f"{name}-{chosen}", notes)
+    if choice is not None and choice > 1:
+        raise ScanError(f"the DICOM data holds 1 series, so there is no series {choice}.")
     if len(slices) == 1:
         return _image(slices[0], objects[0], name, notes)
     check_volume((len(slices), *slices[0].stored.shape))

@@ -6,7 +6,7 @@ from core.scans.scan import Scan
 
 
 def read_bmp(data: bytes, page: int | None) -> Scan:
-    """Read a bitmap; it has one page, so `page` is ignored. Raises ScanError."""
+    """Read a bitmap; it has one page, so `page` says nothing. Raises ScanError."""
     del page
     return read_with_pillow(data, "BMP")
 

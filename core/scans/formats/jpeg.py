@@ -6,7 +6,7 @@ from core.scans.scan import Scan
 
 
 def read_jpeg(data: bytes, page: int | None) -> Scan:
-    """Read a JPEG picture; it has one page, so `page` is ignored. Raises ScanError."""
+    """Read a JPEG picture; it has one page, so `page` says nothing. Raises ScanError."""
     del page
     return read_with_pillow(data, "JPEG")
 

@@ -18,7 +18,7 @@ GREY_ALPHA, COLOUR, COLOUR_ALPHA = 4, 2, 6
 
 
 def read_png(data: bytes, page: int | None) -> Scan:
-    """Read a PNG picture; it has one page, so `page` is ignored.
+    """Read a PNG picture; it has one page, so `page` says nothing.
 
     Every chunk's checksum is verified first, since decoders differ in what damage they notice.
 

@@ -128,4 +128,4 @@ def _full_depth(pixels: NDArray[np.generic], bits: int) -> NDArray[np.generic]:
     return pixels
 
 
-READER = Reader("TIFF", 30, lambda data: data[:4] in SIGNATURES, read_tiff)
+READER = Reader("TIFF", 30, lambda data: data[:4] in SIGNATURES, read_tiff, has_pages=True)

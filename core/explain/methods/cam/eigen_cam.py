@@ -30,4 +30,6 @@ EXPLAINER = Explainer(
     compute=eigen_cam,
     shows="Where {layer} is most active, whatever the class. The map is coarse: {cells} blocks.",
     hides="It does not depend on the class: the map is the same for every class and is no evidence for or against any.",
+    cost="a forward pass; with another layer two",
+    of_no_class=True,
 )

@@ -36,4 +36,5 @@ EXPLAINER = Explainer(
     shows="Warm colours: regions that pushed the network towards {class_name} (layer {layer}). The map is coarse: "
     "{cells} blocks.",
     hides="Read no detail into it: the map is accurate to one block and can highlight regions that did not matter.",
+    cost="a forward pass; with another layer or a head of several layers also a gradient",
 )

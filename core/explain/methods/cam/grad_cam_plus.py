@@ -37,4 +37,5 @@ EXPLAINER = Explainer(
     shows="Warm colours: regions that pushed the network towards {class_name} (layer {layer}), with every occurrence "
     "of a feature counted. The map is coarse: {cells} blocks.",
     hides="Read no detail into it: the map is accurate to one block, and evidence against the class is left out.",
+    cost="a forward pass; with another layer or a head of several layers also a gradient",
 )

@@ -28,4 +28,5 @@ EXPLAINER = Explainer(
     shows="Warm colours: which of {cells} blocks of {layer} added to the logit of {class_name}.",
     hides="Read no detail into it: the map is accurate to one block. After pooling and one dense layer it equals "
     "Grad-CAM.",
+    cost="a forward pass; with another layer or a head of several layers also a gradient",
 )

@@ -52,4 +52,5 @@ EXPLAINER = Explainer(
     compute=layer_cam,
     shows="Warm colours: where features of {layer} that support {class_name} are active, in {cells} blocks.",
     hides="Evidence against the class is left out, and a fusion of layers has no unit: its values only rank regions.",
+    cost="a forward pass; with another layer or a head of several layers also a gradient",
 )

@@ -27,5 +27,6 @@ EXPLAINER = Explainer(
     "weights.",
     signed=True,
     cost="one gradient",
+    of_no_class=True,
     known_to_fail="it restores edges of the image, whatever the weights (Adebayo et al. 2018; Nie et al. 2018)",
 )
