@@ -1,4 +1,4 @@
-"""Are the people that the audit finds right? The public Alzheimer set clean, with strays, copies and missing slices.
+"""Are the people that the audit finds right? The public Alzheimer set clean, with strays, copies, gaps and kinds.
 
     python benchmarks/audit.py --data FOLDER [--people N]
 
@@ -20,6 +20,10 @@ from sklearn.metrics import adjusted_rand_score
 from core.cohorts import audit_folder
 from core.cohorts.synthetic.copies import COPIES, Change
 
+KINDS: dict[str, Change] = {
+    "inverted": lambda picture: 255 - picture,
+    "cut off below": lambda one: one[: 2 * len(one) // 3],
+}
 SMALL, WIDE = "alzheimer_mri", "alzheimer_mri_176x208"
 
 
@@ -89,6 +93,32 @@ def main() -> None:
                 folder,
                 write(folder, kept, given.data),
             )
+        heights = some["z"] - some["z"].min()
+        one = some["person"] == some["person"].iloc[0]
+        for first, count in ((10, 1), (10, 2), (12, 6), (26, 2)):
+            kept = some[~(one & heights.between(first, first + count - 1))]
+            folder = root / f"gap {first} {count}"
+            row(
+                f"{given.people} people, one without slices {first + 1} to {first + count}",
+                folder,
+                write(folder, kept, given.data),
+            )
+        for title, inside in (
+            ("everybody without 2 slices in the middle", ~heights.between(14, 15)),
+            ("everybody with the 3 lowest and 3 highest slices", ~heights.between(3, 28)),
+            ("everybody with 8 slices in the middle", heights.between(12, 19)),
+            ("everybody with every second slice", heights % 2 == 0),
+        ):
+            folder = root / title
+            row(f"{given.people} people, {title}", folder, write(folder, some[inside], given.data))
+        half = some["person"].isin(order[: given.people // 2])
+        for title, change in KINDS.items():
+            folder = root / title
+            truth = pd.concat([write(folder, some[half], given.data), write(folder, some[~half], given.data, change)])
+            row(f"{given.people} people, half of them {title}", folder, truth)
+            folder = root / f"{title} too"
+            truth = pd.concat([write(folder, some, given.data), write(folder, some, given.data, change)])
+            row(f"{given.people} people, everybody also {title}", folder, truth)
 
 
 if __name__ == "__main__":

@@ -86,11 +86,18 @@ def test_the_reference_is_written_without_a_network_library() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WALKED, ids=lambda page: page.parent.name + "/" + page.name)
 def test_every_command_runs_as_written_and_in_order(page: Path, tmp_path: Path) -> None:
-    lines = commands_of(page, "sh")
-    assert lines[0] == ["stagelens", "sample-cohort", "sample"]
-    for line in lines:
-        done = python("-m", "core", *line[1:], cwd=tmp_path)
-        assert done.returncode == 0, f"{shlex.join(line)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    said = ""
+    assert commands_of(page, "sh")[0] == ["stagelens", "sample-cohort", "sample"]
+    for _, language, body in FENCE.findall(page.read_text(encoding="utf-8")):
+        for line in body.splitlines():
+            if language == "text":
+                assert " ".join(line.removesuffix("…").split()) in said, f"{page.name} shows {line}"
+            elif language == "sh" and line.startswith("stagelens "):
+                words = shlex.split(line, comments=True)
+                done = python("-m", "core", *words[1:], cwd=tmp_path)
+                assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+                assert "absl" not in done.stderr
+                said = " ".join(done.stdout.split())
     assert made_by(tmp_path) >= {"files.csv", "split.csv", "leakage.html", "report.html", "card.html", "pictures"}
 
 

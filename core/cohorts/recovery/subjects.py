@@ -34,7 +34,8 @@ ALIKE = 0.85  # neighbouring slices of one head, at the least
 MOST_OF_ALL = 0.9  # a component that holds more is no person but the set without its strays
 CLEARLY = 0.25  # of the way from what is unusual between people to what links a person's slices
 HALF = 0.5  # of a part of a group, over which its slices have their like in another part if both are whole people
-TWICE = 2.0  # as unlike as slices two apart
+# How much people differ at equal heights, in terms of slices two apart: copies less, and slices out of pose much more.
+PEOPLE_DIFFER = (2.0, 6.0)
 EQUAL = 0.9  # of the people have the same number of slices, where pieces of people could not be told from people
 UNLIKE = 0.2  # of correlation below what is usual between people: a picture of something else
 
@@ -246,7 +247,7 @@ def _holds_several(slices: Slices, cut: _Cut, brain_size: Floats) -> bool:
             one, other = np.nonzero(numbers == smaller)[0], np.nonzero(numbers == larger)[0]
             place = _order(parts, np.where(numbers == smaller, 0, -1), brain_size[members])[one]
             unlikeness = _unlikeness(slices, members[one[np.argsort(place)]], members[other])
-            if unlikeness is not None and unlikeness > TWICE:
+            if unlikeness is not None and PEOPLE_DIFFER[0] < unlikeness < PEOPLE_DIFFER[1]:
                 return True
     return False
 
