@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from core.errors import ChoiceNeeded, ScanError
 from core.scans.raster import generated_name
 from core.scans.scan import Scan
-from core.scans.volume import check_volume, scan_from_volume
+from core.scans.volume import check_volume, is_regular, scan_from_volume
 from core.words import counted
 
 HEADER_1, HEADER_2 = 348, 540
@@ -233,7 +233,7 @@ def _affine(header: Any, shape: tuple[int, ...], notes: list[str]) -> NDArray[np
             affine = np.zeros((4, 4))
     if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
         notes.append("The file does not say how the head lies in it; nibabel's default is used. Check left and right.")
-    if _is_regular(affine):
+    if is_regular(affine):
         notes.extend(_disagreement(header, affine))
         return affine
     notes.append("The file's position matrix is not usable; the axes are used as stored. Check left and right.")
@@ -250,7 +250,7 @@ def _disagreement(header: Any, affine: NDArray[np.float64]) -> list[str]:
             other = np.asarray(header.get_qform(), np.float64)
         except (HeaderDataError, ValueError):
             return []
-    if not _is_regular(other):
+    if not is_regular(other):
         return []
     ours, theirs = ("".join(nibabel.aff2axcodes(matrix)) for matrix in (affine, other))
     if ours == theirs:
@@ -281,13 +281,6 @@ def _centred(axes: str, spacing: NDArray[np.float64], shape: tuple[int, ...]) ->
         affine[row, column] = step if letter in "RAS" else -step
     affine[:3, 3] = -affine[:3, :3] @ ((np.array(shape) - 1) / 2)
     return affine
-
-
-def _is_regular(affine: NDArray[np.float64]) -> bool:
-    if not np.isfinite(affine).all():
-        return False
-    steps = np.linalg.norm(affine[:3, :3], axis=0)
-    return bool((steps > 1e-4).all() and abs(np.linalg.det(affine[:3, :3] / steps)) > 1e-2)
 
 
 def _format_name(header: Any) -> str:

@@ -38,6 +38,14 @@ def check_volume(shape: tuple[int, ...]) -> None:
         )
 
 
+def is_regular(affine: NDArray[np.float64]) -> bool:
+    """Tell whether a position matrix, 4 × 4, can be one: numbers, and three directions that are not in one plane."""
+    if not (np.abs(affine) <= LARGEST).all():  # false for NaN too
+        return False
+    steps = np.linalg.norm(affine[:3, :3], axis=0)
+    return bool((steps > 1e-4).all() and abs(np.linalg.det(affine[:3, :3] / steps)) > 1e-2)
+
+
 def scan_from_volume(
     stored: NDArray[np.generic],
     affine: NDArray[np.float64],

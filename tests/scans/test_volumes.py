@@ -1,4 +1,5 @@
 import gzip
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -343,3 +344,12 @@ def test_damaged_volumes_end_in_a_scan_or_a_scan_error_and_nothing_else(data: st
     except ScanError:
         return
     assert np.isfinite(scan.grey()).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e200, -1e300])
+def test_a_place_that_no_head_can_have_is_not_used_and_it_is_said(value: float) -> None:
+    header = bytearray(volumes.nifti(kind=nibabel.Nifti2Image))
+    header[400:408] = struct.pack("<d", value)  # the first number of the sform
+    scan = read_scan({"a.nii": bytes(header)})
+    assert any("position matrix is not usable" in warning for warning in scan.warnings)
+    assert np.isfinite(scan.affine).all()
