@@ -44,7 +44,7 @@ def choose_scan() -> tuple[Scan, float | None] | None:
     """Return the image the person chose and its height in standard space, where that is known."""
     given, sample = st.columns(2)
     file = given.file_uploader(
-        "An axial slice (PNG, JPEG, TIFF, BMP)", help="It is never written to the server's disk."
+        "An axial slice (PNG, JPEG, TIFF, BMP, WebP)", help="It is never written to the server's disk."
     )
     names = {name: path for name, path in sample_scans().items() if path.suffix == ".png"}
     chosen = sample.selectbox("or a synthetic sample", list(names), index=min(6, len(names) - 1))

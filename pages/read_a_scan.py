@@ -33,7 +33,7 @@ def choose_files() -> list[tuple[str, Mapping[str, bytes]]]:
     uploaded, sample = st.tabs(["Upload", "Samples"])
     with uploaded:
         files = st.file_uploader(
-            "Pictures (PNG, JPEG, TIFF, BMP), NIfTI, Analyze (.hdr with .img), DICOM files, or a zip of them",
+            "DICOM, NIfTI, FreeSurfer, MINC, MetaImage, NRRD, pairs such as .hdr with .img, pictures, or a zip of them",
             accept_multiple_files=True,
             help="A T1 head volume is brought into the network's space; a single picture must be a skull-stripped "
             "axial T1 slice, the back of the head at the top. Scans stay in this server's memory for a while and are "

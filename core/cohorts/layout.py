@@ -9,7 +9,9 @@ import pandas as pd
 from core.cohorts.names.columns import LABEL
 from core.cohorts.tasks import ALZHEIMER, TASKS
 
-VOLUME_ENDINGS = (".nii", ".nii.gz", ".hdr")
+VOLUME_ENDINGS = (
+    *(".nii", ".nii.gz", ".hdr", ".mgz", ".mgh", ".mnc", ".mnc.gz", ".head", ".par", ".mha", ".mhd", ".nrrd", ".nhdr"),
+)
 UNKNOWN = frozenset({"", "nan", "n/a", "na", "none", "?"})
 CDR_CLASSES = tuple(zip((0.0, 0.5, 1.0, 2.0), ALZHEIMER.classes, strict=True))  # Morris, Neurology 43:2412, 1993
 # A folder that holds nothing else is no class
@@ -83,7 +85,7 @@ def names_a_class(folder: Path) -> bool:
 
 
 def is_volume_name(path: Path) -> bool:
-    """Tell whether a file has the name of a volume: NIfTI, or the header of a pair."""
+    """Tell whether a file has the name of a volume, or of the header of one."""
     return path.name.lower().endswith(VOLUME_ENDINGS)
 
 

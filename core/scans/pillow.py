@@ -27,12 +27,13 @@ MODES = {
 }
 
 
-def read_with_pillow(data: bytes, format_name: str) -> Scan:
+def read_with_pillow(data: bytes, format_name: str, *, of_several: str = "") -> Scan:
     """Decode one picture and make a Scan of it, turned upright according to its EXIF orientation.
 
     Args:
         data: The file.
         format_name: Pillow's name for the one format allowed, such as "JPEG".
+        of_several: What to say where there are several frames, of which the first is read.
 
     Raises:
         ScanError: The file is damaged, incomplete, or of a size that is not accepted.
@@ -43,8 +44,10 @@ def read_with_pillow(data: bytes, format_name: str) -> Scan:
             with Image.open(io.BytesIO(data), formats=[format_name]) as image:
                 check_size(image.height, image.width)
                 image.load()
+                frames = getattr(image, "n_frames", 1)
                 upright = ImageOps.exif_transpose(image)
-                return _scan(upright, data, format_name)
+                scan = _scan(upright, data, format_name)
+                return scan.with_warnings(of_several) if of_several and frames > 1 else scan
     except Image.DecompressionBombError as error:
         raise ScanError(f"the {format_name} picture claims to have more pixels than any scan.") from error
     except DECODING_ERRORS as error:

@@ -37,6 +37,8 @@ class Reader:
         read_several: The same for files that make up one scan together (name to bytes); None if every file is a scan.
         has_pages: Whether a file may hold several pages, volumes or series, of which `read` refuses one that is not
             there; for the other formats that is done before `read`.
+        beside: For a format of two files: names that the file of voxels may have, from the header's name without its
+            ending, and its bytes; none where the header holds its voxels itself.
     """
 
     name: str
@@ -45,3 +47,4 @@ class Reader:
     read: Callable[[bytes, int | None], Scan]
     read_several: Callable[[Mapping[str, bytes], int | None], Scan] | None = None
     has_pages: bool = False
+    beside: Callable[[str, bytes], tuple[str, ...]] | None = None

@@ -1,18 +1,19 @@
 """Reading: the single entry point from bytes to a Scan."""
 
 import functools
+import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from core.errors import ChoiceNeeded, ScanError
 from core.files import read_file
 from core.registry import collect
 from core.scans.archives import GZIP, is_archive, is_leftover, unpacked
 from core.scans.names import display_name
-from core.scans.nifti import is_pair_header
 from core.scans.reader import Reader
 from core.scans.scan import Scan
+from core.words import either
 
 MAX_BYTES = 100 * 1024 * 1024  # of one file
 MAX_TOTAL = 400 * 1024 * 1024  # of all files of a scan
@@ -24,13 +25,18 @@ OTHER_FORMATS = (
     (b"%!PS", "PostScript"),
     (b"PK\x03\x04", "a zip archive"),
     (b"\x1f\x8b", "gzip data"),
-    (b"GIF8", "a GIF picture"),
-    (b"RIFF", "a WebP picture or a RIFF file"),
+    (b"RIFF", "a RIFF file, such as sound or a film"),
+    (b"mrtrix image", "an MRtrix image (.mif); convert it with mrconvert scan.mif scan.nii.gz"),
+    (b"TRACK", "a file of fibre tracts (.trk)"),
+    (b"\xff\xff\xfe", "a FreeSurfer surface"),
     (b"\x89HDF", "an HDF5 file"),
     (b"MZ", "a program"),
     (b"\x7fELF", "a program"),
     (b"\x80\x04", "a Python pickle"),
 )
+# How the headers of files are called whose own names end so.
+HEADER_ENDINGS = {".img": (".hdr",), ".brik": (".HEAD",), ".rec": (".PAR",), ".raw": (".mhd", ".nhdr"),
+                  ".zraw": (".mhd",)}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +99,8 @@ def read_scan_file(path: str | Path, *, page: int | None = None) -> Scan:
     """
     path = Path(path)
     files = read_files([path])
-    if len(files) == 1 and is_pair_header(next(iter(files.values()))):
-        files |= read_files(_beside(path))
+    if len(files) == 1:
+        files |= read_files(_beside(path, next(iter(files.values()))))
     return read_scan(files, page=page)
 
 
@@ -159,8 +165,9 @@ def _rejection(groups: list[_Group]) -> str:
     """Say why none of these files is a scan."""
     files = {name: data for group in groups for name, data in group.files.items()}
     name, data = next(iter(files.items()))
-    if len(files) == 1 and name.lower().endswith(".img"):
-        return "this is an image without its header; give the .hdr file with it."
+    headers = HEADER_ENDINGS.get(_split_name(name)[1])
+    if len(files) == 1 and headers:
+        return f"this is an image without its header; give the {either(headers)} file with it."
     if len(files) == 1 and not data:
         return "this file is empty."
     found = f"this is {_kind(data)}" if len(files) == 1 else "none of them is a scan"
@@ -196,19 +203,21 @@ def _too_large(size: int) -> str:
 def _groups(files: Mapping[str, bytes]) -> list[_Group]:
     groups: dict[str, _Group] = {}
     left = dict(files)
-    for name in [name for name, data in files.items() if is_pair_header(data)]:
-        image = _image_of(name, left)
+    found = {name: _reader_of(data) for name, data in files.items()}
+    headers = {name: reader for name, reader in found.items() if reader is not None and reader.beside is not None}
+    for name, reader in headers.items():
+        image = _image_of(name, reader, left, headers)
         members = {key: left.pop(key) for key in (name, image) if key is not None}
-        groups[name] = _Group(_reader_of(files[name]), members)
+        groups[name] = _Group(reader, members)
     together: dict[str, _Group] = {}
     for name, data in left.items():
-        reader = _reader_of(data)
-        if reader is not None and reader.read_several is not None and reader.name in together:
-            together[reader.name].files[name] = data
+        one = found[name]
+        if one is not None and one.read_several is not None and one.name in together:
+            together[one.name].files[name] = data
             continue
-        groups[name] = _Group(reader, {name: data})
-        if reader is not None and reader.read_several is not None:
-            together[reader.name] = groups[name]
+        groups[name] = _Group(one, {name: data})
+        if one is not None and one.read_several is not None:
+            together[one.name] = groups[name]
     order = {name: index for index, name in enumerate(files)}
     return sorted(groups.values(), key=lambda group: min(order[name] for name in group.files))
 
@@ -217,18 +226,35 @@ def _reader_of(data: bytes) -> Reader | None:
     return next((reader for reader in readers() if reader.matches(data)), None)
 
 
-def _image_of(header: str, files: Mapping[str, bytes]) -> str | None:
-    """Find the image that belongs to a header: the file with the same stem, or the only other file."""
-    others = [name for name in files if name != header and not is_pair_header(files[name])]
-    same = [name for name in others if _stem(name) == _stem(header)]
+def _image_of(header: str, reader: Reader, files: Mapping[str, bytes], headers: Mapping[str, Reader]) -> str | None:
+    """Find the voxels that belong to a header: by their name, in the same folder, or as the only other file."""
+    assert reader.beside is not None  # noqa: S101 - only of headers
+    folder, name = posixpath.split(header.replace("\\", "/"))
+    wanted = [_last(one).casefold() for one in reader.beside(_split_name(name)[0], files[header])]
+    if not wanted:
+        return None
+    others = [one for one in files if one not in headers]
+    for one in others:
+        place, other = posixpath.split(one.replace("\\", "/"))
+        if place == folder and other.casefold().removesuffix(".gz") in wanted:
+            return one
+    same = [
+        one for one in others if _split_name(one.replace("\\", "/"))[0] == _split_name(header.replace("\\", "/"))[0]
+    ]
     if same:
         return same[0]
     return others[0] if len(files) == 2 and others else None
 
 
-def _stem(name: str) -> str:
-    path = PurePosixPath(name.replace("\\", "/"))
-    return str(path.with_suffix("") if path.suffix.lower() != ".gz" else path.with_suffix("").with_suffix(""))
+def _split_name(name: str) -> tuple[str, str]:
+    """Split a name into what stands before its ending and the ending in small letters; that of .gz is no ending."""
+    stem, ending = posixpath.splitext(name[:-3] if name.lower().endswith(".gz") else name)
+    return stem, ending.lower()
+
+
+def _last(name: str) -> str:
+    """Return the last part of a path, however it is written: a header leads to no other folder."""
+    return posixpath.basename(name.replace("\\", "/"))
 
 
 def _read_group(group: _Group, choice: int | None) -> Scan:
@@ -255,11 +281,22 @@ def _skipped(others: list[str]) -> list[str]:
     return [f"{display_name(name)} was skipped: it is not a scan." for name in others]
 
 
-def _beside(header: Path) -> list[Path]:
-    """Return the image file next to a header file."""
-    endings = [header.suffix.replace("hdr", "img").replace("HDR", "IMG"), ".img", ".IMG", ".img.gz"]
-    candidates = [header.with_suffix(ending) for ending in dict.fromkeys(endings)]
-    return [path for path in candidates if path != header and path.is_file()][:1]
+def _beside(path: Path, data: bytes) -> list[Path]:
+    """Return the file that belongs to one of the two of a scan, the voxels of a header or the header of voxels."""
+    reader = _reader_of(data)
+    if reader is not None and reader.beside is None:
+        return []
+    stem, _ = _split_name(path.name)
+    if reader is not None and reader.beside is not None:
+        wanted = reader.beside(stem, data)
+    else:
+        wanted = tuple(stem + ending for ending in HEADER_ENDINGS.get(_split_name(path.name)[1], ()))
+    names = {name.casefold() for one in wanted for name in (_last(one), f"{_last(one)}.gz")}
+    try:
+        there = sorted(one for one in path.parent.iterdir() if one.name.casefold() in names and one != path)
+    except OSError:
+        return []
+    return [one for one in there if one.is_file()][:1]
 
 
 def _kind(data: bytes) -> str:

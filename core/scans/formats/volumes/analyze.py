@@ -9,4 +9,8 @@ def _read_alone(data: bytes, volume: int | None) -> Scan:
     return read_pair({"given": data}, volume)
 
 
-READER = Reader("Analyze", 70, is_pair_header, _read_alone, read_several=read_pair, has_pages=True)
+def _image(stem: str, header: bytes) -> tuple[str, ...]:
+    return (f"{stem}.img",)
+
+
+READER = Reader("Analyze", 70, is_pair_header, _read_alone, read_several=read_pair, has_pages=True, beside=_image)
