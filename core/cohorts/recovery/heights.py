@@ -40,25 +40,27 @@ def whole_groups(slices: Slices, groups: Ints, order: Ints) -> NDArray[np.bool_]
     members = _one_way_up(slices, members, largest[:REFERENCES])
     starts = np.stack([[_start(slices, one, members[place]) for one in members] for place in largest[:REFERENCES]])
     kept: list[int] = []
-    for group in largest:
+    for group in largest:  # none is smaller than the next, so each is the shorter one beside those that are kept
         others = np.array(kept, np.int64)
-        both = np.minimum(starts[:, [group]] + sizes[group], starts[:, others] + sizes[others])
-        both = both - np.maximum(starts[:, [group]], starts[:, others])
-        shared = np.median(both / np.minimum(sizes[group], sizes[others]), axis=0)
-        least = np.where(np.minimum(sizes[group], sizes[others]) > sizes.max() / 2, SHARED_BY_LARGE, SHARED)
-        at_once = shared >= least if sizes[group] >= FEW else np.zeros(len(kept), bool)
+        first, last = np.maximum(starts[:, [group]], starts[:, others]), starts + sizes
+        both = np.minimum(last[:, [group]], last[:, others]) - first
+        by_others = np.median(both / sizes[group], axis=0)
+        least = SHARED_BY_LARGE if sizes[group] > sizes.max() / 2 else SHARED
         if all(
-            at_once[place]
-            or (
-                (shared[place] >= least[place] or sizes[group] >= FEW)
-                and side_by_side(slices, members[group], members[other]) >= least[place]
-            )
-            for place, other in enumerate(kept)
+            _same_heights(slices, members[group], members[other], by_others=said, least=least)
+            for other, said in zip(kept, by_others, strict=True)
         ):
             kept.append(int(group))
     whole = np.zeros(len(members), bool)
     whole[kept] = True
     return whole
+
+
+def _same_heights(slices: Slices, one: Ints, other: Ints, *, by_others: float, least: float) -> bool:
+    """Tell whether two groups, the shorter one first, show the same heights: by other groups, or directly."""
+    if len(one) < FEW and by_others < least:
+        return False
+    return (len(one) >= FEW and by_others >= least) or side_by_side(slices, one, other) >= least
 
 
 def side_by_side(slices: Slices, one: Ints, other: Ints) -> float:
