@@ -118,12 +118,13 @@ def calibrate(
     """Learn anew from validation people how far to believe a bundle: probabilities, prediction sets, OOD scans."""
     from core.cohorts import read_split
     from core.networks.bundle import open_bundle
-    from core.reporting.text.evaluation import uncertainty_text
+
+    with silenced_startup():
+        from core.reporting.text.evaluation import uncertainty_text
+        from core.workflows.calibrate import calibrate_bundle
 
     known = people_of(people, aged_from, unknown_age)
     opened, table = open_bundle(bundle), read_split(split)
-    with silenced_startup():
-        from core.workflows.calibrate import calibrate_bundle
 
     card = calibrate_bundle(opened, table, coverage=coverage, people=known).card
     values = card.as_dict()

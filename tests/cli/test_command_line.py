@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -255,3 +256,22 @@ def test_a_run_given_for_a_model_is_told_where_its_model_is(shell: Shell, models
 def test_an_answer_comes_without_the_notes_of_network_libraries(verb: str) -> None:
     done = subprocess.run([sys.executable, "-m", "core", *verb.split()], capture_output=True, check=True)
     assert done.stderr == b""
+
+
+EARLY = (
+    "calibrate nowhere --split nowhere.csv --people nowhere.csv", "evaluate nowhere --people nowhere.csv",
+    "report nowhere --out a.html", "compare nowhere nobody", "explain nowhere.png --out out", "leak nowhere",
+    "export nowhere --out out", "sanity-check nowhere", "predict nowhere.png", "split nowhere", "audit nowhere",
+    "train sample_small --split nowhere.csv --out out", "full sample_small nowhere --out out", "card nowhere",
+    "preprocess nowhere --out out", "volumes nowhere --out out",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", EARLY)
+def test_a_refusal_is_the_one_line_on_standard_error(order: str, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", "core", *order.split()], capture_output=True, text=True, cwd=tmp_path,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("stagelens: ")
+    assert done.stderr.count("\n") == 1

@@ -178,6 +178,7 @@ def test_a_volume_is_registered_read_slice_by_slice_and_shown_in_three_planes() 
     assert pictures_of(app) - before
 
 
+@pytest.mark.slow
 def test_a_dicom_series_of_many_files_is_one_scan_and_noise_is_no_head() -> None:
     noise = np.random.default_rng(0).integers(0, 200, (40, 44, 36)).astype(np.int16)
     app = uploaded(*volumes.files(volumes.series(noise, np.diag([4.0, 4.0, 4.0, 1.0]))).items())

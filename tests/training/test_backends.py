@@ -120,7 +120,8 @@ def test_a_bundle_gives_the_same_probabilities_and_heatmaps_in_another_backend(
     np.testing.assert_allclose(theirs["heatmaps"], ours["heatmaps"], atol=1e-3 * ours["heatmaps"].max())
 
 
-@pytest.mark.parametrize("backend", ["torch", pytest.param("jax", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_a_run_resumes_in_another_backend_too(backend: str, cohort: Path, tmp_path: Path) -> None:
     """One epoch of two, then --resume: the log continues, and the bundle is written."""
     needs(backend)

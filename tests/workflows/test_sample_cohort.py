@@ -84,6 +84,7 @@ def test_a_folder_with_something_in_it_and_a_handful_of_people_are_refused(tmp_p
     assert not (tmp_path / "few").exists()
 
 
+@pytest.mark.slow
 def test_the_small_recipe_learns_a_little_of_it(sample: SampleCohort, tmp_path: Path) -> None:
     split_by_subject(audit_folder(sample.folder / "slices").table, seed=1).to_csv(tmp_path / "split.csv", index=False)
     request = Request(read_recipe("sample_small"), tmp_path / "split.csv", tmp_path / "run")
