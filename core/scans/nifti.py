@@ -16,11 +16,11 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from core.errors import ChoiceNeeded, ScanError
+from core.errors import ScanError
+from core.scans.pairs import header_and_data
 from core.scans.raster import generated_name
 from core.scans.scan import Scan
-from core.scans.volume import check_volume, is_regular, scan_from_volume
-from core.words import counted
+from core.scans.volume import chosen_volume, is_regular, scan_from_volume, series_shape
 
 HEADER_1, HEADER_2 = 348, 540
 FIRST_VOXEL_1, FIRST_VOXEL_2 = 352, 544  # the earliest byte in a single file
@@ -105,17 +105,9 @@ def read_pair(files: Mapping[str, bytes], volume: int | None) -> Scan:
         ChoiceNeeded: It is a 4-D series and no volume was chosen.
         ScanError: One of the two is missing, or they do not belong together.
     """
-    headers = [data for data in files.values() if is_pair_header(data)]
-    images = [data for data in files.values() if not is_pair_header(data)]
-    if not headers:
-        raise ScanError("this is an image without its header; give the .hdr file with it.")
-    if not images:
-        raise ScanError("this is a header without its image; give the .img file with it.")
-    if len(headers) > 1 or len(images) > 1:
-        found = f"{counted(len(headers), 'header')} and {counted(len(images), 'other file')}"
-        raise ScanError(f"there are {found}; give one .hdr with its .img.")
-    header = _header(headers[0])
-    return _read(header, memoryview(images[0])[_offset(header) :], volume, [headers[0], images[0]])
+    head, image = header_and_data(files, is_pair_header, ".hdr", ".img")
+    header = _header(head)
+    return _read(header, memoryview(image)[_offset(header) :], volume, [head, image])
 
 
 def _header(data: bytes) -> Any:
@@ -140,16 +132,7 @@ def _shape(header: Any) -> tuple[int, ...]:
     if not 1 <= count <= 7:
         raise ScanError("the header states an impossible number of dimensions; 3 make a volume.")
     shape = tuple(dimensions[1 : count + 1])
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
-    if len(shape) == 2:
-        shape = (*shape, 1)
-    if not 3 <= len(shape) <= 4:
-        raise ScanError(f"the header states {len(shape)} dimensions; 3 make a volume, 4 a series of volumes.")
-    check_volume(shape[:3])
-    if len(shape) == 4 and not 1 <= shape[3] <= 100_000:
-        raise ScanError(f"the header states {shape[3]} volumes; 1 to 100,000 are read.")
-    return shape
+    return series_shape((*shape, 1) if len(shape) == 2 else shape)
 
 
 def _dtype(header: Any) -> np.dtype:
@@ -179,18 +162,9 @@ def _offset(header: Any) -> int:
 def _read(header: Any, stored: memoryview, volume: int | None, parts: list[bytes]) -> Scan:
     shape, dtype = _shape(header), _dtype(header)
     name_of_format = _format_name(header)
-    series = shape[3] if len(shape) == 4 else 1
-    if series > 1 and volume is None:
-        sides = "×".join(str(side) for side in shape)
-        raise ChoiceNeeded(
-            f"the file holds a 4-D series ({sides}); choose one volume from 1 to {series}.",
-            tuple(f"volume {number}" for number in range(1, series + 1)),
-        )
-    chosen = volume or 1
-    if chosen > series:
-        raise ScanError(f"the file holds {counted(series, 'volume')}, so there is no volume {chosen}.")
+    chosen = chosen_volume(shape, volume)
     count = _n_values(shape[:3])
-    needed = count * series * dtype.itemsize
+    needed = _n_values(shape) * dtype.itemsize
     if len(stored) < needed:
         raise ScanError(
             f"the file is incomplete ({len(stored):,} of {needed:,} bytes of voxels): please export or copy it again."
@@ -200,7 +174,7 @@ def _read(header: Any, stored: memoryview, volume: int | None, parts: list[bytes
     scaled = _scaled(values, header, notes)
     affine = _affine(header, shape[:3], notes)
     with ThreadPoolExecutor(1) as background:  # hashing takes a fifth of the time and is independent of the rest
-        name = background.submit(generated_name, *parts, *([str(chosen).encode()] if series > 1 else []))
+        name = background.submit(generated_name, *parts, *([str(chosen).encode()] if len(shape) == 4 else []))
         source = f"{name_of_format}, {READABLE[int(header['datatype'])]}"
         scan = scan_from_volume(scaled, affine, name="", source=source, warnings=tuple(notes))
         return replace(scan, name=name.result())

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from core.errors import ScanError
+from core.words import counted
 
 
 def header_and_data(
@@ -26,8 +27,6 @@ def header_and_data(
     if not others:
         raise ScanError(f"this is a header without its image; give the {data_ending} file with it.")
     if len(headers) > 1 or len(others) > 1:
-        raise ScanError(
-            f"there are {len(headers)} headers and {len(others)} other files; give one {header_ending} with its "
-            f"{data_ending}."
-        )
+        found = f"{counted(len(headers), 'header')} and {counted(len(others), 'other file')}"
+        raise ScanError(f"there are {found}; give one {header_ending} with its {data_ending}.")
     return headers[0], others[0]

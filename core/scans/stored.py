@@ -9,14 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ChoiceNeeded, ScanError
+from core.errors import ScanError
 from core.scans.raster import generated_name
 from core.scans.reader import DAMAGE
 from core.scans.scan import Scan
-from core.scans.volume import check_volume, is_regular, scan_from_volume
-from core.words import counted
-
-MAX_SERIES = 100_000
+from core.scans.volume import chosen_volume, is_regular, scan_from_volume, series_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,24 +47,8 @@ def scan_of(stored: Stored, parts: Mapping[str, bytes], choice: int | None) -> S
         ChoiceNeeded: There are several and none was chosen.
         ScanError: It is damaged, too large, holds no real numbers, or has no such volume.
     """
-    shape = stored.shape
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
-    if not 3 <= len(shape) <= 4:
-        raise ScanError(f"the header states {len(shape)} dimensions; 3 make a volume, 4 a series of volumes.")
-    check_volume(shape[:3])
-    series = shape[3] if len(shape) == 4 else 1
-    if not 1 <= series <= MAX_SERIES:
-        raise ScanError(f"the header states {series:,} volumes; 1 to {MAX_SERIES:,} are read.")
-    if series > 1 and choice is None:
-        sides = "×".join(map(str, shape))
-        raise ChoiceNeeded(
-            f"the file holds a 4-D series ({sides}); choose one volume from 1 to {series}.",
-            tuple(f"volume {number}" for number in range(1, series + 1)),
-        )
-    chosen = choice or 1
-    if chosen > series:
-        raise ScanError(f"the file holds {counted(series, 'volume')}, so there is no volume {chosen}.")
+    shape = series_shape(stored.shape)
+    chosen = chosen_volume(shape, choice)
     if not is_regular(stored.affine):
         raise ScanError("the header's position matrix is not usable: please export the scan again.")
     try:
@@ -78,7 +59,7 @@ def scan_of(stored: Stored, parts: Mapping[str, bytes], choice: int | None) -> S
         raise ScanError(f"the volume holds {values.dtype} values; only real numbers are read.")
     if values.shape != shape[:3]:
         raise ScanError("the data has another shape than the header states: please export or copy it again.")
-    name = generated_name(*parts.values(), *([str(chosen).encode()] if series > 1 else []))
+    name = generated_name(*parts.values(), *([str(chosen).encode()] if len(shape) == 4 else []))
     return scan_from_volume(values, stored.affine, name=name, source=stored.source, warnings=stored.notes)
 
 

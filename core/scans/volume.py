@@ -8,12 +8,14 @@ import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
-from core.errors import ScanError
+from core.errors import ChoiceNeeded, ScanError
 from core.scans.scan import Scan
+from core.words import counted
 
 MAX_VOXELS = 80_000_000  # 430 cubed: a 7-tesla head at 0.5 mm; 320 MB as float32
 MIN_SIDE = 8  # a thinner volume cannot contain a head
 MAX_SIDE = 4096
+MAX_SERIES = 100_000
 SAMPLED = 200_000  # voxels sampled to choose the window
 DARKEST, BRIGHTEST = 1.0, 99.5  # percentiles shown as black and white
 MR_SPACING_MM = (0.05, 50.0)
@@ -36,6 +38,41 @@ def check_volume(shape: tuple[int, ...]) -> None:
         raise ScanError(
             f"the volume claims to have {sides} voxels; at most {MAX_VOXELS // 1_000_000} million are read."
         )
+
+
+def series_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the three sides of a volume, and the number of volumes where there are several, as a header states them.
+
+    Raises:
+        ScanError: These are not 3 or 4 dimensions, or no scan is as large.
+    """
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if not 3 <= len(shape) <= 4:
+        raise ScanError(f"the header states {len(shape)} dimensions; 3 make a volume, 4 a series of volumes.")
+    check_volume(shape[:3])
+    if len(shape) == 4 and not 1 <= shape[3] <= MAX_SERIES:
+        raise ScanError(f"the header states {shape[3]} volumes; 1 to {MAX_SERIES:,} are read.")
+    return shape
+
+
+def chosen_volume(shape: tuple[int, ...], choice: int | None) -> int:
+    """Return which volume of a `series_shape` is read, counted from 1.
+
+    Raises:
+        ChoiceNeeded: There are several and none was chosen.
+        ScanError: There is no such volume.
+    """
+    series = shape[3] if len(shape) == 4 else 1
+    if series > 1 and choice is None:
+        sides = "×".join(map(str, shape))
+        raise ChoiceNeeded(
+            f"the file holds a 4-D series ({sides}); choose one volume from 1 to {series}.",
+            tuple(f"volume {number}" for number in range(1, series + 1)),
+        )
+    if (choice or 1) > series:
+        raise ScanError(f"the file holds {counted(series, 'volume')}, so there is no volume {choice}.")
+    return choice or 1
 
 
 def is_regular(affine: NDArray[np.float64]) -> bool:
