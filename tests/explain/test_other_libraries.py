@@ -73,6 +73,7 @@ print(json.dumps(apart))
 """
 
 
+@pytest.mark.slow
 def test_grad_cam_integrated_gradients_and_occlusion_are_captums() -> None:
     for package in ("torch", "captum"):
         if importlib.util.find_spec(package) is None:

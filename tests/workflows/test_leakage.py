@@ -69,6 +69,7 @@ def test_without_people_there_is_nothing_to_compare(slice_cohort: Path) -> None:
         measure_leakage(few, read_recipe(BASELINE))
 
 
+@pytest.mark.slow
 def test_on_the_real_set_the_published_figure_is_a_leak(alzheimer_data: Path) -> None:
     table, _ = index_folder(alzheimer_data / "alzheimer_mri")
     people = pd.read_csv(alzheimer_data / "alzheimer_people.csv")

@@ -23,6 +23,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> SampleCohort:
     return write_sample_cohort(tmp_path_factory.mktemp("sample") / "cohort", people=PEOPLE)
 
 
+@pytest.mark.slow
 def test_the_audit_finds_exactly_the_people_from_the_images_alone(sample: SampleCohort) -> None:
     found = audit_folder(sample.folder / "slices")
     assert found.people.found
@@ -38,6 +39,7 @@ def test_the_audit_finds_exactly_the_people_from_the_images_alone(sample: Sample
     assert subject_overlap(split_by_subject(found.table, seed=1)).overlap == 0  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_stages_are_counted_and_said_and_everybody_has_an_age(sample: SampleCohort) -> None:
     assert sample.by_class == {"Non Demented": 12, "Very Mild Demented": 7, "Mild Demented": 5}
     known = read_subjects(sample.folder / "subjects.csv")
@@ -50,12 +52,14 @@ def test_stages_are_counted_and_said_and_everybody_has_an_age(sample: SampleCoho
     assert read_scan_file(sample.volume).voxels.ndim == 3
 
 
+@pytest.mark.slow
 def test_slices_whose_heights_are_not_known_make_no_volumes(sample: SampleCohort, tmp_path: Path) -> None:
     with pytest.raises(CohortError, match=r"has 8 slices; the heights of slices are known .* has 32 of each person"):
         volumes_from_slices(audit_folder(sample.folder / "slices"), tmp_path / "volumes")
     assert not (tmp_path / "volumes").exists()
 
 
+@pytest.mark.slow
 def test_the_volume_is_read_as_the_slices_of_its_person_would_be(sample: SampleCohort) -> None:
     head = to_standard_space(read_scan_file(sample.volume))
     assert (head.registered, head.quality.verdict) == (False, "good")

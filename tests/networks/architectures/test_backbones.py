@@ -159,6 +159,7 @@ def test_resnet18_starts_from_a_file_laid_out_as_torch_does(tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(not is_installed("torch"), reason="PyTorch is not installed; see requirements-backends.txt")
+@pytest.mark.slow
 def test_resnet18_computes_what_torch_computes() -> None:
     """The stem and a block with stride, in PyTorch, on the same weights: same padding, same BatchNorm."""
     code = """

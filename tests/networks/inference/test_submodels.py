@@ -158,7 +158,13 @@ def test_randomising_runs_from_the_logits_down(tiny_bundle: Bundle) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["resnet18", "resnet50", "efficientnetb0", pytest.param("densenet121", marks=pytest.mark.slow), "simple3dcnn"],
+    [
+        "resnet18",
+        "resnet50",
+        pytest.param("efficientnetb0", marks=pytest.mark.slow),
+        pytest.param("densenet121", marks=pytest.mark.slow),
+        "simple3dcnn",
+    ],
 )
 def test_folding_batchnorm_changes_no_answer_and_no_gradient(name: str) -> None:
     depth = {"depth": 32} if BACKBONES[name].dimensions == 3 else {}
