@@ -32,6 +32,7 @@ def test_methods_stand_side_by_side_and_a_failing_one_is_called_unreliable(expla
     assert [one for one in app.toggle if one.label == "Show the map anyway"]
 
 
+@pytest.mark.slow
 def test_the_path_the_noise_and_the_sanity_check_can_be_tried(explaining: AppTest) -> None:
     app = explaining
     assert says(app, r"gradients were taken along it; .* with an error of")
@@ -47,6 +48,7 @@ def test_the_path_the_noise_and_the_sanity_check_can_be_tried(explaining: AppTes
     assert len(plots(app)) == before + 2
 
 
+@pytest.mark.slow
 def test_a_doubtful_map_of_one_scan_is_not_shown_because_another_ones_was_asked_for(
     explaining: AppTest,
 ) -> None:

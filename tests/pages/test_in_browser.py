@@ -114,7 +114,8 @@ def test_confusion_is_counted_or_in_per_cent_and_the_card_can_be_downloaded(page
 @pytest.mark.parametrize(
     ("width", "scheme", "paths"),
     [
-        (390, "dark", ("", "/data", "/train", "/data_leakage", "/model_cards")),
+        (390, "dark", ("", "/train", "/model_cards")),
+        pytest.param(390, "dark", ("/data", "/data_leakage"), marks=pytest.mark.slow),
         pytest.param(390, "light", ("/explain",), marks=pytest.mark.slow),
         pytest.param(1280, "light", PATHS, marks=pytest.mark.slow),
     ],

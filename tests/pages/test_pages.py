@@ -104,6 +104,7 @@ def test_each_page_of_a_stack_is_read_for_itself() -> None:
     assert plots(alone)[0]["data"] == plots(app)[0]["data"]
 
 
+@pytest.mark.slow
 def test_a_model_that_was_calibrated_meanwhile_reads_the_scan_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,6 @@ from ..conftest import ROOT, tiny_recipe
 
 WAIT = 2400  # seconds; JAX compiles every operation of 200 layers
 HERE = [name for name, package in BACKENDS.items() if importlib.util.find_spec(package) is not None]
-OTHERS = ("torch", "jax")
 QUICK = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}  # it compiles for longer than such a training takes
 
 PREDICT = """
@@ -109,7 +108,7 @@ def predicted(backend: str, bundle: Bundle, scans: list[str], folder: Path) -> d
     return dict(np.load(folder / "found.npz"))
 
 
-@pytest.mark.parametrize("backend", OTHERS)
+@pytest.mark.parametrize("backend", ["jax", pytest.param("torch", marks=pytest.mark.slow)])
 def test_a_bundle_gives_the_same_probabilities_and_heatmaps_in_another_backend(
     backend: str, bundle: Bundle, scans: list[str], ours: dict[str, np.ndarray], tmp_path: Path
 ) -> None:

@@ -188,6 +188,7 @@ def test_a_training_without_any_number_for_a_loss_is_refused_in_one_line(
         train(TrainingConfig(recipe, splits["person"], tmp_path / "run"))
 
 
+@pytest.mark.slow
 def test_the_published_protocol_stands_beside_the_honest_one(
     run: tuple[Bundle, Path], recipe: Recipe, splits: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -30,6 +30,7 @@ def test_the_nearest_picture_knows_people_and_not_their_class(slice_cohort: Path
     assert width["by_subject"] > width["by_slice"] > 0.1  # all are right, of 20 people only
 
 
+@pytest.mark.slow
 def test_a_network_is_trained_in_every_way_and_goes_on_where_it_was(slice_cohort: Path, tmp_path: Path) -> None:
     table, listener = audit_folder(slice_cohort).table, Listening()
     recipe = tiny_recipe(phases=tiny_recipe().phases[:1])

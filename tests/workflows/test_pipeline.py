@@ -81,6 +81,7 @@ def test_a_full_run_goes_from_a_folder_to_pictures_and_does_nothing_twice(slice_
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()} == times
 
 
+@pytest.mark.slow
 def test_a_copied_full_run_has_its_own_pictures_and_makes_changed_ones_anew(slice_cohort: Path, tmp_path: Path) -> None:
     wanted = FullRun(tiny_recipe(backbone="tiny", phases=(Phase("all", 1e-3, 1, 1),)), slice_cohort, tmp_path / "out")
     made = full_run(wanted)
