@@ -31,8 +31,8 @@ cohorts := tests/cohorts
 cli := tests/cli
 browser := tests/pages/test_in_browser.py tests/runs
 rest := tests $(addprefix --ignore=,$(filter tests/%,$(foreach part,$(filter-out rest,$(PARTS)),$($(part)))))
-# The platforms wait for the package index for minutes and need no core meanwhile: three at a time.
-SLOW_PARTS := platforms training rest benchmarks docs browser
+# Four at a time, the long ones first, so that none runs alone at the end.
+SLOW_PARTS := rest training benchmarks docs browser platforms
 slow_training := tests/training
 slow_benchmarks := tests/test_benchmarks.py
 slow_docs := tests/test_docs.py
@@ -70,7 +70,7 @@ $(addprefix test-,$(PARTS)): test-%: $(VENV)/.test-installed
 	$(TESTS) -m "not slow" $($*)
 
 test-slow: $(VENV)/.test-installed
-	@$(MAKE) --jobs=3 --keep-going --no-print-directory $(whole_parts) $(addprefix slow-,$(SLOW_PARTS))
+	@$(MAKE) --jobs=4 --keep-going --no-print-directory $(whole_parts) $(addprefix slow-,$(SLOW_PARTS))
 
 $(addprefix slow-,$(SLOW_PARTS)): slow-%: $(VENV)/.test-installed
 	$(TESTS) -m slow $(slow_$*)

@@ -83,13 +83,16 @@ def main() -> None:
     parser.add_argument("split", type=Path)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--model")
+    parser.add_argument("--most", type=int, help="pictures of a kind; all if left out")
     options = parser.parse_args()
     predictor, split = load_predictor(open_bundle(options.model)), read_split(options.split)
     parts = {name: load_subset(split, name, predictor.network.recipe).scans for name in ("train", "val", "test")}
     every = -(-len(parts["train"]) // FITTED)
     detectors = detectors_of(feature_maps(predictor, parts["train"][::every]))
     unseen = {name: feature_maps(predictor, parts[name]) for name in ("val", "test")}
-    kinds = {kind: predictor.inputs(images) for kind, images in pictures(options.data, parts["test"]).items()}
+    kinds = {
+        kind: predictor.inputs(images[: options.most]) for kind, images in pictures(options.data, parts["test"]).items()
+    }
     ood_maps = {kind: feature_maps(predictor, inputs) for kind, inputs in kinds.items()}
     print(f"fraction rejected, at limits that reject {REJECTED:.0%} of the scans of validation people")
     print(f"  {'':<26}{'unseen':>8}{'mean':>8}  " + "".join(f"{kind[:14]:>15}" for kind in kinds))

@@ -1,6 +1,6 @@
 """The cost of training: embeddings against the frozen network, our loop against bare steps, Keras' generators, memory.
 
-    python benchmarks/training.py [--side 96] [--rounds 3] [--only 1 2 3 4 5]
+    python benchmarks/training.py [--side 96] [--rounds 3] [--only 1 2 3 4 5] [--scale 1]
 
 1. Phase 1 on stored embeddings against ten epochs through the frozen ResNet50: time until the same validation accuracy.
 2. An epoch of our loop, from bytes in memory to logs, against bare `train_on_batch` on the same batches.
@@ -82,10 +82,10 @@ def lively(network: Network) -> None:
         network.features(scans, training=True)
 
 
-def embeddings(side: int) -> None:
+def embeddings(side: int, scale: float) -> None:
     """Run measurement 1."""
     phase = Phase("head", 1e-3, 10, 10)
-    train, val = part_of(640, side, 1), part_of(160, side, 2)
+    train, val = part_of(round(640 * scale), side, 1), part_of(round(160 * scale), side, 2)
     with tempfile.TemporaryDirectory() as scratch:
         through = build_network(recipe_of(side, phase, Augmentation()), for_training=True)
         lively(through)
@@ -143,9 +143,9 @@ def interleaved(contestants: dict[str, Callable[[], object]], rounds: int) -> di
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
-def loop(side: int, rounds: int) -> None:
+def loop(side: int, rounds: int, scale: float) -> None:
     """Run measurement 2."""
-    train = part_of(6 * BATCH, side, 1)
+    train = part_of(max(1, round(6 * scale)) * BATCH, side, 1)
     phase = Phase("all", 1e-5, 1, 1)
     network = build_network(recipe_of(side, phase, S1), for_training=True)
     freeze_for(network, phase)
@@ -169,11 +169,11 @@ def loop(side: int, rounds: int) -> None:
     )
 
 
-def generators(side: int, rounds: int) -> None:
+def generators(side: int, rounds: int, scale: float) -> None:
     """Run measurement 3."""
     from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
-    train = part_of(6 * BATCH, side, 1)
+    train = part_of(max(1, round(6 * scale)) * BATCH, side, 1)
     with tempfile.TemporaryDirectory() as scratch:
         for number, (scan, label) in enumerate(zip(train.scans, train.labels, strict=True)):
             path = Path(scratch) / CLASSES[label] / f"{number}.jpg"
@@ -228,29 +228,30 @@ print(json.dumps([int(peak[1]) * 1024, images]))
 """
 
 
-def memory() -> None:
+def memory(scale: float) -> None:
     """Run measurement 4."""
     peaks = {}
+    counts = (round(1_000 * scale), round(10_000 * scale))
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         scan = part_of(1, 128, 1).scans[0]
         for name in CLASSES:
             (root / name).mkdir()
             cv2.imwrite(str(root / name / "scan.jpg"), scan)
-        for count in (1_000, 10_000):
+        for count in counts:
             labels = [CLASSES[number % 4] for number in range(count)]
             table = pd.DataFrame({"path": [str(root / label / "scan.jpg") for label in labels]})
             table["label"] = [label.replace("_", " ") for label in labels]
             table = table.assign(subject="", slice=0, part="train", by="slice", seed=1)
-            table.loc[table.index[-100:], "part"] = "val"
+            table.loc[table.index[-counts[0] // 10 :], "part"] = "val"
             table.to_csv(root / f"{count}.csv", index=False)
             command = [sys.executable, "-c", MEMORY, str(root / f"{count}.csv"), str(root / f"run{count}")]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             peaks[count] = json.loads(done.stdout.splitlines()[-1])
-    (few, small), (many, large) = peaks[1_000], peaks[10_000]
+    (few, small), (many, large) = (peaks[count] for count in counts)
     print(
-        f"4. peak memory: 1,000 images {few / 1e6:.0f} MB, 10,000 images {many / 1e6:.0f} MB; the images alone grew "
-        f"by {(large - small) / 1e6:.0f} MB, the total by {(many - few) / 1e6:.0f} MB"
+        f"4. peak memory: {counts[0]:,} images {few / 1e6:.0f} MB, {counts[1]:,} images {many / 1e6:.0f} MB; the "
+        f"images alone grew by {(large - small) / 1e6:.0f} MB, the total by {(many - few) / 1e6:.0f} MB"
     )
 
 
@@ -300,13 +301,14 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=96)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", type=int, nargs="*", default=[1, 2, 3, 4, 5])
+    parser.add_argument("--scale", type=float, default=1, help="of the numbers of scans in 1 to 4")
     options = parser.parse_args()
     print(f"ResNet50 at {options.side} x {options.side}, batch {BATCH}, {backend_name()} on {device_title()}")
     measures: dict[int, Callable[[], None]] = {
-        1: lambda: embeddings(options.side),
-        2: lambda: loop(options.side, options.rounds),
-        3: lambda: generators(options.side, options.rounds),
-        4: memory,
+        1: lambda: embeddings(options.side, options.scale),
+        2: lambda: loop(options.side, options.rounds, options.scale),
+        3: lambda: generators(options.side, options.rounds, options.scale),
+        4: lambda: memory(options.scale),
         5: lambda: gpu(options.rounds),
     }
     for number in options.only:

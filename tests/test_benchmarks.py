@@ -22,7 +22,7 @@ SMALLEST = {
     ),
     "scans": (["--rounds", "1"], "DICOM"),
     "standard_space": (["--cases", "1"], "within"),
-    "training": (["--side", "32", "--rounds", "1"], "4. peak memory: 1,000 images"),
+    "training": (["--side", "32", "--rounds", "1", "--scale", "0.1"], "4. peak memory: 100 images"),
 }
 WITH_DATA = {"audit", "ood"}
 NO_BENCHMARK = {"explain_peers"}  # the other libraries, which `explain` starts
@@ -53,7 +53,7 @@ def test_the_benchmark_of_out_of_distribution_detection_prints_its_table(alzheim
     split = split_by_subject(audit_folder(alzheimer_data / "alzheimer_mri_176x208").table, seed=1)
     few = split.groupby(["part", "label"])["subject"].transform(lambda people: people.isin(sorted(set(people))[:2]))
     split[few].to_csv(tmp_path / "few.csv", index=False)
-    out = printed("ood", str(tmp_path / "few.csv"), "--data", str(alzheimer_data))
+    out = printed("ood", str(tmp_path / "few.csv"), "--data", str(alzheimer_data), "--most", "8")
     assert "feature maps' residual (ours)" in out
 
 

@@ -130,7 +130,7 @@ def test_integrated_gradients_of_every_shipped_bundle_are_complete(name: str) ->
 def assert_the_change_bounds_what_is_left(predictor: Predictor, image: np.ndarray) -> None:
     found, converged = (
         explain_arrays(predictor, [image], [None], "integrated-gradients", **settings)[0]
-        for settings in ({}, {"rule": "midpoint", "points": 1024})
+        for settings in ({}, {"rule": "midpoint", "points": 512})
     )
     away = np.linalg.norm(found.heatmap - converged.heatmap) / np.linalg.norm(converged.heatmap)
     assert away <= found.checks["map_change"] <= 0.05

@@ -1,4 +1,4 @@
-"""Every published system trains in every backend: a handful of them in `make test`, all in `make test-slow`."""
+"""Every published system trains in every backend: a handful of them in `make test`, the others in `make test-slow`."""
 
 import json
 import os
@@ -54,9 +54,10 @@ def test_a_handful_of_systems_trains_a_step_or_two(backend: str, cohort: Path, t
 @pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_every_system_trains_a_step_or_two(backend: str, part: str, cohort: Path, tmp_path: Path) -> None:
-    lines = trained(backend, cohort, tmp_path, PARTS[part])
-    assert [line["recipe"] for line in lines] == PARTS[part]
+def test_every_other_system_trains_a_step_or_two(backend: str, part: str, cohort: Path, tmp_path: Path) -> None:
+    systems = [name for name in PARTS[part] if name not in HANDFUL[backend]]
+    lines = trained(backend, cohort, tmp_path, systems)
+    assert [line["recipe"] for line in lines] == systems
     for line in lines:
         assert line["finished"], line
         assert line["finite"], line
