@@ -54,11 +54,15 @@ def row(title: str, folder: Path, truth: pd.DataFrame) -> None:
     )
 
 
+SECTIONS = ("whole", "strays", "copies", "missing", "gaps", "heights", "kinds")
+
+
 def main() -> None:
-    """Run every case."""
+    """Run every case of the chosen sections."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--people", type=int, default=70)
+    parser.add_argument("--only", nargs="*", choices=SECTIONS, default=list(SECTIONS))
     given = parser.parse_args()
     table = pd.read_csv(given.data / "alzheimer_people.csv")
     small = table[table["path"].str.startswith(f"{SMALL}/")]
@@ -68,24 +72,25 @@ def main() -> None:
     few = wide[wide["person"].isin(order[:12])]
     print("| case | pictures | people | found | adjusted Rand index | set aside | seconds |")
     print("|---|---|---|---|---|---|---|")
-    if given.people >= 70:
+    if "whole" in given.only and given.people >= 70:
         for name, whole in ((SMALL, small), (WIDE, wide)):
             row(
                 f"all of {name}", given.data / name, whole.assign(path=[str(given.data / one) for one in whole["path"]])
             )
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
-        truth = write(root / "black", few, given.data)
-        cv2.imwrite(str(next((root / "black").glob("*")) / "black.png"), np.zeros((208, 176), np.uint8))
-        row("12 people and a black picture", root / "black", truth)
-        singles = wide[wide["person"].isin(order[12:32])].groupby("person").sample(1, random_state=1)
-        both = pd.concat([few, singles])
-        row("12 people, and a slice each of 20 others", root / "singles", write(root / "singles", both, given.data))
-        for kind, change in COPIES.items():
+        if "strays" in given.only:
+            truth = write(root / "black", few, given.data)
+            cv2.imwrite(str(next((root / "black").glob("*")) / "black.png"), np.zeros((208, 176), np.uint8))
+            row("12 people and a black picture", root / "black", truth)
+            singles = wide[wide["person"].isin(order[12:32])].groupby("person").sample(1, random_state=1)
+            both = pd.concat([few, singles])
+            row("12 people, and a slice each of 20 others", root / "singles", write(root / "singles", both, given.data))
+        for kind, change in COPIES.items() if "copies" in given.only else ():
             folder = root / kind
             truth = pd.concat([write(folder, some, given.data), write(folder, some, given.data, change)])
             row(f"{given.people} people and copies, {kind}", folder, truth)
-        for fraction in (0.005, 0.02, 0.1, 0.3):
+        for fraction in (0.005, 0.02, 0.1, 0.3) if "missing" in given.only else ():
             kept = some.sample(frac=1 - fraction, random_state=1)
             folder = root / f"{fraction}"
             row(
@@ -95,7 +100,7 @@ def main() -> None:
             )
         heights = some["z"] - some["z"].min()
         one = some["person"] == some["person"].iloc[0]
-        for first, count in ((10, 1), (10, 2), (12, 6), (26, 2)):
+        for first, count in ((10, 1), (10, 2), (12, 6), (26, 2)) if "gaps" in given.only else ():
             kept = some[~(one & heights.between(first, first + count - 1))]
             folder = root / f"gap {first} {count}"
             row(
@@ -103,16 +108,17 @@ def main() -> None:
                 folder,
                 write(folder, kept, given.data),
             )
-        for title, inside in (
+        of_heights = (
             ("everybody without 2 slices in the middle", ~heights.between(14, 15)),
             ("everybody with the 3 lowest and 3 highest slices", ~heights.between(3, 28)),
             ("everybody with 8 slices in the middle", heights.between(12, 19)),
             ("everybody with every second slice", heights % 2 == 0),
-        ):
+        )
+        for title, inside in of_heights if "heights" in given.only else ():
             folder = root / title
             row(f"{given.people} people, {title}", folder, write(folder, some[inside], given.data))
         half = some["person"].isin(order[: given.people // 2])
-        for title, change in KINDS.items():
+        for title, change in KINDS.items() if "kinds" in given.only else ():
             folder = root / title
             truth = pd.concat([write(folder, some[half], given.data), write(folder, some[~half], given.data, change)])
             row(f"{given.people} people, half of them {title}", folder, truth)

@@ -1,6 +1,6 @@
 """How long an evaluation of given predictions takes, compared with scikit-learn's metrics in a loop.
 
-    python benchmarks/evaluation.py
+    python benchmarks/evaluation.py [--rounds 3]
 
 6,400 slices of 200 people, four classes; everything that `stagelens evaluate RUN --people TABLE` measures, by slice and
 by subject, each with 2,000 resamples of the people. The floor is reading every label and score once per resample. The
@@ -8,6 +8,7 @@ peer is the same set of metrics by scikit-learn for a few resamples, with its ti
 interleaved rounds.
 """
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable
@@ -82,6 +83,9 @@ def by_scikit_learn(labels: np.ndarray, scores: np.ndarray, people: np.ndarray, 
 
 def main() -> None:
     """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    rounds = parser.parse_args().rounds
     predictions, people = an_evaluation()
     rows = predictions.asked
     scored = scored_table(rows, predictions.recipe)
@@ -103,10 +107,10 @@ def main() -> None:
         ),
     }
     taken: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, work in works.items():
             taken[name].append(timed(work))
-    print(f"{len(rows):,} slices of {PEOPLE} people, {REPLICATES:,} resamples; medians of {ROUNDS} rounds")
+    print(f"{len(rows):,} slices of {PEOPLE} people, {REPLICATES:,} resamples; medians of {rounds} rounds")
     for name, seconds in taken.items():
         print(f"  {name:<56}{statistics.median(seconds):8.2f} s")
     ours = statistics.median(taken["metrics by slice"])

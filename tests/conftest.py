@@ -6,6 +6,7 @@ from dataclasses import replace
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
+import functools
 import gc
 import shutil
 import tempfile
@@ -18,6 +19,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from core.cohorts import Audit, audit_folder
 from core.files import write_json, write_table
 from core.networks.bundle import Bundle, open_bundle
 from core.networks.card import BestEpoch, Card, PhaseSummary, PublishedProtocol
@@ -32,6 +34,12 @@ SAMPLES = ROOT / "sample_scans"
 CLASSES = ("Non Demented", "Very Mild Demented", "Mild Demented", "Moderate Demented")
 NO_SCANS = np.empty((0, 48, 40, 1), np.uint8)  # for starts that need none
 DATA = Path(os.environ.get("STAGELENS_DATA", ROOT.parent / "shared" / "data"))
+
+
+@functools.cache
+def audited(folder: Path) -> Audit:
+    """Audit a whole data set once for all tests of a process; it takes half a minute."""
+    return audit_folder(folder)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -18,7 +18,7 @@ from core.cohorts.synthetic.copies import COPIES, Change
 from core.errors import CohortError
 from core.reporting.text.cohorts import audit_text
 
-from ..conftest import head, write_heads
+from ..conftest import audited, head, write_heads
 
 
 def test_people_and_their_order_are_recovered_from_images_alone(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_forty_people_of_the_alzheimer_set_are_found(alzheimer_data: Path, tmp_p
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", ["alzheimer_mri", "alzheimer_mri_176x208"])
 def test_the_alzheimer_set_is_200_people_with_32_slices_each(alzheimer_data: Path, folder: str) -> None:
-    found = audit_folder(alzheimer_data / folder)
+    found = audited(alzheimer_data / folder)
     findings = found.as_dict()
     assert (findings["images"], findings["people"], findings["slices_per_subject"]) == (6400, 200, [32])
     assert list(findings["people_by_class"].values()) == [100, 70, 28, 2]

@@ -118,8 +118,8 @@ def test_logits_are_differentiated_not_probabilities(cells: Predictor) -> None:
 @pytest.mark.parametrize("name", bundle_names())
 def test_integrated_gradients_of_every_shipped_bundle_are_complete(name: str) -> None:
     predictor = load_predictor(open_bundle(name))
-    images = [read_scan_file(SAMPLES / f"icbm_{kind}_z16.png").grey() for kind in ("template", "marked")]
-    for found in explain_arrays(predictor, images, [None, None], "integrated-gradients"):
+    images = [read_scan_file(SAMPLES / "icbm_marked_z16.png").grey()]
+    for found in explain_arrays(predictor, images, [None], "integrated-gradients"):
         assert found.checks["completeness_error"] < 0.01
         assert found.checks["complete"] is True
         assert found.checks["map_settled"] is True

@@ -22,6 +22,16 @@ WAIT = 2400  # seconds; JAX compiles every operation of 200 layers
 HERE = [name for name, package in BACKENDS.items() if importlib.util.find_spec(package) is not None]
 QUICK = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}  # it compiles for longer than such a training takes
 
+
+def compiled_once(folder: Path) -> dict[str, str]:
+    """Return settings by which JAX keeps what it compiled; a network of the same shape is not compiled again."""
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+
+
 PREDICT = """
 import json, sys
 import numpy as np

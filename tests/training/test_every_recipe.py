@@ -13,7 +13,7 @@ from core.networks.recipe import recipe_names
 from core.runs.backends import BACKENDS
 
 from ..conftest import ROOT
-from .test_backends import QUICK, WAIT, needs
+from .test_backends import QUICK, WAIT, compiled_once, needs
 
 SCRIPT = Path(__file__).with_name("every_recipe.py")
 SYSTEMS = [name for name in recipe_names() if name[:3] in {f"s{n}_" for n in range(1, 6)} and "start" not in name]
@@ -29,7 +29,7 @@ PARTS = {"DenseNets": DENSE, "others": [name for name in SYSTEMS if name not in 
 def trained(backend: str, cohort: Path, out: Path, systems: list[str]) -> list[dict[str, Any]]:
     """Train systems for a step or two in a separate process; return its line about each."""
     needs(backend)
-    environment = {**os.environ, "KERAS_BACKEND": backend, **QUICK}
+    environment = {**os.environ, "KERAS_BACKEND": backend, **QUICK, **compiled_once(out.parent)}
     command = [sys.executable, str(SCRIPT), str(cohort), str(out), *systems]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=WAIT)
     assert done.returncode == 0, done.stderr[-2000:]
