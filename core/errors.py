@@ -34,11 +34,13 @@ class ChoiceNeeded(ScanError):
 
     Attributes:
         choices: A short description of each; they are counted from 1.
+        likely: The only one that is what the networks here read, by what the files say; None where that is not clear.
     """
 
-    def __init__(self, message: str, choices: tuple[str, ...]) -> None:
+    def __init__(self, message: str, choices: tuple[str, ...], likely: int | None = None) -> None:
         super().__init__(message)
         self.choices = choices
+        self.likely = likely
 
 
 class NoHead(ScanError):

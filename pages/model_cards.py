@@ -5,6 +5,7 @@ import streamlit as st
 from core.errors import StageLensError
 from core.networks.bundle import Bundle, bundle_names, open_bundle
 from core.networks.card import Card
+from core.reporting.class_report import class_report
 from core.reporting.model_card import card_page, model_card
 from core.reporting.plots.evaluation import confusion_plot
 from core.reporting.tables import metrics_table, uncertainty_tiles
@@ -40,6 +41,7 @@ def show_card(bundle: Bundle) -> None:
             st.markdown(f"**{TITLES.get(key, PUBLISHED).format(whose)}**")
             plot = confusion_plot(metrics, as_fraction=as_fraction)
             st.plotly_chart(plot, width="stretch", config={"displayModeBar": False}, key=f"{card.name} {key}")
+            st.dataframe(class_report(metrics).round(3), width="stretch", hide_index=True)
             for note in metrics.notes:
                 st.caption(note)
     st.subheader("What it cannot do", anchor=False)

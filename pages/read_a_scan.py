@@ -61,27 +61,38 @@ def _own_names(files: Mapping[str, bytes]) -> Mapping[str, bytes]:
 
 
 def read(label: str, files: Mapping[str, bytes]) -> Scan | None:
-    """Read one scan, asking where there are several; show the reason where it is none."""
+    """Read one scan; where there are several, none before one is chosen. Show the reason where it is none."""
     try:
-        return read_scan(files)
-    except ChoiceNeeded as question:
-        count = len(question.choices)
-        key = f"{label} {generated_name(*files.values())}"
-        what = question.choices[0].rsplit(" ", 1)[0] if question.choices[0].endswith(" 1") else None
-        if what is not None:
-            page = st.number_input(f"{label} holds {count} {what}s. Which one?", 1, count, key=key)
-        else:
-            st.info(f"{label}: several scans came together.", icon=":material/info:")
-            page = 1 + st.selectbox(
-                f"{label} holds {count}. Which one?", range(count), format_func=question.choices.__getitem__, key=key
-            )
         try:
-            return read_scan(files, page=int(page))
-        except StageLensError as error:
-            st.error(f"{label}: {error}", icon=":material/error:")
+            return read_scan(files)
+        except ChoiceNeeded as question:
+            page = _chosen(label, question, f"{label} {generated_name(*files.values())}")
+            return None if page is None else read_scan(files, page=page)
     except StageLensError as error:
         st.error(f"{label}: {error}", icon=":material/error:")
     return None
+
+
+def _chosen(label: str, question: ChoiceNeeded, key: str) -> int | None:
+    """Let one of several pages, volumes or series be chosen; nothing is, unless only one is what the networks read."""
+    count = len(question.choices)
+    what = question.choices[0].rsplit(" ", 1)[0] if question.choices[0].endswith(" 1") else None
+    if what is not None:
+        number = st.number_input(
+            f"{label} holds {count} {what}s. Which one?", 1, count, None, key=key, placeholder=f"1 to {count}"
+        )
+        return None if number is None else int(number)
+    chosen = st.selectbox(
+        f"{label} holds {count}. Which one?",
+        range(count),
+        None if question.likely is None else question.likely - 1,
+        format_func=question.choices.__getitem__,
+        key=key,
+        placeholder="Choose one",
+    )
+    if question.likely is not None:
+        st.caption("Proposed is the only plain T1 volume among them, by what the files say.")
+    return None if chosen is None else chosen + 1
 
 
 def explained(scan: Scan, model: str, class_name: str | None, method: str) -> Reading:

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from core.cohorts import Audit, audit_folder
@@ -46,6 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Give tests a workspace of their own: they wait for nobody's training and leave nothing at home."""
     os.environ["STAGELENS_WORKSPACE"] = workspace = tempfile.mkdtemp(prefix="stagelens-tests-")
     config.add_cleanup(lambda: shutil.rmtree(workspace, ignore_errors=True))
+    settings.register_profile("here", deadline=None)  # a busy machine is no failure
+    settings.load_profile("here")
 
 
 # These start servers and trainings beside them, or hold a whole data set; the sooner they run, the less their own

@@ -39,7 +39,12 @@ def audit(
 
 @commands.command(rich_help_panel=DATA)
 def download(
-    name: Annotated[str, typer.Argument(help="alzheimer or tumour.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="alzheimer (176 × 208, the better copy), alzheimer-squeezed, alzheimer-marcopinamonti, tumour."
+        ),
+    ],
     out: Annotated[Path | None, typer.Option(help="Folder to put the set into; data/NAME if left out.")] = None,
     as_json: AsJson = False,
 ) -> None:

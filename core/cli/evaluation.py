@@ -35,6 +35,7 @@ def evaluate(
     with silenced_startup():
         from core.evaluation.evaluation import evaluate as measure
         from core.evaluation.predictions import predictions_for, predictions_of_run
+        from core.reporting.class_report import class_report_text
         from core.reporting.text.evaluation import (
             calibration_text,
             confounder_text,
@@ -51,7 +52,7 @@ def evaluate(
     lines = [f"{found.model} on the {found.part} part", *(f"WARNING: {warning}" for warning in found.warnings)]
     if found.split is not None:
         lines.append(f"split {split_words(found.split)}, seed {found.split.seed}")
-    lines += [metrics_text(found), subgroup_text(found)]
+    lines += [metrics_text(found), *map(class_report_text, found.by_unit.values()), subgroup_text(found)]
     if found.calibration is not None:
         lines.append(calibration_text(found.calibration))
     if found.prediction_sets is not None:
@@ -89,24 +90,41 @@ def report(
 
 @commands.command(rich_help_panel=EVALUATE)
 def compare(
-    first: Target,
-    second: Annotated[str, typer.Argument(help="Another, tested on the same scans.")],
+    targets: Annotated[
+        list[str], typer.Argument(help="Folders of two or more runs; with --split, two or more bundles.")
+    ],
     split: Split = None,
     plot: Annotated[Path | None, typer.Option(help="Write the differences as a self-contained HTML.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell whether one network is better than another on the same people: two runs, or with --split two bundles."""
+    """Tell whether one network is better than another on the same people; of several, each against the first."""
+    if len(targets) < 2:
+        raise typer.BadParameter("give two networks or more, tested on the same scans", param_hint="TARGETS")
+    if plot is not None and len(targets) > 2:
+        raise typer.BadParameter("the differences of two networks are drawn; give two", param_hint="--plot")
     with silenced_startup():
         from core.evaluation.comparison import compare as compared_with
         from core.evaluation.predictions import predictions_for
         from core.reporting.plots.evaluation import forest
-        from core.reporting.text.evaluation import comparison_text
+        from core.reporting.text.evaluation import comparison_text, networks_text
 
     if plot is not None:
         writable(plot)
-    found = compared_with(predictions_for(first, split), predictions_for(second, split))
+    said = [predictions_for(one, split) for one in targets]
+    found = [compared_with(said[0], other) for other in said[1:]]
     if plot is not None:
-        drawn = forest(found.differences, axis=f"to the right: {found.networks[0]} is better")
+        drawn = forest(found[0].differences, axis=f"to the right: {found[0].networks[0]} is better")
         drawn.write_html(plot, include_plotlyjs=True)
-    warnings = "".join(f"\nWARNING: {warning}" for warning in found.warnings)
-    show(found.as_dict(), as_json, comparison_text(found) + warnings)
+    warnings = [f"WARNING: {warning}" for warning in dict.fromkeys(one for each in found for one in each.warnings)]
+    if len(found) == 1:
+        show(found[0].as_dict(), as_json, "\n".join([comparison_text(found[0]), *warnings]))
+        return
+    with silenced_startup():
+        from core.evaluation.evaluation import evaluate as measure
+
+    networks = {target: measure(one) for target, one in zip(targets, said, strict=True)}
+    values = {
+        "networks": {name: one.as_dict() for name, one in networks.items()},
+        "comparisons": [one.as_dict() for one in found],
+    }
+    show(values, as_json, "\n".join([networks_text(networks), *map(comparison_text, found), *warnings]))

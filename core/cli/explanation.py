@@ -1,14 +1,21 @@
 """Verbs for heatmaps and for what is known about them."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.cli.batch import Batch
 from core.cli.shared import EXPLAIN, AsJson, Force, Model, Page, show
 from core.cli.silenced import silenced_startup
 from core.errors import NoHead, OutOfDistribution, StageLensError
+from core.files import write_table
+
+if TYPE_CHECKING:
+    from core.networks.inference.predictor import Predictor
+    from core.scans import Scan
 
 commands = typer.Typer()
 
@@ -20,8 +27,10 @@ CHECKS = ("stability", "faithfulness", "cascading-randomisation")
 
 @commands.command(rich_help_panel=EXPLAIN)
 def explain(
-    scan: Annotated[Path, typer.Argument(help="A picture, NIfTI, Analyze, DICOM or zip file, or a folder of them.")],
-    out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
+    scan: Annotated[
+        list[Path], typer.Argument(help="Pictures, volumes, DICOM or zip files, or folders of any number of them.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures, named as the scans are.")],
     model: Model = None,
     method: Annotated[str, typer.Option(help="One of those that `stagelens methods` lists.")] = "grad-cam",
     class_name: Annotated[
@@ -44,29 +53,73 @@ def explain(
 ) -> None:
     """Show where the evidence lies, with how far to believe it: overlay (PNG), raw heatmap (NPY, NIfTI of a volume)."""
     from core.networks.bundle import open_bundle
-    from core.scans import read_scan_file
 
     unknown = [name for name in checks or [] if name not in CHECKS]
     if unknown:
         raise StageLensError(f"there is no check {unknown[0]!r}; known are {', '.join(CHECKS)}.")
     chosen = read_settings(settings or [])
-    read, opened = read_scan_file(scan, page=page), open_bundle(model)
-    with silenced_startup():
-        from core.explain import explainer
-        from core.reporting.pictures.overlays import save_check, save_comparison, save_pictures
-        from core.reporting.text.predictions import ood_text
-        from core.workflows.explain import study
-        from core.workflows.predict import predictor_of, read_scans, standard_head
+    opened, batch = open_bundle(model), Batch(scan, page)
+    answers, names = [], []
+    if batch.scans:
+        with silenced_startup():
+            from core.explain import explainer
+            from core.explain.targets import class_indices
+            from core.workflows.predict import predictor_of
 
-    for name in compare or []:
-        explainer(name)
-    predictor = predictor_of(opened.folder)
+        for name in compare or []:
+            explainer(name)
+        explainer(method).checked_settings(chosen)
+        class_indices(opened.recipe, [class_name])
+        predictor = predictor_of(opened.folder)
+        for found, read in batch.read():
+            try:
+                wanted = _Wanted(class_name, method, chosen, checks or [], compare or [], height, opacity, force)
+                answer, lines = _explained(read, found.name, predictor, out, wanted)
+            except StageLensError as error:
+                batch.refuse(type(error)(f"{found.shown}: {error}") if len(batch.scans) > 1 else error)
+                continue
+            answers.append({"scan": found.shown, **answer})
+            names.append(found.name)
+            if len(batch.scans) == 1:
+                show(answers[0], as_json, "\n".join(lines))
+    if len(batch.scans) > 1:
+        show(answers, as_json, _summed_up(answers, names, out, batch) if answers else "")
+    raise typer.Exit(1 if batch.failed else 0)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What was asked for of each scan."""
+
+    class_name: str | None
+    method: str
+    settings: dict[str, Any]
+    checks: list[str]
+    compare: list[str]
+    height: float | None
+    opacity: float
+    force: bool
+
+
+def _explained(
+    read: "Scan", name: str, predictor: "Predictor", out: Path, wanted: _Wanted
+) -> tuple[dict[str, Any], list[str]]:
+    """Explain one scan and write its files; return its values for machines, and its lines for people."""
+    from core.explain import explainer
+    from core.reporting.pictures.overlays import save_check, save_comparison, save_pictures
+    from core.reporting.text.predictions import ood_text
+    from core.workflows.explain import study
+    from core.workflows.predict import read_scans, standard_head
+
+    class_name, method, height = wanted.class_name, wanted.method, wanted.height
     try:
-        (reading,) = read_scans([read], predictor, class_name=class_name, method=method, height_mm=height, **chosen)
+        (reading,) = read_scans(
+            [read], predictor, class_name=class_name, method=method, height_mm=height, **wanted.settings
+        )
     except NoHead as error:
-        check = save_check(standard_head(read), out)
+        check = save_check(standard_head(read), out, name)
         raise NoHead(f"{error} The picture before and after is {check}.") from error
-    if reading.prediction.rejected and not force:
+    if reading.prediction.rejected and not wanted.force:
         assert reading.prediction.ood is not None  # noqa: S101 - it is what rejects
         said = ood_text(reading.prediction.ood.as_dict())
         raise OutOfDistribution(f"{said} --force with --class explains a class anyway.")
@@ -74,19 +127,20 @@ def explain(
         raise OutOfDistribution(
             "a scan that is rejected has no predicted class; name the class to explain with --class."
         )
-    found = study(reading, predictor, checks=checks or (), compare=compare or (), settings=chosen, height_mm=height)
-    files = save_pictures(found.reading, out, opacity=opacity)
+    found = study(
+        reading, predictor, checks=wanted.checks, compare=wanted.compare, settings=wanted.settings, height_mm=height
+    )
+    files = save_pictures(found.reading, out, name, opacity=wanted.opacity)
     if found.others:
-        files["comparison"] = save_comparison(found.reading, found.others, out)
+        files["comparison"] = save_comparison(found.reading, found.others, out, name)
     explanation = found.reading.explanation
     answer = {
-        "scan": str(scan),
-        **found.reading.as_dict(force=force),
+        **found.reading.as_dict(force=wanted.force),
         **explanation.as_dict(),
         "sentence": explanation.sentence,
         "does_not_show": explainer(method).hides,
         **found.as_dict(),
-        "files": {name: str(path) for name, path in files.items()},
+        "files": {kind: str(path) for kind, path in files.items()},
     }
     lines = [explanation.sentence, explainer(method).hides]
     if found.stability is not None:
@@ -97,9 +151,25 @@ def explain(
             f"Deletion AUC {deletion.auc:.3f} (random {deletion.random_aucs.mean():.3f}), insertion AUC "
             f"{insertion.auc:.3f} (random {insertion.random_aucs.mean():.3f})"
         )
-    lines += [f"{explainer(name).title}: {said}" for name, said in found.agreements().items()]
+    lines += [f"{explainer(one).title}: {said}" for one, said in found.agreements().items()]
     lines += [*(f"Note: {warning}" for warning in reading.warnings), *map(str, files.values())]
-    show(answer, as_json, "\n".join(lines))
+    return answer, lines
+
+
+def _summed_up(answers: list[dict[str, Any]], names: list[str], out: Path, batch: Batch) -> str:
+    """Write a table of many explained scans, and say in a line what came of them."""
+    from core.reporting.text.predictions import prediction_table, summary_text
+
+    table = prediction_table(answers, names).assign(
+        explained_class=[answer["class"] for answer in answers],
+        method=[answer["method"] for answer in answers],
+        failed_checks=["; ".join(answer["failed_checks"]) for answer in answers],
+        overlay=[answer["files"].get("overlay", "") for answer in answers],
+    )
+    path = out / "explanations.csv"
+    write_table(path, table)
+    said = summary_text(answers, failed=batch.failed, passed_over=batch.passed_over)
+    return f"{said}\npictures in {out}, with {path.name}"
 
 
 @commands.command(rich_help_panel=EXPLAIN)

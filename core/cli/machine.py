@@ -1,6 +1,7 @@
 """Verbs for the machine at hand."""
 
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
@@ -20,14 +21,19 @@ def devices(as_json: AsJson = False) -> None:
 
 
 @commands.command(rich_help_panel=MACHINE)
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only the components whose names begin so; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Try every component on this machine, and say what to do about what fails."""
     from core.cli.silenced import silenced_startup
-    from core.workflows.doctor import examine
+    from core.workflows.doctor import chosen_checks, examine
 
-    findings = []
+    findings, wanted = [], chosen_checks(only or [])
     with silenced_startup():
-        for finding in examine():
+        for finding in examine(wanted):
             findings.append(asdict(finding))
             if not as_json:
                 mark = "ok  " if finding.well else "FAIL"

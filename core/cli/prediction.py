@@ -1,10 +1,11 @@
 """Verbs for scans and models."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from core.cli.batch import Batch
 from core.cli.shared import (
     EVALUATE,
     MODELS,
@@ -23,43 +24,47 @@ from core.cli.shared import (
     writable,
 )
 from core.cli.silenced import silenced_startup
-from core.errors import BundleError, ScanError, StageLensError, shortened
-from core.files import write_text
+from core.errors import BundleError
+from core.files import write_table, write_text
 
 commands = typer.Typer()
 
 
 @commands.command(rich_help_panel=READ)
 def predict(
-    scans: Annotated[list[Path], typer.Argument(help="Pictures, NIfTI, Analyze, DICOM, zip; a folder is one upload.")],
+    scans: Annotated[
+        list[Path], typer.Argument(help="Pictures, volumes, DICOM or zip files, or folders of any number of them.")
+    ],
     model: Model = None,
     page: Page = None,
+    table: Annotated[Path | None, typer.Option(help="Write a line a scan to this CSV file, too.")] = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Give each scan its probabilities; a volume is brought into the network's space first."""
     from core.networks.bundle import open_bundle
     from core.reporting.text import NOTICE
-    from core.reporting.text.predictions import prediction_text
+    from core.reporting.text.predictions import prediction_table, prediction_text, summary_text
 
     opened = open_bundle(model)
-    read, failed = read_all(scans, page)
-    predictions = []
-    if read:
+    if table is not None:
+        writable(table)
+    batch, answers, names = Batch(scans, page), [], []
+    if batch.scans:
         with silenced_startup():
             from core.workflows.predict import predict_scans, predictor_of
 
         predictor = predictor_of(opened.folder)
-        for shown, scan in read:
-            try:
-                (reading,) = predict_scans([scan], predictor)
-            except StageLensError as error:
-                failed += 1
-                complain(type(error)(f"{shown}: {error}"))
-            else:
-                predictions.append({"scan": shown, **reading.as_dict(force=force)})
-    show(predictions, as_json, "\n".join([*map(prediction_text, predictions), NOTICE]) if predictions else "")
-    raise typer.Exit(1 if failed else 0)
+        for found, reading in batch.answered(lambda some: predict_scans(some, predictor)):
+            answers.append({"scan": found.shown, **reading.as_dict(force=force)})
+            names.append(found.name)
+    if table is not None and answers:
+        write_table(table, prediction_table(answers, names))
+    lines = [*map(prediction_text, answers), NOTICE] if answers else []
+    if len(batch.scans) > 1:
+        lines.append(summary_text(answers, failed=batch.failed, passed_over=batch.passed_over))
+    show(answers, as_json, "\n".join(lines))
+    raise typer.Exit(1 if batch.failed else 0)
 
 
 @commands.command(rich_help_panel=MODELS)
@@ -148,31 +153,3 @@ def export(
 
     files = [str(path) for path in export_bundle(opened, out, formats or list(FORMATS))]
     show({"files": files}, as_json, "\n".join(files))
-
-
-def read_all(paths: list[Path], page: int | None) -> tuple[list[tuple[str, Any]], int]:
-    """Read what can be read; print one line for each scan that cannot. Files that belong together find each other."""
-    from core.scans import read_files, read_scan, read_scan_file, separate_scans
-
-    read: list[tuple[str, Any]] = []
-    failed = 0
-    files: dict[str, bytes] = {}
-    for path in paths:
-        try:
-            files |= read_files([path])
-        except ScanError as error:
-            failed += 1
-            complain(error)
-    if not files and not failed:
-        failed += 1
-        complain(ScanError(f"there is no file in {', '.join(shortened(str(path)) for path in paths)}; give a scan."))
-    alone = len(files) == 1 and not paths[0].is_dir()
-    for group in separate_scans(files) if files else []:
-        first = next(iter(group))
-        shown = first if len(group) == 1 else f"{first} and {len(group) - 1} more"
-        try:
-            read.append((shown, read_scan_file(first, page=page) if alone else read_scan(group, page=page)))
-        except ScanError as error:
-            failed += 1
-            complain(error)
-    return read, failed

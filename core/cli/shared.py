@@ -17,6 +17,8 @@ READ, EXPLAIN, DATA, TRAIN = "Read scans", "Explain", "Data", "Train"
 EVALUATE, MODELS, MACHINE = "Evaluate", "Models", "This machine"
 GROUPS = (READ, EXPLAIN, DATA, TRAIN, EVALUATE, MODELS, MACHINE)  # of verbs, in the order of --help
 
+MOST_CHOICES = 40  # are listed
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Model = Annotated[str | None, typer.Option(help="Name or folder of a model; the default one if left out.")]
 Page = Annotated[int | None, typer.Option(min=1, help="Page, volume or series where there are several, from 1.")]
@@ -102,3 +104,6 @@ def complain(error: StageLensError) -> None:
     if isinstance(error, ChoiceNeeded):
         line += " Choose it with --page."
     print(f"stagelens: {line}", file=sys.stderr)
+    if isinstance(error, ChoiceNeeded) and not error.choices[0].endswith(" 1"):  # "page 1" tells nothing more
+        for number, choice in enumerate(error.choices[:MOST_CHOICES], start=1):
+            print(f"  {number}  {shortened(choice)}{' (proposed)' if number == error.likely else ''}", file=sys.stderr)

@@ -120,9 +120,19 @@ def full(
 
 @commands.command(rich_help_panel=TRAIN)
 def recipes(as_json: AsJson = False) -> None:
-    """List the recipes that are shipped."""
+    """List the recipes that are shipped, with their backbones, numbers of weights and input sizes."""
+    from core.networks.architectures.backbones import BACKBONES
     from core.networks.recipe import read_recipe, recipe_names, recipe_values
 
-    read = [read_recipe(name) for name in recipe_names()]
-    words = [f"{recipe.name}: {recipe.title}" for recipe in read]
-    show([recipe_values(recipe) for recipe in read], as_json, "\n".join(words))
+    words, values = [], []
+    for recipe in map(read_recipe, recipe_names()):
+        backbone = BACKBONES.get(recipe.backbone)  # none for recipes on pixels
+        shape = [side for side in (recipe.depth, recipe.height, recipe.width) if side is not None]
+        size = " × ".join(map(str, shape))
+        words.append(f"{recipe.name}: {recipe.title}")
+        what = "pixels" if backbone is None else f"{backbone.title}, {backbone.parameters:g} million weights"
+        words.append(f"    {what}, input {size}, grey")
+        values.append(
+            {**recipe_values(recipe), "million_weights": backbone and backbone.parameters, "input_shape": [*shape, 1]}
+        )
+    show(values, as_json, "\n".join(words))

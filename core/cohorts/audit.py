@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.cohorts.cohort import index_folder
+from core.cohorts.names.origins import people_by_origin
 from core.cohorts.recovery.links import Slices, link, near_copies
 from core.cohorts.recovery.pose import SIDE, in_canonical_pose, turned_alike
 from core.cohorts.recovery.subjects import Subjects, find_subjects
@@ -19,6 +20,7 @@ from core.cohorts.tasks import Task
 from core.errors import CohortError, ScanError
 from core.files import read_file
 from core.scans import BACKGROUND, read_slice
+from core.scans.scan import Origin
 
 COLUMNS = ["path", "label", "subject", "slice", "copies", "came_in", "sha256"]
 MOST = 0.5  # of the slices: who holds more is doubted
@@ -41,7 +43,10 @@ class Audit:
         set_aside: The rows of scans that belong to nobody, with a `reason`: blank, unlike all others, or a single slice
             where people have several. They are not in the table.
         people: Whose slices these are, as found from the images.
-        named: Whether the folder itself names the people; `subject` then comes from there, not from the images.
+        named: Whether the folder or its DICOM files name the people; `subject` then comes from there, not from the
+            images.
+        named_by: "the folder", "the DICOM files" or "" for a table or the files' names; of no meaning if not `named`.
+        doubt: What is not established about the people named; "" for nothing.
     """
 
     task: Task
@@ -50,6 +55,8 @@ class Audit:
     set_aside: pd.DataFrame
     people: Subjects
     named: bool = False
+    named_by: str = ""
+    doubt: str = ""
 
     @property
     def people_known(self) -> bool:
@@ -63,7 +70,8 @@ class Audit:
             subjects: Names of people for the files of `nameable`, in its order.
         """
         blank = self.set_aside[self.set_aside["reason"] == BLANK]
-        return replace(self, table=self.nameable().assign(subject=subjects), set_aside=blank, named=True)
+        table = self.nameable().assign(subject=subjects)
+        return replace(self, table=table, set_aside=blank, named=True, named_by="", doubt="")
 
     def nameable(self) -> pd.DataFrame:
         """Return the rows of all scans that show something, strays too, in the order of their paths."""
@@ -73,7 +81,7 @@ class Audit:
     def doubts(self) -> list[str]:
         """Say what makes one doubt the people found, a sentence each."""
         if not self.people_known or self.named:
-            return []
+            return [self.doubt] if self.doubt else []
         by_person = self.table.groupby("subject")["label"]
         sizes, labels = by_person.size(), by_person.unique()
         found = [
@@ -114,6 +122,7 @@ class Audit:
             "doubts": self.doubts(),
             "people_found": found,
             "people_named": self.named,
+            "people_named_by": self.named_by,
             "people_unknown_because": "" if found else people.reason,
             "people": int(table["subject"].nunique()) if found else None,
             "people_by_class": by_class if found else None,
@@ -164,7 +173,11 @@ def audit_folder(folder: str | Path) -> Audit:
         people = people.refused("most of the groups have slices in several classes")
     alone = np.bincount(copies)[copies] == 1
     table.loc[seen, "copies"] = np.where(alone, "", _names(copies, table.loc[seen], task, "C"))
-    named = bool((table["subject"] != "").all())
+    named, named_by, doubt = bool((table["subject"] != "").all()), "the folder", ""
+    said = None if named else people_by_origin([one.origin for one in slices], table["label"].tolist())
+    if said is not None:
+        named, named_by, doubt = True, "the DICOM files", said.doubt
+        table["subject"] = _names(pd.factorize(pd.Series(said.keys))[0], table, task, "P")
     if named:
         table["slice"] = table.groupby("subject")["height_mm"].rank(method="dense").fillna(0).astype(int)
     else:
@@ -182,27 +195,37 @@ def audit_folder(folder: str | Path) -> Audit:
         set_aside=table.loc[aside, [*COLUMNS, "reason"]].reset_index(drop=True),
         people=people,
         named=named,
+        named_by=named_by if named else "",
+        doubt=doubt,
     )
 
 
 class _Read(NamedTuple):
-    """A slice: its hash, as it lies at 64 × 64, in canonical pose if it has one, and the size of its brain."""
+    """A slice: its hash, as it lies at 64 × 64, in canonical pose if it has one, the size of its brain, and whose."""
 
     digest: str
     small: NDArray[np.float32]
     posed: NDArray[np.uint8] | None
     size: float
+    origin: Origin | None
 
 
 def _read(path: str) -> _Read | str:
     """Read one file, or say why it is not a scan."""
     try:
         data = read_file(Path(path))
-        grey = read_slice({Path(path).name: data}).grey()
+        scan = read_slice({Path(path).name: data})
+        grey = scan.grey()
     except (ScanError, OSError) as error:
         return str(error)
     small = np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.float32)
-    return _Read(hashlib.sha256(data).hexdigest(), small, in_canonical_pose(grey), float((small > BACKGROUND).mean()))
+    return _Read(
+        hashlib.sha256(data).hexdigest(),
+        small,
+        in_canonical_pose(grey),
+        float((small > BACKGROUND).mean()),
+        scan.origin,
+    )
 
 
 def _names(groups: NDArray[np.int64], table: pd.DataFrame, task: Task, letter: str) -> NDArray[np.str_]:

@@ -14,21 +14,42 @@ class Source:
 
     Attributes:
         handle: Owner and name on Kaggle.
+        task: Whose classes its folders name.
         counts: Number of images in each class, as of 2026-11.
+        about: What it is, in a sentence.
     """
 
     handle: str
+    task: str
     counts: dict[str, int]
+    about: str
 
 
+ALZHEIMER = {"Non Demented": 3200, "Very Mild Demented": 2240, "Mild Demented": 896, "Moderate Demented": 64}
 SOURCES = {
     "alzheimer": Source(
+        "tourist55/alzheimers-dataset-4-class-of-images",
+        "alzheimer",
+        ALZHEIMER,
+        "6,400 slices at their true size of 176 x 208: the better copy to train on",
+    ),
+    "alzheimer-squeezed": Source(
         "sachinkumar413/alzheimer-mri-dataset",
-        {"Non Demented": 3200, "Very Mild Demented": 2240, "Mild Demented": 896, "Moderate Demented": 64},
+        "alzheimer",
+        ALZHEIMER,
+        "the same slices squeezed to 128 x 128: the most downloaded copy",
+    ),
+    "alzheimer-marcopinamonti": Source(
+        "marcopinamonti/alzheimer-mri-4-classes-dataset",
+        "alzheimer",
+        ALZHEIMER,
+        "the squeezed slices again, under another owner",
     ),
     "tumour": Source(
         "masoudnickparvar/brain-tumor-mri-dataset",
+        "tumour",
         {"Glioma": 1621, "Meningioma": 1645, "No Tumour": 1996, "Pituitary": 1757},
+        "7,019 pictures of three kinds of brain tumour and of none",
     ),
 }
 DEEP = 3  # levels of folders that may surround a set
@@ -59,7 +80,7 @@ def download(name: str, out: str | Path, *, fetch: Fetch | None = None) -> Downl
     """Download a public set from Kaggle, or count one that is already there.
 
     Args:
-        name: "alzheimer" or "tumour".
+        name: One of `SOURCES`.
         out: Folder to put it into; a set found in it is not downloaded again.
         fetch: Downloads a handle into a folder; kagglehub if not given.
 
@@ -72,7 +93,7 @@ def download(name: str, out: str | Path, *, fetch: Fetch | None = None) -> Downl
     source, out = SOURCES[name], Path(out)
     if not _holds_files(out):
         _fetched(source, out, fetch or _from_kaggle)
-    folder = _cohort_in(out, name)
+    folder = _cohort_in(out, source.task)
     table, task = index_folder(folder)
     return Downloaded(folder, {label: int((table["label"] == label).sum()) for label in task.classes}, source.counts)
 
@@ -98,17 +119,17 @@ def _holds_files(folder: Path) -> bool:
     return folder.is_dir() and any(path.is_file() for path in folder.rglob("*") if not path.name.startswith("."))
 
 
-def _cohort_in(out: Path, name: str) -> Path:
-    """Find the folder that contains the class folders."""
+def _cohort_in(out: Path, task: str) -> Path:
+    """Find the folder that contains the class folders of a task."""
     level = [out]
     for _ in range(DEEP):
         for folder in level:
             try:
-                if index_folder(folder)[1].name == name:
+                if index_folder(folder)[1].name == task:
                     return listed(folder)[2]
             except CohortError:
                 continue
         level = [child for folder in level if folder.is_dir() for child in sorted(folder.iterdir()) if child.is_dir()]
     raise CohortError(
-        f"{out} does not contain the class folders of the {name} set; unpack the download there unchanged."
+        f"{out} does not contain the class folders of the {task} set; unpack the download there unchanged."
     )

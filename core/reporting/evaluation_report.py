@@ -14,6 +14,8 @@ from core.evaluation.evaluation import Evaluation, evaluate
 from core.evaluation.predictions import Predictions
 from core.evaluation.scored import scored_table
 from core.files import write_text
+from core.reporting.class_report import class_report
+from core.reporting.pictures.examples import examples
 from core.reporting.plots.evaluation import (
     confusion_plot,
     intervals_plot,
@@ -27,6 +29,7 @@ from core.reporting.templates import page, rendered
 from core.reporting.text import NOTICE
 from core.reporting.text.card_data import origin_of
 from core.reporting.text.evaluation import calibration_text, confounder_text, sets_text, subgroup_text
+from core.results import Metrics
 from core.words import counted
 from core.words import people as people_text
 
@@ -85,6 +88,8 @@ def write_report(
             for key, title in METRIC_TITLES.items()
             if key in found.by_slice.estimates
         ],
+        classes={unit: _class_rows(metrics) for unit, metrics in units.items()},
+        examples=examples(predictions),
         confusion={
             unit: [plots.drawn(confusion_plot(metrics, as_fraction=as_fraction)) for as_fraction in (False, True)]
             for unit, metrics in units.items()
@@ -103,6 +108,19 @@ def write_report(
     )
     write_text(out, page(predictions.title, body))
     return found
+
+
+def _class_rows(metrics: Metrics) -> list[list[str]]:
+    """Return the classification report as a head and rows of text."""
+    table = class_report(metrics)
+    rows = [[f"{one:,}" if isinstance(one, int) else _cell(one) for one in row] for row in table.values.tolist()]
+    return [[str(name) for name in table.columns], *rows]
+
+
+def _cell(value: str | float) -> str:
+    if isinstance(value, str):
+        return value
+    return "–" if np.isnan(value) else f"{value:.3f}"
 
 
 def worst_errors(predictions: Predictions) -> WorstErrors:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.backend_choice import settled_backend
+from core.words import either
 
 BACKENDS = {"tensorflow": "tensorflow", "torch": "torch", "jax": "jax"}  # Keras' names and the packages
 QUESTION = """
@@ -32,6 +33,7 @@ class BackendReport:
         bfloat16: Whether that computes in bfloat16 itself.
         trouble: Why it does not work, in one line; "" if it does.
         why: Why it is chosen, in a clause; "" if it is not.
+        unused: Why it leaves a graphics card of this machine unused, in a sentence; "" if it uses it, or there is none.
     """
 
     name: str
@@ -42,12 +44,38 @@ class BackendReport:
     bfloat16: bool = False
     trouble: str = ""
     why: str = ""
+    unused: str = ""
+
+
+def cards() -> tuple[str, ...]:
+    """List the NVIDIA cards of this machine by what their driver says, whether or not a backend can use them."""
+    try:
+        done = subprocess.run(
+            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],  # noqa: S607 - wherever the driver put it
+            capture_output=True, text=True, timeout=20, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return tuple(line.strip() for line in done.stdout.splitlines() if line.strip()) if done.returncode == 0 else ()
+
+
+def why_unused(report: BackendReport, found: tuple[str, ...]) -> str:
+    """Say why a backend leaves cards unused, and what to do; "" where it uses one, or does not work at all."""
+    if not found or not report.installed or report.trouble or not report.used.startswith("cpu"):
+        return ""
+    remedy = {
+        "tensorflow": 'pip install -e ".[and-cuda]" brings the CUDA libraries (Linux; on Windows in WSL2 only)',
+        "jax": 'pip install "jax[cuda12]" brings the CUDA libraries (Linux)',
+        "torch": "this PyTorch was built for the CPU; pytorch.org has the command for CUDA",
+    }
+    return f"{report.name} does not use the {either(found, 'and')}: {remedy[report.name]}."
 
 
 def backends() -> list[BackendReport]:
     """Ask every backend of Keras what it finds."""
-    choice = settled_backend()
-    return [replace(_ask(name), why=choice.why if name == choice.backend else "") for name in BACKENDS]
+    choice, found = settled_backend(), cards()
+    asked = [replace(_ask(name), why=choice.why if name == choice.backend else "") for name in BACKENDS]
+    return [replace(report, unused=why_unused(report, found)) for report in asked]
 
 
 def installed_backends() -> list[str]:

@@ -17,10 +17,10 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from core.errors import ScanError
-from core.scans.pairs import header_and_data
-from core.scans.raster import generated_name
+from core.scans.headers.pairs import header_and_data
+from core.scans.raster import generated_name, luma_of
 from core.scans.scan import Scan
-from core.scans.volume import chosen_volume, is_regular, scan_from_volume, series_shape
+from core.scans.volume import CHANNELS, EQUAL_CHANNELS, chosen_volume, in_mm, is_regular, scan_from_volume, series_shape
 
 HEADER_1, HEADER_2 = 348, 540
 FIRST_VOXEL_1, FIRST_VOXEL_2 = 352, 544  # the earliest byte in a single file
@@ -37,15 +37,17 @@ READABLE = {
     768: "32-bit unsigned",
     1024: "64-bit",
     1280: "64-bit unsigned",
+    128: "8-bit colour",
+    2304: "8-bit colour",
 }
+COLOUR_BYTES = {128: 3, 2304: 4}  # red, green, blue, and transparency, which says nothing of a scan
+UNITS = {1: (1000.0, "metres"), 3: (0.001, "microns")}  # the lowest three bits of `xyzt_units`; 2 is mm
 UNREADABLE = {
     1: "single bits",
     32: "complex numbers",
-    128: "colours",
     1536: "128-bit floats",
     1792: "complex numbers",
     2048: "complex numbers",
-    2304: "colours",
 }
 # Directions of index i, j and k by Analyze's `orient` byte (`dbh.h`: 0 transverse, 1 coronal, 2 sagittal; + 3 flipped).
 ANALYZE_AXES = {0: "LAS", 1: "LSA", 2: "ASL", 3: "LPS", 4: "LIA", 5: "AIL"}
@@ -132,6 +134,8 @@ def _shape(header: Any) -> tuple[int, ...]:
     if not 1 <= count <= 7:
         raise ScanError("the header states an impossible number of dimensions; 3 make a volume.")
     shape = tuple(dimensions[1 : count + 1])
+    if len(shape) == 5 and shape[3] == 1:  # a vector a voxel
+        shape = (*shape[:3], shape[4])
     return series_shape((*shape, 1) if len(shape) == 2 else shape)
 
 
@@ -140,6 +144,8 @@ def _dtype(header: Any) -> np.dtype:
     if code not in READABLE:
         kind = UNREADABLE.get(code, f"values of unknown type {code}")
         raise ScanError(f"the volume holds {kind}; only real numbers are read.")
+    if code in COLOUR_BYTES:
+        return np.dtype((np.uint8, (COLOUR_BYTES[code],)))
     dtype: np.dtype = header.get_data_dtype()
     return dtype
 
@@ -162,15 +168,18 @@ def _offset(header: Any) -> int:
 def _read(header: Any, stored: memoryview, volume: int | None, parts: list[bytes]) -> Scan:
     shape, dtype = _shape(header), _dtype(header)
     name_of_format = _format_name(header)
-    chosen = chosen_volume(shape, volume)
-    count = _n_values(shape[:3])
-    needed = _n_values(shape) * dtype.itemsize
+    size, needed = (_n_values(one) * dtype.itemsize for one in (shape[:3], shape))
     if len(stored) < needed:
         raise ScanError(
             f"the file is incomplete ({len(stored):,} of {needed:,} bytes of voxels): please export or copy it again."
         )
-    values = np.frombuffer(stored, dtype, count, (chosen - 1) * count * dtype.itemsize).reshape(shape[:3], order="F")
     notes: list[str] = []
+    channels = volume is None and len(shape) == 4 and shape[3] == CHANNELS
+    if channels and all(stored[:size] == stored[at * size : (at + 1) * size] for at in range(1, CHANNELS)):
+        volume = 1
+        notes.append(EQUAL_CHANNELS)
+    chosen = chosen_volume(shape, volume)
+    values = _values(stored[(chosen - 1) * size : chosen * size], dtype, shape[:3], notes)
     scaled = _scaled(values, header, notes)
     affine = _affine(header, shape[:3], notes)
     with ThreadPoolExecutor(1) as background:  # hashing takes a fifth of the time and is independent of the rest
@@ -178,6 +187,14 @@ def _read(header: Any, stored: memoryview, volume: int | None, parts: list[bytes
         source = f"{name_of_format}, {READABLE[int(header['datatype'])]}"
         scan = scan_from_volume(scaled, affine, name="", source=source, warnings=tuple(notes))
         return replace(scan, name=name.result())
+
+
+def _values(stored: memoryview, dtype: np.dtype, shape: tuple[int, ...], notes: list[str]) -> NDArray[np.generic]:
+    """Return one volume as it is stored, or the grey of one in colour."""
+    if dtype.subdtype is None:
+        return np.frombuffer(stored, dtype).reshape(shape, order="F")
+    colours = np.frombuffer(stored, np.uint8).reshape((*dtype.shape, *shape), order="F")
+    return luma_of(colours, 255.0, notes)
 
 
 def _scaled(values: NDArray[np.generic], header: Any, notes: list[str]) -> NDArray[np.generic]:
@@ -209,7 +226,7 @@ def _affine(header: Any, shape: tuple[int, ...], notes: list[str]) -> NDArray[np
         notes.append("The file does not say how the head lies in it; nibabel's default is used. Check left and right.")
     if is_regular(affine):
         notes.extend(_disagreement(header, affine))
-        return affine
+        return in_mm(affine, *UNITS.get(int(header["xyzt_units"]) & 7, (1.0, "mm")), notes)
     notes.append("The file's position matrix is not usable; the axes are used as stored. Check left and right.")
     return _centred("RAS", _spacing(header, notes), shape)
 

@@ -10,6 +10,9 @@ The rules, each with one well-defined result:
 * Transparent pictures are drawn over black.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
@@ -22,6 +25,7 @@ LARGEST = float(np.finfo(np.float32).max)
 MIN_SIDE = 16  # below this no anatomy is left
 MAX_ASPECT = 8.0
 LUMA = np.array([0.299, 0.587, 0.114])
+COLOURED = "A colour picture, converted to grey; MRI scans have no colour."
 COLOUR_TOLERANCE = 0.04  # of the range: JPEG's chroma rounding stays below, a coloured picture does not
 
 
@@ -109,14 +113,28 @@ def _window(pixels: NDArray[np.generic], warnings: list[str]) -> tuple[float, fl
 def _grey(pixels: NDArray[np.generic], window: tuple[float, float], warnings: list[str]) -> NDArray[np.float64]:
     if pixels.ndim == 2:
         return pixels.astype(np.float64)
-    colour = pixels.astype(np.float64)
-    spread = float((colour.max(axis=2) - colour.min(axis=2)).max())
-    if spread == 0:
-        return colour[..., 0]
-    if spread > COLOUR_TOLERANCE * (window[1] - window[0]):
-        warnings.append("A colour picture, converted to grey; MRI scans have no colour.")
-    grey: NDArray[np.float64] = colour @ LUMA
-    return grey
+    return np.asarray(luma_of(np.moveaxis(pixels, -1, 0), window[1] - window[0], warnings), np.float64)
+
+
+def luma_of(colours: Sequence[NDArray[Any]] | NDArray[Any], white: float, notes: list[str]) -> NDArray[Any]:
+    """Return one value for the red, green and blue of each pixel.
+
+    Args:
+        colours: Three arrays of one shape.
+        white: The largest value there can be.
+        notes: Where it is said that colours were lost.
+
+    Returns:
+        The first array itself where all three are equal, else their luma, float64.
+    """
+    red, green, blue = colours[:3]
+    if np.array_equal(red, green) and np.array_equal(red, blue):
+        return red
+    three = [np.asarray(one, np.float64) for one in (red, green, blue)]
+    spread = np.maximum.reduce(three) - np.minimum.reduce(three)
+    if spread.max() > COLOUR_TOLERANCE * white:
+        notes.append(COLOURED)
+    return np.asarray(LUMA[0] * three[0] + LUMA[1] * three[1] + LUMA[2] * three[2])
 
 
 def _over_black(grey: NDArray[np.float64], alpha: NDArray[np.generic], warnings: list[str]) -> NDArray[np.float64]:

@@ -39,6 +39,7 @@ class Reader:
             there; for the other formats that is done before `read`.
         beside: For a format of two files: names that the file of voxels may have, from the header's name without its
             ending, and its bytes; none where the header holds its voxels itself.
+        of_discs: Whether such files come on discs, with viewers and tables of contents that are no scans.
     """
 
     name: str
@@ -48,3 +49,4 @@ class Reader:
     read_several: Callable[[Mapping[str, bytes], int | None], Scan] | None = None
     has_pages: bool = False
     beside: Callable[[str, bytes], tuple[str, ...]] | None = None
+    of_discs: bool = False

@@ -72,7 +72,7 @@ def read_scan(files: Mapping[str, bytes], *, page: int | None = None) -> Scan:
     try:
         return _read(files, page)
     except ChoiceNeeded as error:
-        raise ChoiceNeeded(f"{shown}: {error}", error.choices) from error
+        raise ChoiceNeeded(f"{shown}: {error}", error.choices, error.likely) from error
     except ScanError as error:
         raise ScanError(f"{shown}: {error}") from error
 
@@ -135,12 +135,19 @@ def separate_scans(files: Mapping[str, bytes]) -> list[dict[str, bytes]]:
         files: File name to content.
 
     Returns:
-        One mapping per scan, in the order of their first files; a file that is not a scan stays alone, so that it
-        gets its own error.
+        One mapping per scan, in the order of their first files. A file that is not a scan stays alone, so that it
+        gets its own error; but among DICOM files it came from the same disc, and is skipped with a note as in a zip.
     """
     if len(files) < 2:
         return [dict(files)]
-    return [group.files for group in _groups(files)]
+    groups = _groups(files)
+    disc = next((one for one in groups if one.reader is not None and one.reader.of_discs), None)
+    if disc is None:
+        return [group.files for group in groups]
+    beside = [one for one in groups if one.reader is None and not any(map(is_archive, one.files.values()))]
+    for group in beside:
+        disc.files.update(group.files)
+    return [group.files for group in groups if group not in beside]
 
 
 def _read(files: Mapping[str, bytes], choice: int | None) -> Scan:
@@ -220,6 +227,18 @@ def _groups(files: Mapping[str, bytes]) -> list[_Group]:
             together[one.name] = groups[name]
     order = {name: index for index, name in enumerate(files)}
     return sorted(groups.values(), key=lambda group: min(order[name] for name in group.files))
+
+
+def belonging(heads: Mapping[str, bytes]) -> list[tuple[Reader | None, tuple[str, ...]]]:
+    """Group files into scans by their first bytes alone, as `separate_scans` does with whole files.
+
+    Args:
+        heads: File name to its first bytes; 64 KB are enough for every header.
+
+    Returns:
+        The reader of each scan, None for a file that is not one, and the files it is made of.
+    """
+    return [(group.reader, tuple(group.files)) for group in _groups(heads)]
 
 
 def _reader_of(data: bytes) -> Reader | None:

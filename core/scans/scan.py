@@ -7,7 +7,24 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from core.scans.contrast.acquisition import Acquisition
+
 BACKGROUND = 20.0  # grey levels of 255; air and JPEG ringing stay below, brain above
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whose image this is, in digests that mean nothing outside this process: equal for images of one person.
+
+    Attributes:
+        person: "" where the file names nobody.
+        study: Of one examination; "" where the file does not say.
+        series: Of one series of it.
+    """
+
+    person: str = ""
+    study: str = ""
+    series: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +45,8 @@ class Scan:
         modality: "MR", "CT" or similar, if the file gives it.
         affine: float64, 4 × 4, from voxel index to mm in RAS+, for a volume; None for an image.
         warnings: One sentence each: what was accepted but should be checked.
+        acquisition: How it was made, if the file says so.
+        origin: Whose it is, if the file says so.
     """
 
     voxels: NDArray[np.float32]
@@ -39,6 +58,8 @@ class Scan:
     modality: str | None = None
     affine: NDArray[np.float64] | None = None
     warnings: tuple[str, ...] = ()
+    acquisition: Acquisition | None = None
+    origin: Origin | None = None
 
     @property
     def is_volume(self) -> bool:

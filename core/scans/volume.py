@@ -9,13 +9,21 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
 from core.errors import ChoiceNeeded, ScanError
-from core.scans.scan import Scan
+from core.scans.contrast.acquisition import Acquisition
+from core.scans.scan import Origin, Scan
 from core.words import counted
 
 MAX_VOXELS = 80_000_000  # 430 cubed: a 7-tesla head at 0.5 mm; 320 MB as float32
 MIN_SIDE = 8  # a thinner volume cannot contain a head
 MAX_SIDE = 4096
 MAX_SERIES = 100_000
+CHANNELS = 3  # of a picture in colour, kept as a series of three volumes
+EQUAL_CHANNELS = "The three channels of this volume are equal; it was read as grey."
+UNITS = {  # words for units of length, in mm
+    **dict.fromkeys(("m", "metre", "meter", "metres", "meters"), (1000.0, "metres")),
+    **dict.fromkeys(("cm", "centimetre", "centimeter"), (10.0, "centimetres")),
+    **dict.fromkeys(("um", "µm", "micron", "microns", "micrometre", "micrometer"), (0.001, "microns")),
+}
 SAMPLED = 200_000  # voxels sampled to choose the window
 DARKEST, BRIGHTEST = 1.0, 99.5  # percentiles shown as black and white
 MR_SPACING_MM = (0.05, 50.0)
@@ -75,6 +83,25 @@ def chosen_volume(shape: tuple[int, ...], choice: int | None) -> int:
     return choice or 1
 
 
+def in_mm(affine: NDArray[np.float64], mm: float, unit: str, notes: list[str]) -> NDArray[np.float64]:
+    """Return a position matrix in mm whose file gives sizes in another unit, if that can be true of a scan.
+
+    Args:
+        affine: 4 × 4, from index to the file's unit.
+        mm: How many mm that unit is.
+        unit: What it is called.
+        notes: Where it is said what was done.
+    """
+    stated, least, most = np.linalg.norm(affine[:3, :3], axis=0), *MR_SPACING_MM
+    if mm == 1:
+        return affine
+    if not ((least <= stated * mm) & (stated * mm <= most)).all() and ((stated >= 0.2) & (stated <= 10)).all():
+        notes.append(f"The file says that its sizes are in {unit}, which fits no head; they are taken as mm.")
+        return affine
+    notes.append(f"The file gives its sizes in {unit}; they were turned into mm.")
+    return np.diag([mm, mm, mm, 1.0]) @ affine
+
+
 def is_regular(affine: NDArray[np.float64]) -> bool:
     """Tell whether a position matrix, 4 × 4, can be one: numbers, and three directions that are not in one plane."""
     if not (np.abs(affine) <= LARGEST).all():  # false for NaN too
@@ -92,6 +119,8 @@ def scan_from_volume(
     modality: str | None = None,
     window: tuple[float, float] | None = None,
     warnings: tuple[str, ...] = (),
+    acquisition: Acquisition | None = None,
+    origin: Origin | None = None,
 ) -> Scan:
     """Make a Scan from a volume in any orientation.
 
@@ -103,6 +132,8 @@ def scan_from_volume(
         modality: "MR", "CT" or similar.
         window: The file's own black and white; chosen from the values if not given.
         warnings: What the reader noticed.
+        acquisition: How it was made.
+        origin: Whose it is.
 
     Returns:
         The scan; an image rather than a volume if one side is a single voxel.
@@ -135,6 +166,8 @@ def scan_from_volume(
             orientation=codes,
             modality=modality,
             warnings=tuple(notes),
+            acquisition=acquisition,
+            origin=origin,
         )
     if min(voxels.shape) < MIN_SIDE:
         sides = " × ".join(str(side) for side in voxels.shape)
@@ -149,6 +182,8 @@ def scan_from_volume(
         modality=modality,
         affine=straight,
         warnings=tuple(notes),
+        acquisition=acquisition,
+        origin=origin,
     )
 
 

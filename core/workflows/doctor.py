@@ -8,15 +8,21 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from core.cohorts import audit_folder, split_by_slice
+from core.cohorts.tasks import Task
+from core.errors import StageLensError
+from core.evaluation.metrics import metrics_of
+from core.evaluation.scored import Scored
 from core.files import PROJECT
 from core.networks.bundle import bundle_names, open_bundle
+from core.reporting.text.numbers import interval_line
 from core.runs.backends import backends, in_backend, installed_backends
 from core.scans import read_scan
 from core.scans.registration.template import template
@@ -57,14 +63,33 @@ class Check:
     remedy: str
 
 
-def examine() -> Iterator[Finding]:
-    """Try every component, one after the other."""
-    for check in checks():
+def examine(wanted: Sequence[Check] | None = None) -> Iterator[Finding]:
+    """Try components, one after the other; all of them if none are given."""
+    for check in checks() if wanted is None else wanted:
         try:
             yield Finding(check.component, True, check.run())
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
             words = (" ".join(str(error).split()) or type(error).__name__)[:300]
             yield Finding(check.component, False, words, check.remedy)
+
+
+def chosen_checks(names: Sequence[str]) -> list[Check]:
+    """Return the checks whose components' names begin with one of these; all for no names.
+
+    Raises:
+        StageLensError: No component is called so.
+    """
+    known, wanted = checks(), []
+    for name in (one.strip().lower() for one in names):
+        found = [one for one in known if one.component == name] or [
+            one for one in known if one.component.startswith(name)
+        ]
+        if not found or not name:
+            raise StageLensError(
+                f"the doctor knows no component {name!r}; it knows {', '.join(check.component for check in known)}."
+            )
+        wanted += found
+    return [check for check in known if not names or check in wanted]
 
 
 def checks() -> list[Check]:
@@ -73,6 +98,8 @@ def checks() -> list[Check]:
     return [
         Check("readers", _readers, again),
         Check("devices", _devices, again),
+        Check("data", _data, again),
+        Check("evaluation", _evaluation, again),
         *(
             Check(f"training step ({name})", functools.partial(_step, name), _backend_remedy(name))
             for name in installed_backends()
@@ -104,6 +131,32 @@ def _devices() -> str:
     if broken:
         raise RuntimeError(f"{broken[0].name}: {broken[0].trouble}")
     return "; ".join(f"{report.name}: {report.used}" for report in found)
+
+
+def _data() -> str:
+    """Write a few pictures into class folders, audit and split them."""
+    with tempfile.TemporaryDirectory() as folder:
+        random = np.random.default_rng(0)
+        for label in ("Non_Demented", "Mild_Demented"):
+            (Path(folder) / label).mkdir()
+            for number in range(6):
+                blob = cv2.GaussianBlur(random.integers(0, 255, (64, 56), np.uint8), (0, 0), 4)
+                bright = cv2.normalize(blob, blob.copy(), 0, 255, cv2.NORM_MINMAX)
+                cv2.imwrite(str(Path(folder) / label / f"{number}.png"), bright)
+        table = audit_folder(folder).table
+        parts = split_by_slice(table, seed=1)["part"].value_counts()
+    return f"{len(table)} pictures audited and split: " + ", ".join(f"{count} {part}" for part, count in parts.items())
+
+
+def _evaluation() -> str:
+    """Measure answers whose metrics are known: every other one right."""
+    labels = np.arange(40) % 2
+    logits = np.where((np.arange(40) // 2 % 2 == 0)[:, None], np.eye(2)[labels], np.eye(2)[1 - labels])
+    people = np.array([f"P{number}" for number in range(40)])
+    _, metrics = metrics_of(Scored(labels, logits, people, Task(("No", "Yes"))))
+    if metrics is None or metrics["accuracy"].value != 0.5:
+        raise RuntimeError("an accuracy of 0.5 was measured as another one")
+    return f"metrics with intervals over people: accuracy {interval_line(metrics['accuracy'])} where 0.5 is true"
 
 
 def _step(name: str) -> str:

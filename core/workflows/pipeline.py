@@ -158,7 +158,7 @@ def _explained(wanted: FullRun, bundle: Bundle, table: pd.DataFrame, listener: T
         scan = read_scan_file(rows["path"].iloc[0])
         try:
             (reading,) = read_scans([scan], predictor_of(bundle.folder))
-            files = save_pictures(reading, folder / str(label).replace(" ", "_"), opacity=0.5)
+            files = save_pictures(reading, folder / str(label).replace(" ", "_"), scan.name, opacity=0.5)
         except StageLensError as error:  # a network hardly trained may have no evidence to show
             listener.say(f"{label}: {error}")
             continue

@@ -17,6 +17,8 @@ from core.explain.placing import drawn_at
 from core.explain.reading import Reading
 from core.files import stamp
 from core.networks.bundle import bundle_folder, open_bundle
+from core.networks.inference.framed import Framed, framed
+from core.networks.inference.prediction import Prediction
 from core.networks.inference.predictor import Predictor, load_predictor
 from core.networks.inference.receptive_fields import stretched
 from core.networks.inference.submodels import layers_of
@@ -66,15 +68,16 @@ def layers_of_model(name: str) -> tuple[str, ...]:
 
 def predict_scans(scans: Sequence[Scan], predictor: Predictor) -> list[Reading]:
     """Predict scans without explaining them; arguments and errors as for `read_scans`."""
-    images = [_as_seen(scan, predictor) for scan in scans if not scan.is_volume]
-    predicted = iter(zip(images, predictor.predict(images), strict=True))
+    images = _as_seen([scan for scan in scans if not scan.is_volume], predictor)
+    predictions = predictor.predict([image.scan for image in images])
+    predicted = iter(zip(images, predictions, strict=True))
     readings = []
     for scan in scans:
         if scan.is_volume:
             readings.append(_predict_volume(scan, predictor))
         else:
             image, prediction = next(predicted)
-            readings.append(Reading(scan, prediction, (image,)))
+            readings.append(Reading(scan, _with_turned(prediction, image), (image.scan,)))
     return readings
 
 
@@ -107,12 +110,14 @@ def read_scans(
     """
     explainer(method).checked_settings(settings)  # says no before a volume is registered
     whole = predictor.network.recipe.depth is not None
-    images = [_as_seen(scan, predictor) for scan in scans if not scan.is_volume]
-    if images and whole:
+    if whole and not all(scan.is_volume for scan in scans):
         raise StageLensError(f"{predictor.bundle.name} reads whole volumes, not single pictures.")
+    framed_images = _as_seen([scan for scan in scans if not scan.is_volume], predictor)
+    images = [image.scan for image in framed_images]
     heights = [height_mm] * len(images)
     maps = explain(predictor, images, [class_name] * len(images), method, heights_mm=heights, **settings)
     said = predictor.held_upright([one.prediction for one in maps], images)
+    said = [_with_turned(prediction, image) for prediction, image in zip(said, framed_images, strict=True)]
     explained = iter(zip(images, maps, said, strict=True))
     readings = []
     for scan in scans:
@@ -161,9 +166,19 @@ def _read_whole(
     return Reading(scan=scan, prediction=prediction, slices=slices, explanations=explanations, head=head)
 
 
-def _as_seen(scan: Scan, predictor: Predictor) -> Scan:
-    """Return an image the way round its network knows, if the network cares."""
-    return scan if predictor.network.recipe.slices is None else as_network_slice(scan)
+def _as_seen(scans: Sequence[Scan], predictor: Predictor) -> list[Framed]:
+    """Return images the way round, and in the frame, that their network knows, if the network cares."""
+    if predictor.network.recipe.slices is None:
+        return [Framed(scan) for scan in scans]
+    return framed(predictor, [as_network_slice(scan) for scan in scans])
+
+
+def _with_turned(prediction: Prediction, image: Framed) -> Prediction:
+    """Return a prediction that says how a rejected image would fare turned over, in the frame that suits it best."""
+    if image.turned is None or prediction.ood is None or not prediction.rejected:
+        return prediction
+    turned = image.turned if prediction.ood.turned is None else min(image.turned, prediction.ood.turned)
+    return replace(prediction, ood=replace(prediction.ood, turned=turned))
 
 
 def _predict_volume(scan: Scan, predictor: Predictor) -> Reading:

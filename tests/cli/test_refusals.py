@@ -132,7 +132,7 @@ def test_a_pipe_or_a_device_is_not_replaced_by_a_file(line: Line, tmp_path: Path
 
 def test_a_folder_without_files_is_no_answer(line: Line, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert "there is no file in" in line("predict BAD", tmp_path / "empty")
+    assert "there is no scan in" in line("predict BAD", tmp_path / "empty")
 
 
 @pytest.mark.parametrize(

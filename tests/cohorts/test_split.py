@@ -22,7 +22,7 @@ def table(slice_cohort: Path) -> pd.DataFrame:
     return audit_folder(slice_cohort).table
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 10_000),
     counts=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 6)), min_size=8, max_size=40),

@@ -15,7 +15,7 @@ def zipped(files: dict[str, bytes]) -> io.BytesIO:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for name, data in files.items():
-            archive.writestr(name, data)
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)  # no hour, so always the same bytes
     stream.seek(0)
     return stream
 

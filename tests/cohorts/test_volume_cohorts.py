@@ -15,6 +15,7 @@ from core.scans.registration.standard_space import TRAINED_HEIGHTS_MM, brain_mas
 from core.scans.registration.template import ICBM_TO_TALAIRACH, template
 from core.scans.writing import write_nifti
 
+from ..conftest import audited
 from ..scans import volumes
 
 RATINGS = {"OAS1_0001_MR1": "0", "OAS1_0002_MR1": "0.5", "OAS1_0003_MR1": "", "OAS1_0004_MR1": "1", "OAS1_0004_MR2": ""}
@@ -214,7 +215,7 @@ def test_stacked_slices_know_their_spacing_their_height_and_their_sides() -> Non
 
 @pytest.mark.slow
 def test_the_real_slices_become_200_volumes(alzheimer_data: Path, tmp_path: Path) -> None:
-    audit = audit_folder(alzheimer_data / "alzheimer_mri")
+    audit = audited(alzheimer_data / "alzheimer_mri")
     made = stack(audit, tmp_path / "volumes")
     assert made["label"].value_counts().to_dict() == {
         "Non Demented": 100,
@@ -267,11 +268,16 @@ def test_without_kaggle_one_line_says_where_to_get_the_set_by_hand(tmp_path: Pat
     assert "\n" not in sentence
 
 
+KNOWN_SETS = (
+    ("alzheimer", "alzheimer_mri_176x208"), ("alzheimer-squeezed", "alzheimer_mri"), ("tumour", "brain_tumor_mri")
+)  # fmt: skip
+
+
 def test_the_known_counts_are_those_of_the_real_sets(alzheimer_data: Path) -> None:
     def never(handle: str, out: Path) -> str:
         raise AssertionError("it lies there already")
 
-    for name, folder in (("alzheimer", "alzheimer_mri"), ("tumour", "brain_tumor_mri")):
+    for name, folder in KNOWN_SETS:
         assert download(name, alzheimer_data / folder, fetch=never).as_known
 
 

@@ -10,6 +10,7 @@ import tifffile
 from PIL import Image
 
 RAMP = np.add.outer(np.arange(24) * 5, np.arange(20) * 6).astype(np.uint8)  # 24 × 20, 0 to 229
+HALF = np.full_like(RAMP, 128)
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -56,6 +57,16 @@ def deep_png(pixels: np.ndarray, colour: int) -> bytes:
     lines = pixels.astype(">u2").reshape(height, -1)
     rows = b"".join(b"\0" + line.tobytes() for line in lines)
     return png(width, height, depth=16, colour=colour, rows=rows)
+
+
+def tiff_of_palette(samples: np.ndarray, **options: object) -> bytes:
+    """Encode indices with a second sample, which tifffile refuses to call a palette: it is called so afterwards."""
+    colours = np.tile(np.arange(255, -1, -1, dtype=np.uint16) * 257, 3)
+    data = bytearray(tiff(samples, photometric="minisblack", extratags=[(320, 3, 768, colours, True)], **options))
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as written:
+        at = written.pages[0].tags[262].valueoffset  # type: ignore[union-attr]
+    data[at : at + 2] = (3).to_bytes(2, "little")
+    return bytes(data)
 
 
 def looping_tiff() -> bytes:
@@ -151,6 +162,27 @@ SYNTHETIC: dict[str, tuple[bytes, np.ndarray]] = {
     "tiff colour 16": (tiff(np.stack([DEEP] * 3, -1), photometric="rgb"), RAMP),
     "tiff colour in planes": (tiff(np.moveaxis(np.asarray(_rgb()), -1, 0), photometric="rgb", planarconfig="separate"), LUMA),
     "tiff palette": (encoded(_palette(), "TIFF"), 255 - RAMP),
+    "tiff palette with transparency": (
+        tiff_of_palette(np.stack([RAMP, HALF], -1), extrasamples=["unassalpha"], planarconfig="contig"),
+        (255.0 - RAMP) * HALF / 255.0,
+    ),
+    "tiff palette with transparency in planes": (
+        tiff_of_palette(np.stack([RAMP, HALF]), extrasamples=["unassalpha"], planarconfig="separate"),
+        (255.0 - RAMP) * HALF / 255.0,
+    ),
+    "tiff grey with two more samples": (
+        tiff(np.stack([RAMP, 255 - RAMP, HALF], -1), photometric="minisblack", extrasamples=["unspecified"] * 2,
+             planarconfig="contig"),
+        RAMP,
+    ),
+    "tiff colour that is transparent already": (
+        tiff(np.stack([RAMP, RAMP, RAMP, HALF], -1), photometric="rgb", extrasamples=["assocalpha"]), RAMP,
+    ),
+    "tiff colour with transparency in planes": (
+        tiff(np.stack([RAMP, RAMP, RAMP, HALF]), photometric="rgb", extrasamples=["unassalpha"],
+             planarconfig="separate"),
+        RAMP * 128.0 / 255.0,
+    ),
     "tiff turned by its tag": (tiff(RAMP, extratags=[(274, 3, 1, 6, True)]), np.rot90(RAMP, -1)),
     "tiff second of two pages": (tiff(np.stack([255 - RAMP, RAMP])), RAMP),
 }  # fmt: skip

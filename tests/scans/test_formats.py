@@ -14,6 +14,7 @@ from PIL import Image
 
 from core.errors import ChoiceNeeded, ScanError
 from core.scans import Scan, read_scan, read_scan_file
+from core.scans.raster import LUMA
 
 from . import pictures, volumes
 from .heads_of_formats import LPS, afni, itk_bytes, itk_image, mgh, minc2
@@ -177,9 +178,84 @@ def test_two_pairs_in_one_upload_are_two_scans(tmp_path: Path) -> None:
 def test_what_stays_unread_is_named_with_the_way_to_convert_it() -> None:
     with pytest.raises(ScanError, match=r"an MRtrix image \(\.mif\); convert it with mrconvert"):
         read_scan({"a.mif": b"mrtrix image\ndim: 2,2,2\nEND\n"})
-    colours = itk_bytes(sitk.GetImageFromArray(np.zeros((9, 9, 9, 3), np.uint8), isVector=True), ".mha")
-    with pytest.raises(ScanError, match=r"several numbers a voxel"):
-        read_scan({"a.mha": colours})
+    vectors = itk_bytes(sitk.GetImageFromArray(np.zeros((9, 9, 9, 5), np.uint8), isVector=True), ".mha")
+    with pytest.raises(ScanError, match=r"holds 5 numbers a voxel; grey and colour are read"):
+        read_scan({"a.mha": vectors})
+
+
+GREY = np.random.default_rng(4).integers(0, 256, (12, 14, 16)).astype(np.uint8)
+RED = np.stack([GREY, GREY // 2, GREY // 3], axis=-1)
+RGB24 = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+
+
+def _itk_colours(colours: np.ndarray, ending: str) -> bytes:
+    """Write X × Y × Z × 3 along RAS+ as a vector image."""
+    made = sitk.GetImageFromArray(colours.transpose(2, 1, 0, 3), isVector=True)
+    made.SetDirection([-1, 0, 0, 0, -1, 0, 0, 0, 1])
+    return itk_bytes(made, ending)
+
+
+def _nifti_colours(colours: np.ndarray) -> bytes:
+    return nibabel.Nifti1Image(np.ascontiguousarray(colours).view(RGB24)[..., 0], np.eye(4)).to_bytes()
+
+
+def _nifti_vector(colours: np.ndarray) -> bytes:
+    return nibabel.Nifti1Image(colours[:, :, :, None], np.eye(4)).to_bytes()
+
+
+def _nifti_series(colours: np.ndarray) -> bytes:
+    return nibabel.Nifti1Image(colours, np.eye(4)).to_bytes()
+
+
+COLOURS = {
+    "NIfTI of colours": _nifti_colours,
+    "NIfTI of vectors": _nifti_vector,
+    "NIfTI of three volumes": _nifti_series,
+    "MetaImage": lambda colours: _itk_colours(colours, ".mha"),
+    "NRRD": lambda colours: _itk_colours(colours, ".nrrd"),
+}
+
+
+@pytest.mark.parametrize("kind", COLOURS)
+def test_three_equal_channels_are_grey(kind: str) -> None:
+    scan = read_scan({"a": COLOURS[kind](np.stack([GREY] * 3, axis=-1))})
+    np.testing.assert_array_equal(scan.voxels, GREY)
+
+
+@pytest.mark.parametrize("kind", ["NIfTI of colours", "MetaImage"])
+def test_colours_become_their_luma_and_that_is_said(kind: str) -> None:
+    scan = read_scan({"a": COLOURS[kind](RED)})
+    np.testing.assert_allclose(scan.voxels, RED @ LUMA, atol=1e-3)
+    assert any("colour" in warning for warning in scan.warnings)
+
+
+def test_three_volumes_that_differ_are_asked_for() -> None:
+    for kind in ("NIfTI of three volumes", "NIfTI of vectors", "NRRD"):
+        with pytest.raises(ChoiceNeeded, match="choose one volume from 1 to 3"):
+            read_scan({"a": COLOURS[kind](RED)})
+
+
+@pytest.mark.parametrize(("code", "factor", "unit"), [(1, 1e-3, "metres"), (3, 1e3, "microns")])
+def test_sizes_in_metres_and_microns_become_mm(code: int, factor: float, unit: str) -> None:
+    affine = np.diag([2.0, 1.5, 1.0, 1.0])
+    affine[:3, 3] = -20, -18, -16
+    made = nibabel.Nifti1Image(volumes.BLOCK, np.diag([factor, factor, factor, 1.0]) @ affine)
+    made.header["xyzt_units"] = code
+    scan = read_scan({"a.nii": made.to_bytes()})
+    np.testing.assert_allclose(scan.affine, affine, rtol=1e-5)
+    assert any(f"gives its sizes in {unit}" in warning for warning in scan.warnings)
+    wrong = nibabel.Nifti1Image(volumes.BLOCK, affine)
+    wrong.header["xyzt_units"] = code
+    scan = read_scan({"a.nii": wrong.to_bytes()})
+    np.testing.assert_allclose(scan.affine, affine, rtol=1e-5)
+    assert any("fits no head" in warning for warning in scan.warnings)
+
+
+def test_the_units_of_a_nrrd_count() -> None:
+    data = itk_bytes(itk_image(volumes.BLOCK, volumes.AFFINE), ".nrrd")
+    metres = data.replace(b"encoding: raw", b'space units: "cm" "cm" "cm"\nencoding: raw')
+    assert metres != data
+    np.testing.assert_allclose(read_scan({"a": metres}).spacing_mm, np.array(volumes.SPACING) * 10)
 
 
 MADE = {
@@ -196,7 +272,7 @@ def test_every_format_holds_the_same_block(name: str) -> None:
     same(read_scan(MADE[name]), volumes.BLOCK, volumes.AFFINE)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_a_damaged_file_ends_in_a_scan_or_a_scan_error_and_nothing_else(data: st.DataObject) -> None:
     files = dict(MADE[data.draw(st.sampled_from(sorted(MADE)))])

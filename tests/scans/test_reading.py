@@ -9,7 +9,9 @@ from PIL import Image
 from core.errors import ChoiceNeeded, ScanError
 from core.registry import collect
 from core.scans import display_name, read_scan, read_scan_file, readers
+from core.scans.contrast.acquisition import Acquisition
 from core.scans.reader import Reader
+from core.scans.scan import Origin
 
 from . import pictures, volumes
 from .heads_of_formats import afni, itk_bytes, itk_image, mgh, minc2
@@ -131,6 +133,8 @@ def test_a_digest_covers_everything_that_is_known_of_a_scan() -> None:
         "modality": "CT",
         "affine": np.eye(4),
         "warnings": ("Look at it.",),
+        "acquisition": Acquisition(echo_ms=3.0),
+        "origin": Origin(person="a"),
     }
     assert set(others) == {field.name for field in fields(scan)}
     for name, value in others.items():
@@ -193,7 +197,7 @@ def test_a_file_name_no_system_allows_is_one_sentence() -> None:
         read_scan_file("a\0b.png")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_damaged_files_end_in_a_scan_or_a_scan_error_and_nothing_else(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(pictures.SYNTHETIC)))

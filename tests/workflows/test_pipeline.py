@@ -1,6 +1,7 @@
 """Folds, full runs, records and the doctor: what the command line does in one go."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +11,13 @@ import pandas as pd
 import pytest
 
 from core.cohorts import audit_folder
-from core.errors import TrainingError
+from core.errors import StageLensError, TrainingError
 from core.evaluation.evaluation import evaluate
 from core.evaluation.predictions import predictions_of_run
 from core.networks.recipe import Augmentation, Classic, Phase, read_recipe
 from core.reporting.text.evaluation import folds_text
 from core.results import write
-from core.runs.backends import BackendReport, backends, in_backend
+from core.runs.backends import BackendReport, backends, in_backend, why_unused
 from core.runs.folder import card_of_run
 from core.workflows import doctor
 from core.workflows.cross_validate import CrossValidation, cross_validate
@@ -179,3 +180,27 @@ def test_a_backend_that_does_not_load_is_a_finding_not_a_crash(monkeypatch: pyte
         in_backend("tensorflow", "1 / 0")
     with pytest.raises(RuntimeError, match="no answer within 1 s"):
         in_backend("tensorflow", "import time; time.sleep(9)", wait=1)
+
+
+def test_the_doctor_tries_only_what_is_asked_for() -> None:
+    (data,), (evaluation,) = (list(doctor.examine(doctor.chosen_checks([name]))) for name in ("Data", "evaluation"))
+    assert (data.component, data.well, data.remedy) == ("data", True, "")
+    assert "12 pictures audited and split" in data.words
+    assert (evaluation.component, evaluation.well) == ("evaluation", True)
+    assert len(doctor.chosen_checks([])) == len(doctor.checks())
+    with pytest.raises(StageLensError, match=r"knows no component 'printer'; it knows readers, devices, data, eval"):
+        doctor.chosen_checks(["data", "printer"])
+
+
+@pytest.mark.parametrize(
+    ("used", "trouble", "said"),
+    [
+        ("cpu", "", r'tensorflow does not use the RTX 4090: pip install -e "\.\[and-cuda\]" brings'),
+        ("gpu:0", "", ""),
+        ("cpu", "it broke", ""),
+    ],
+)
+def test_a_card_that_is_not_used_is_noticed(used: str, trouble: str, said: str) -> None:
+    report = BackendReport("tensorflow", True, True, devices=(used,), used=used, trouble=trouble)
+    assert re.match(said or "$", why_unused(report, ("RTX 4090",)))
+    assert why_unused(report, ()) == ""

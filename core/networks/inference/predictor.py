@@ -168,6 +168,22 @@ class Predictor:
         ]
 
     @property
+    def ood_limit(self) -> float | None:
+        """The OOD score up to which a scan is accepted; None without an OOD model."""
+        return self._limit
+
+    def ood_scores(self, inputs: NDArray[np.float32], ood_model: OodModel | None = None) -> NDArray[np.float32]:
+        """Return the OOD scores of images, N × height × width × 1, at the network's size.
+
+        Args:
+            inputs: The images.
+            ood_model: The OOD model to use; None for the bundle's own.
+        """
+        model = ood_model or self._ood_model
+        assert model is not None  # noqa: S101 - checked by the callers
+        return model.scores(self.features_and_logits(inputs)[0])[0]
+
+    @property
     def knows_upright(self) -> bool:
         """Whether the network was trained on upright images only."""
         return self.network.recipe.knows_upright
@@ -179,9 +195,7 @@ class Predictor:
             inputs: The images at the network's size.
             ood_model: The OOD model to use; None for the bundle's own.
         """
-        model = ood_model or self._ood_model
-        assert model is not None  # noqa: S101 - checked by the callers
-        return model.scores(self.features_and_logits(np.ascontiguousarray(inputs[:, ::-1]))[0])[0]
+        return self.ood_scores(np.ascontiguousarray(inputs[:, ::-1]), ood_model)
 
     def predict_volume(self, name: str, slices: Sequence[Scan], heights_mm: Sequence[float]) -> Prediction:
         """Predict a volume from slices cut from it, aggregated as the recipe says.

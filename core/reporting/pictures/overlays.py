@@ -141,13 +141,13 @@ def _three_planes(voxels: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(np.hstack(padded)[:, :-GAP], np.uint8)
 
 
-def save_check(head: StandardHead, out: Path) -> Path:
-    """Write the registration check as PNG, named by the scan's content.
+def save_check(head: StandardHead, out: Path, name: str) -> Path:
+    """Write the registration check as PNG; `name` begins its file's.
 
     Raises:
         StageLensError: The folder cannot be written.
     """
-    path = out / f"{head.scan.name}-standard-space.png"
+    path = out / f"{name}-standard-space.png"
     try:
         out.mkdir(parents=True, exist_ok=True)
         path.write_bytes(png_bytes(registration_check(head)))
@@ -156,12 +156,13 @@ def save_check(head: StandardHead, out: Path) -> Path:
     return path
 
 
-def save_pictures(reading: Reading, out: Path, *, opacity: float) -> dict[str, Path]:
+def save_pictures(reading: Reading, out: Path, name: str, *, opacity: float) -> dict[str, Path]:
     """Write what the network saw (of a volume the strongest slice), the raw heatmap and, unless empty, the overlay.
 
     Args:
         reading: A scan with its explanations.
         out: Folder, made if need be.
+        name: What the scan is called; the files' names begin with it.
         opacity: Of the heatmap, 0 to 1.
 
     Returns:
@@ -172,8 +173,9 @@ def save_pictures(reading: Reading, out: Path, *, opacity: float) -> dict[str, P
         StageLensError: The folder cannot be written.
     """
     index, explanation = reading.strongest, reading.explanation
-    stem = f"{reading.scan.name}-{explanation.method}-{explanation.class_name.lower().replace(' ', '-')}"
-    files = {"scan": out / f"{reading.slices[index].name}.png", "heatmap": out / f"{stem}.npy"}
+    stem = f"{name}-{explanation.method}-{explanation.class_name.lower().replace(' ', '-')}"
+    slice_name = f"{name}-scan{reading.slices[index].name.removeprefix(reading.scan.name)}"
+    files = {"scan": out / f"{slice_name}.png", "heatmap": out / f"{stem}.npy"}
     heatmaps = [one.heatmap for one in reading.explanations]
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -185,19 +187,20 @@ def save_pictures(reading: Reading, out: Path, *, opacity: float) -> dict[str, P
     except OSError as error:
         raise StageLensError(f"{out} cannot be written: {why_refused(error)}.") from error
     if reading.head is not None and reading.scan.affine is not None:
-        files["standard_space"] = save_check(reading.head, out)
+        files["standard_space"] = save_check(reading.head, out, name)
         files["heatmap_nifti"] = out / f"{stem}.nii.gz"
         write_nifti(files["heatmap_nifti"], heat_volume(reading), reading.scan.affine)
     return files
 
 
-def save_comparison(reading: Reading, others: Sequence[Explanation], out: Path) -> Path:
+def save_comparison(reading: Reading, others: Sequence[Explanation], out: Path, name: str) -> Path:
     """Write the heatmaps of several methods for the strongest slice side by side, as PNG.
 
     Args:
         reading: A scan with its heatmaps.
         others: Of the same slice, by other methods.
         out: Folder, there already.
+        name: What the scan is called; the file's name begins with it.
     """
     scan = reading.slices[reading.strongest]
     pictures, captions = [slice_picture(reading, reading.strongest)], ["scan"]
@@ -205,6 +208,6 @@ def save_comparison(reading: Reading, others: Sequence[Explanation], out: Path) 
         drawn = overlay(scan, one, opacity=0.6) if not one.is_empty else scan.picture()
         pictures.append(upright(drawn, scan.orientation))
         captions.append(explainer(one.method).title + ("" if one.is_reliable else ": unreliable"))
-    path = out / f"{reading.scan.name}-methods.png"
+    path = out / f"{name}-methods.png"
     path.write_bytes(png_bytes(side_by_side(pictures, captions)))
     return path

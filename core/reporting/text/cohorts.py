@@ -36,7 +36,8 @@ def _people_text(findings: dict[str, Any]) -> list[str]:
     each = f"{counted(slices[0], 'slice')} each" if len(slices) == 1 else f"{slices[0]} to {slices[-1]} slices each"
     lines = [f"{people(findings['people'])}, {each}: {_list(findings['people_by_class'])}"]
     if findings["people_named"]:
-        lines.append("  as the folder, a table or the files' names name them")
+        named_by = findings["people_named_by"] or "a table or the files' names"
+        lines.append(f"  as named by {named_by}")
     else:
         lines += [
             f"  found from the images alone: slices of one person correlate at {findings['weakest_link']:.3f} or more, "

@@ -1,12 +1,12 @@
 """Metrics of an evaluation as text that a person reads on a shell."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from core.evaluation.comparison import Comparison
 from core.evaluation.evaluation import Evaluation, Standing
 from core.networks.card import UNLEARNED, CalibrationRecord, Card, OodRecord
-from core.reporting.text.numbers import interval_line, number, percent
+from core.reporting.text.numbers import interval_line, number, percent, with_interval
 from core.results import (
     Confounders,
     Estimate,
@@ -187,6 +187,25 @@ def standing_text(rows: Sequence[Standing]) -> str:
         lines += [
             f"  {row.what:<{width}}{interval_line(row.auc).removesuffix(')')}; {people(row.people)})" for row in own
         ]
+    return "\n".join(lines)
+
+
+def networks_text(networks: Mapping[str, Measured]) -> str:
+    """Put the headline metrics of several networks beside each other, by subject and by slice.
+
+    Args:
+        networks: What each was called, and its metrics.
+    """
+    lines, width = [], max(map(len, networks))
+    for unit in ("subject", "slice"):
+        measured = {name: one.by_subject if unit == "subject" else one.by_slice for name, one in networks.items()}
+        known = {name: metrics for name, metrics in measured.items() if metrics is not None}
+        if not known:
+            continue
+        lines.append(f"{'by ' + unit:<{width + 2}}" + "".join(f"{name.replace('_', ' '):>28}" for name in HEADLINE))
+        for name, metrics in known.items():
+            cells = "".join(f"{with_interval(metrics[key]):>28}" for key in HEADLINE)
+            lines.append(f"  {name:<{width}}{cells}  {people(metrics.people)}")
     return "\n".join(lines)
 
 

@@ -17,5 +17,6 @@ def devices_text(reports: list[dict[str, Any]]) -> str:
             precision = "bfloat16" if report["bfloat16"] else "float32 only"
             found = ", ".join(report["devices"])
             lines.append(f"{mark} {report['name']:<11} uses {report['used']}; found {found}; {precision}")
+            lines += [f"  {'':<11} {report['unused']}"] if report["unused"] else []
     why = next((report["why"] for report in reports if report["why"]), "none of these")
     return "\n".join([*lines, f"→ is used: {why}. KERAS_BACKEND=torch, jax or tensorflow chooses another."])

@@ -1,9 +1,12 @@
 """Predictions as text."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from core.words import either
+import pandas as pd
+
+from core.words import counted, either
 
 BAR = 24
 
@@ -27,6 +30,52 @@ def prediction_text(answer: dict[str, Any]) -> str:
         lines.append(f"  {space_text(answer['standard_space'], answer.get('slices', []))}")
     lines += [f"  Note: {warning}" for warning in answer["warnings"]]
     return "\n".join(lines)
+
+
+def prediction_table(answers: Sequence[dict[str, Any]], names: Sequence[str]) -> pd.DataFrame:
+    """Return a row a scan; one that is rejected has no answer and no probabilities.
+
+    Args:
+        answers: As `prediction_text` takes them.
+        names: What each scan is called.
+    """
+    rows = []
+    for answer, name in zip(answers, names, strict=True):
+        ood, sets, space = answer["ood"], answer["prediction_set"], answer.get("standard_space", {})
+        rows.append(
+            {
+                "name": name,
+                "scan": answer["scan"],
+                "model": answer["model"],
+                "answer": answer["answer"],
+                **{f"p {one}": value for one, value in (answer["probabilities"] or {}).items()},
+                "compatible_with": None if sets is None else "; ".join(sets["classes"]),
+                "calibrated": answer["calibrated"],
+                "rejected": answer["rejected"],
+                "ood_score": None if ood is None else ood["score"],
+                "ood_limit": None if ood is None else ood["limit"],
+                "alignment": space.get("verdict"),
+                "warnings": " ".join(answer["warnings"]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def summary_text(answers: Sequence[dict[str, Any]], *, failed: int, passed_over: int) -> str:
+    """Say how many scans got which answer, were rejected, or could not be read.
+
+    Args:
+        answers: As `prediction_text` takes them.
+        failed: Scans that could not be read, or got no answer.
+        passed_over: Files that are no scans.
+    """
+    given = Counter(answer["answer"] for answer in answers if not answer["rejected"])
+    rejected = sum(answer["rejected"] for answer in answers)
+    parts = [f"{count:,} {name}" for name, count in given.most_common()]
+    parts += [f"{rejected:,} rejected"] if rejected else []
+    parts += [f"{failed:,} without an answer"] if failed else []
+    said = f"{counted(len(answers) + failed, 'scan')}: {', '.join(parts)}."
+    return f"{said} {counted(passed_over, 'file is', 'files are')} no scans." if passed_over else said
 
 
 def _probabilities_text(answer: dict[str, Any]) -> list[str]:

@@ -11,8 +11,8 @@ import struct
 import warnings
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -21,8 +21,13 @@ from numpy.typing import NDArray
 from pydicom import config, dcmread
 
 from core.errors import ScanError
-from core.scans.dicom.pixel_data import check_transfer_syntax, decode_frames
+from core.scans.contrast.acquisition import Acquisition
+from core.scans.dicom.colour import COLOURS, KNOWN, PALETTE, grey_of_colours, grey_of_palette
+from core.scans.dicom.header import TAGS as DESCRIBED_BY
+from core.scans.dicom.header import Frame, acquisition_of, first_number, frame_of, origin_of, plain_code, whole
+from core.scans.dicom.pixel_data import Stored, check_transfer_syntax, decode_frames, decodes_to_rgb
 from core.scans.reader import DAMAGE
+from core.scans.scan import Origin
 from core.scans.volume import check_volume
 
 PREAMBLE = 128
@@ -30,16 +35,21 @@ DEFLATED = b"1.2.840.10008.1.2.1.99"
 EXPLICIT = b"1.2.840.10008.1.2.1".ljust(len(DEFLATED), b"\0")
 MAX_INFLATED = 128 * 1024 * 1024
 MAX_FRAMES = 4096
-GREY = {"MONOCHROME1", "MONOCHROME2"}
 DIRECTORY = "1.2.840.10008.1.3.10"
 SERIES_KEYS = ("SeriesInstanceUID", "PatientID", "PatientName", "TemporalPositionIdentifier", "EchoNumbers", "Modality")
+ORIGIN_KEYS = ("PatientID", "PatientName", "StudyInstanceUID", "SeriesInstanceUID")
+PALETTES = tuple(f"{name}PaletteColorLookupTable{what}" for name in ("Red", "Green", "Blue")
+                 for what in ("Descriptor", "Data"))  # fmt: skip
+MOSAIC_TAGS = (0x00191000 | 0x0A, 0x00651050)  # how many slices lie in it: Siemens, United Imaging
 TAGS = [
-    *("SOPClassUID", "SOPInstanceUID", *SERIES_KEYS, "ImageType", "InstanceNumber", "BurnedInAnnotation"),
-    *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
-    *("BitsAllocated", "BitsStored", "PixelRepresentation", "PixelData"),
+    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", *SERIES_KEYS, "InstanceNumber", "BurnedInAnnotation"),
+    *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PlanarConfiguration", "PhotometricInterpretation"),
+    *("BitsAllocated", "BitsStored", "PixelRepresentation", "PixelData", *PALETTES),
     *("PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient"),
     *("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+    *DESCRIBED_BY,
+    *MOSAIC_TAGS,
 ]
 PARSING_ERRORS = (
     *DAMAGE,
@@ -51,30 +61,14 @@ NOTES = {
     "CT": "A CT scan: the networks here read T1-weighted MRI only.",
     "burnt": "The file says that text is burnt into its picture, which may name the patient.",
     "preamble": "The DICOM file lacks its preamble; it was read anyway.",
-    "slope": "The file's rescale slope is 0 or not a number; the stored values are used unscaled.",
 }
+MOSAIC = (
+    "this is a mosaic, many slices of a functional or diffusion series side by side in one picture, and no structural "
+    "head; give the T1 series."
+)
 
 config.settings.reading_validation_mode = config.IGNORE  # a wrong character set or length is no reason to reject a scan
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its messages quote values, and values may be names
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """One slice as stored.
-
-    Attributes:
-        position: The first pixel's centre, in mm, LPS+ (Image Position); None if the file does not give it.
-        orientation: 2 × 3, unit vectors in LPS+ along a row and along a column (Image Orientation), or None.
-        spacing: mm between rows and between columns, or None.
-        slope: Rescale slope for the stored values.
-        intercept: Rescale intercept for the stored values.
-    """
-
-    position: NDArray[np.float64] | None
-    orientation: NDArray[np.float64] | None
-    spacing: tuple[float, float] | None
-    slope: float
-    intercept: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +76,13 @@ class DicomObject:
     """What is kept of one file.
 
     Attributes:
-        pixels: Integers, frames × rows × columns, as stored; MONOCHROME1 is inverted within its bits.
+        pixels: Frames × rows × columns, integers as stored; MONOCHROME1 is inverted within its bits, colour is grey.
         frames: What is known of each frame.
         window: Black and white in rescaled values, if the file gives them.
         modality: "MR", "CT" or similar.
+        acquisitions: How each of its stacks was made.
+        origin: Which person, study and series it is of, as digests.
         series: Digest of the series, the person and what else separates images; equal for images that belong together.
-        person: Digest of the patient's identity.
         instance: Digest of the object's own identifier.
         number: Instance Number; 0 if absent.
         localizer: Whether the file calls itself a localizer.
@@ -100,14 +95,31 @@ class DicomObject:
     frames: tuple[Frame, ...]
     window: tuple[float, float] | None
     modality: str | None
+    acquisitions: tuple[Acquisition, ...]
+    origin: Origin
     series: bytes
-    person: bytes
     instance: bytes
     number: int
     localizer: bool
     source: str
     digest: bytes
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def acquisition(self) -> Acquisition:
+        """How its first stack was made."""
+        return self.acquisitions[0]
+
+    def stacks(self) -> list["DicomObject"]:
+        """Return an object for each stack of frames: of one plane, moment, echo and kind, as enhanced objects mix."""
+        if len(self.acquisitions) == 1:
+            return [self]
+        found = []
+        for number, own in enumerate(_stacks(self.frames)):
+            digest = xxhash.xxh3_128_digest(self.digest + str(number).encode())
+            frames, made = tuple(self.frames[index] for index in own), (self.acquisitions[number],)
+            found.append(replace(self, pixels=self.pixels[own], frames=frames, acquisitions=made, digest=digest))
+        return found
 
 
 def is_dicom(data: bytes) -> bool:
@@ -131,6 +143,20 @@ def read_object(data: bytes) -> DicomObject:
             return _object(dataset, data, notes)
     except PARSING_ERRORS as error:
         raise ScanError("the DICOM data is damaged or incomplete: please export or copy the file again.") from error
+
+
+def series_of(path: Path) -> bytes | None:
+    """Return a digest of the series that a file on disk belongs to, without its pixels; None if that cannot be told."""
+    try:
+        with path.open("rb") as stream:
+            if DEFLATED in stream.read(4096):  # it would be inflated whole, and without a limit
+                return None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dataset = dcmread(path, force=True, stop_before_pixels=True, specific_tags=[*SERIES_KEYS, "ImageType"])
+            return _digest(*(_raw(dataset, key) for key in (*SERIES_KEYS, "ImageType")))
+    except PARSING_ERRORS:
+        return None
 
 
 def _lacks_preamble(data: bytes) -> bool:
@@ -170,13 +196,16 @@ def _inflated(data: bytes) -> bytes:
 def _object(dataset: pydicom.Dataset, data: bytes, notes: list[str]) -> DicomObject:
     uid = str(dataset.file_meta.get("TransferSyntaxUID", "")) if hasattr(dataset, "file_meta") else ""
     uid = uid or ("1.2.840.10008.1.2" if dataset.original_encoding[0] else "1.2.840.10008.1.2.1")
-    shape, bits = _checked_shape(dataset)
+    stored = _checked(dataset)
     check_transfer_syntax(uid)
-    signed = int(dataset.get("PixelRepresentation", 0) or 0) == 1
-    pixels = decode_frames(dataset["PixelData"].value, uid, shape, bits=bits, signed=signed)
-    inverted = str(dataset.PhotometricInterpretation) == "MONOCHROME1"
-    if inverted:
-        pixels = np.subtract(-1 if signed else (1 << bits[1]) - 1, pixels, dtype=pixels.dtype)
+    pixels = decode_frames(dataset["PixelData"].value, uid, stored)
+    kind = stored.photometric
+    if kind == "MONOCHROME1":
+        pixels = np.subtract(-1 if stored.signed else (1 << stored.bits) - 1, pixels, dtype=pixels.dtype)
+    elif kind == PALETTE:
+        pixels = grey_of_palette(pixels, dataset, notes)
+    elif kind in COLOURS:
+        pixels = grey_of_colours(pixels, kind, notes, decoded=decodes_to_rgb(uid))
     modality = str(dataset.get("Modality", "")) or None
     if modality == "CT":
         notes.append(NOTES["CT"])
@@ -186,34 +215,48 @@ def _object(dataset: pydicom.Dataset, data: bytes, notes: list[str]) -> DicomObj
         notes.append(NOTES["burnt"])
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence", None) or []
     shared = dataset.get("SharedFunctionalGroupsSequence", None) or []
-    frames = tuple(_frame((*per_frame[number : number + 1], *shared[:1]), dataset, notes) for number in range(shape[0]))
+    groups = [(*per_frame[number : number + 1], *shared[:1]) for number in range(stored.shape[0])]
+    frames = tuple(frame_of(group, dataset, notes) for group in groups)
     image_type = _raw(dataset, "ImageType").upper()
+    window = _window(dataset) if kind == "MONOCHROME2" else (None if kind == "MONOCHROME1" else (0.0, 255.0))
     return DicomObject(
         pixels=pixels,
         frames=frames,
-        window=None if inverted else _window(dataset),
+        window=window if kind not in COLOURS or stored.bits == 8 else None,
         modality=_plain(modality) if modality else None,
-        series=_digest(*(_raw(dataset, key) for key in SERIES_KEYS), image_type, repr(shape[1:]).encode()),
-        person=_digest(_raw(dataset, "PatientID"), _raw(dataset, "PatientName")),
+        acquisitions=tuple(acquisition_of(groups[own[0]], dataset) for own in _stacks(frames)),
+        origin=origin_of(*(_raw(dataset, key) for key in ORIGIN_KEYS)),
+        series=_digest(*(_raw(dataset, key) for key in SERIES_KEYS), image_type, repr(stored.shape[1:3]).encode()),
         instance=_digest(_raw(dataset, "SOPInstanceUID") or xxhash.xxh3_128_digest(data)),
-        number=_whole(dataset.get("InstanceNumber", 0)),
+        number=whole(dataset.get("InstanceNumber", 0)),
         localizer=b"LOCALIZER" in image_type,
-        source=f"DICOM, {bits[1]}-bit",
+        source=f"DICOM, {stored.bits}-bit{'' if kind not in COLOURS else ' colour'}",
         digest=xxhash.xxh3_128_digest(data),
         notes=tuple(dict.fromkeys(notes)),
     )
 
 
-def _checked_shape(dataset: pydicom.Dataset) -> tuple[tuple[int, int, int], tuple[int, int]]:
-    """Return frames, rows and columns, and bits allocated and stored, of an image that can be a scan."""
+def _stacks(frames: Sequence[Frame]) -> list[list[int]]:
+    """Return the indices of the frames of each stack, in the order of their first ones."""
+    found: dict[object, list[int]] = {}
+    for index, frame in enumerate(frames):
+        found.setdefault((frame.plane, frame.apart), []).append(index)
+    return list(found.values())
+
+
+def _checked(dataset: pydicom.Dataset) -> Stored:
+    """Return how the pixels of an image that can be a scan are stored."""
     if "PixelData" not in dataset:
         if str(dataset.get("SOPClassUID", "")) == DIRECTORY or _is_directory(dataset):
             raise ScanError("this is a DICOMDIR, a disc's table of contents; give the image files themselves.")
         modality = str(dataset.get("Modality", ""))
         kind = f"its modality is {_plain(modality)}" if modality else "it may be a report"
         raise ScanError(f"this DICOM file contains no image ({kind}); give the image files.")
+    if any(tag in dataset for tag in MOSAIC_TAGS) or acquisition_of((), dataset).tiled:
+        raise ScanError(MOSAIC)
     frames = int(dataset.get("NumberOfFrames", None) or 1)
     rows, columns = int(dataset.get("Rows", 0) or 0), int(dataset.get("Columns", 0) or 0)
+    samples = int(dataset.get("SamplesPerPixel", 1) or 1)
     if not 1 <= frames <= MAX_FRAMES:
         raise ScanError(f"the DICOM image claims to have {frames} frames; 1 to {MAX_FRAMES:,} are read.")
     if rows > 0 and columns > 0:
@@ -221,13 +264,23 @@ def _checked_shape(dataset: pydicom.Dataset) -> tuple[tuple[int, int, int], tupl
     if min(rows, columns) < 16:
         raise ScanError(f"the DICOM image has {rows} × {columns} pixels; each side must have at least 16.")
     kind = str(dataset.get("PhotometricInterpretation", ""))
-    if int(dataset.get("SamplesPerPixel", 1) or 1) != 1 or kind not in GREY:
-        raise ScanError(f"the DICOM image is stored as {_plain(kind or 'unknown')}; only greyscale images are read.")
+    if kind not in KNOWN or samples != (3 if kind in COLOURS else 1):
+        raise ScanError(
+            f"the DICOM image is stored as {_plain(kind or 'unknown')} with {samples} values a pixel; greyscale, RGB, "
+            "YBR and palettes are read."
+        )
     allocated = int(dataset.get("BitsAllocated", 0) or 0)
-    stored = int(dataset.get("BitsStored", allocated) or allocated)
-    if allocated not in {8, 16, 32} or not 1 <= stored <= allocated:
-        raise ScanError(f"the DICOM image stores {stored} of {allocated} bits; only 8, 16 or 32 are read.")
-    return (frames, rows, columns), (allocated, stored)
+    bits = int(dataset.get("BitsStored", allocated) or allocated)
+    if allocated not in {8, 16, 32} or not 1 <= bits <= allocated or (samples == 3 and allocated == 32):
+        raise ScanError(f"the DICOM image stores {bits} of {allocated} bits; only 8, 16 or 32 are read.")
+    return Stored(
+        shape=(frames, rows, columns),
+        allocated=allocated,
+        bits=bits,
+        signed=int(dataset.get("PixelRepresentation", 0) or 0) == 1 and samples == 1,
+        photometric=kind,
+        by_plane=int(dataset.get("PlanarConfiguration", 0) or 0) == 1,
+    )
 
 
 def _is_directory(dataset: pydicom.Dataset) -> bool:
@@ -235,83 +288,12 @@ def _is_directory(dataset: pydicom.Dataset) -> bool:
     return meta is not None and str(meta.get("MediaStorageSOPClassUID", "")) == DIRECTORY
 
 
-def _frame(groups: Sequence[pydicom.Dataset], dataset: pydicom.Dataset, notes: list[str]) -> Frame:
-    """Gather what is known of one frame: from its own functional groups, from the shared ones, then from the object."""
-    given = _of_frame(groups, dataset, "RescaleSlope")
-    slope, intercept = _number(given), _number(_of_frame(groups, dataset, "RescaleIntercept"))
-    if slope == 0 or (slope is None and given not in {None, ""}):
-        notes.append(NOTES["slope"])
-        slope = intercept = None
-    orientation = _vector(_of_frame(groups, dataset, "ImageOrientationPatient"), 6)
-    spacing = _vector(_of_frame(groups, dataset, "PixelSpacing"), 2)
-    return Frame(
-        position=_vector(_of_frame(groups, dataset, "ImagePositionPatient"), 3),
-        orientation=_unit(orientation),
-        spacing=(float(spacing[0]), float(spacing[1])) if spacing is not None and (spacing > 0).all() else None,
-        slope=1.0 if slope is None else slope,
-        intercept=0.0 if intercept is None else intercept,
-    )
-
-
-# Where enhanced objects keep what plain ones have at the top level (PS3.3, C.7.6.16).
-GROUPS = {
-    "ImagePositionPatient": "PlanePositionSequence",
-    "ImageOrientationPatient": "PlaneOrientationSequence",
-    "PixelSpacing": "PixelMeasuresSequence",
-    "RescaleSlope": "PixelValueTransformationSequence",
-    "RescaleIntercept": "PixelValueTransformationSequence",
-}
-
-
-def _of_frame(groups: Sequence[pydicom.Dataset], dataset: pydicom.Dataset, keyword: str) -> Any:
-    for group in groups:
-        for item in (group.get(GROUPS[keyword], None) or [])[:1]:
-            if keyword in item:
-                return item.get(keyword)
-    return dataset.get(keyword, None)
-
-
 def _window(dataset: pydicom.Dataset) -> tuple[float, float] | None:
     """Return black and white of the file's first window (PS3.3, C.11.2.1.2)."""
-    centre, width = (_first(dataset.get(key, None)) for key in ("WindowCenter", "WindowWidth"))
+    centre, width = (first_number(dataset.get(key, None)) for key in ("WindowCenter", "WindowWidth"))
     if centre is None or width is None or width <= 1:
         return None
     return centre - width / 2, centre + width / 2
-
-
-def _first(value: Any) -> float | None:
-    several = isinstance(value, (list, tuple, pydicom.multival.MultiValue))
-    return _number(value[0] if several and len(value) else value)
-
-
-def _vector(value: Any, length: int) -> NDArray[np.float64] | None:
-    if value is None or isinstance(value, str) or not hasattr(value, "__len__") or len(value) != length:
-        return None
-    numbers = np.array([float(part) for part in value])
-    return numbers if np.isfinite(numbers).all() else None
-
-
-def _unit(cosines: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
-    """Return the row and column direction if they are two unit vectors at right angles."""
-    if cosines is None:
-        return None
-    pair = cosines.reshape(2, 3)
-    if np.abs(pair @ pair.T - np.eye(2)).max() > 0.01:
-        return None
-    return pair
-
-
-def _number(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if np.isfinite(number) else None
-
-
-def _whole(value: Any) -> int:
-    number = _number(value)
-    return int(number) if number is not None else 0
 
 
 def _raw(dataset: pydicom.Dataset, keyword: str) -> bytes:
@@ -326,5 +308,5 @@ def _digest(*values: bytes) -> bytes:
 
 
 def _plain(text: str) -> str:
-    """Keep a code such as "MR" or "RTSTRUCT"; anything longer or with other characters could be a name."""
-    return text if text.isascii() and text.replace("_", "").replace(" ", "").isalnum() and len(text) <= 16 else "other"
+    """Keep a code such as "MR" or "RTSTRUCT"; anything else could be a name."""
+    return plain_code(text) or "other"

@@ -5,6 +5,7 @@ decodes each into an array of the size in the header, so that no codestream can 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import imagecodecs
 import numpy as np
@@ -20,8 +21,44 @@ BIG_ENDIAN = "1.2.840.10008.1.2.2"
 NATIVE = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", BIG_ENDIAN})
 
 
+@dataclass(frozen=True)
+class Stored:
+    """How an object stores its pixels, as its header states and as is checked.
+
+    Attributes:
+        shape: Frames, rows and columns.
+        allocated: Bits allocated: 8, 16 or 32.
+        bits: Bits stored.
+        signed: Whether they are in two's complement.
+        photometric: Photometric Interpretation, one of `core.scans.dicom.colour.KNOWN`.
+        by_plane: Whether the three samples of a colour are stored plane by plane.
+    """
+
+    shape: tuple[int, int, int]
+    allocated: int
+    bits: int
+    signed: bool
+    photometric: str
+    by_plane: bool = False
+
+    @property
+    def samples(self) -> int:
+        """Values a pixel: 3 of colours, else 1."""
+        return 3 if self.photometric == "RGB" or self.photometric.startswith("YBR") else 1
+
+    @property
+    def whole(self) -> tuple[int, ...]:
+        """Frames, rows and columns, and samples where there are several."""
+        return self.shape if self.samples == 1 else (*self.shape, self.samples)
+
+
 def _jpeg(frame: bytes, out: Pixels) -> object:
     return imagecodecs.jpeg_decode(frame, out=out)
+
+
+def _jpeg_of_rgb(frame: bytes, out: Pixels) -> object:
+    """Decode without a change of colours, whatever a codec would guess of a stream that does not say what it holds."""
+    return imagecodecs.jpeg_decode(frame, colorspace="RGB", outcolorspace="RGB", out=out)
 
 
 def _jpeg_ls(frame: bytes, out: Pixels) -> object:
@@ -34,7 +71,8 @@ def _jpeg_2000(frame: bytes, out: Pixels) -> object:
 
 def _run_length(frame: bytes, out: Pixels) -> object:
     decoded = np.frombuffer(imagecodecs.dicomrle_decode(frame, out.dtype), out.dtype)
-    out[...] = decoded.reshape(out.shape)
+    planes = decoded.reshape((*out.shape[2:], *out.shape[:2]))  # the samples of a colour one after the other
+    out[...] = np.moveaxis(planes, 0, -1) if out.ndim == 3 else planes
     return out
 
 
@@ -67,43 +105,58 @@ def check_transfer_syntax(uid: str) -> None:
         raise ScanError(f"the DICOM image is stored as {name}, which is not supported; export it uncompressed.")
 
 
-def decode_frames(data: bytes, uid: str, shape: tuple[int, int, int], *, bits: tuple[int, int], signed: bool) -> Pixels:
+def decodes_to_rgb(uid: str) -> bool:
+    """Tell whether decoding turns any colour into RGB: the JPEG family does, native and run-length data stay."""
+    return uid in COMPRESSED and COMPRESSED[uid] is not _run_length
+
+
+def decode_frames(data: bytes, uid: str, stored: Stored) -> Pixels:
     """Decode every frame of one object.
 
     Args:
         data: The value of Pixel Data.
         uid: The transfer syntax, one that `check_transfer_syntax` accepts.
-        shape: Frames, rows and columns as the header states them, already checked.
-        bits: Bits allocated (8, 16 or 32) and bits stored.
-        signed: Whether the stored bits are in two's complement.
+        stored: What the header states, already checked.
 
     Returns:
-        Integers, frames × rows × columns.
+        Integers, frames × rows × columns, × 3 of colours.
 
     Raises:
         ScanError: There are fewer bytes or frames than the header states, or a frame is damaged.
     """
-    allocated, stored = bits
-    dtype = np.dtype(f"u{allocated // 8}")
+    dtype = np.dtype(f"u{stored.allocated // 8}")
     if uid in NATIVE:
-        frames = _native(data, shape, dtype.newbyteorder(">" if uid == BIG_ENDIAN else "<"))
+        frames = _native(data, stored, dtype.newbyteorder(">" if uid == BIG_ENDIAN else "<"))
     else:
-        frames = _compressed(data, uid, shape, dtype)
-    return _true_values(frames, stored, signed=signed)
+        frames = _compressed(data, uid, stored, dtype)
+    return _true_values(frames, stored.bits, signed=stored.signed)
 
 
-def _native(data: bytes, shape: tuple[int, int, int], dtype: np.dtype) -> Pixels:
-    count = shape[0] * shape[1] * shape[2]
+def _native(data: bytes, stored: Stored, dtype: np.dtype) -> Pixels:
+    frames, rows, columns = stored.shape
+    halved = stored.photometric.endswith("_422")  # two pixels share their colour: luma, luma, blue, red
+    shape = (frames, rows, columns // 2, 4) if halved else stored.whole
+    count = int(np.prod(shape))
     if len(data) < count * dtype.itemsize:
         needed = count * dtype.itemsize
         raise ScanError(
             f"the pixel data is incomplete ({len(data):,} of {needed:,} bytes): please export or copy the file again."
         )
-    return np.frombuffer(data, dtype, count).reshape(shape)
+    flat = np.frombuffer(data, dtype, count)
+    if halved:
+        pairs = flat.reshape(shape)
+        whole = np.empty((frames, rows, columns // 2, 2, 3), dtype)
+        whole[..., 0], whole[..., 1:] = pairs[..., :2], pairs[..., None, 2:]
+        return whole.reshape(frames, rows, -1, 3)
+    if stored.samples == 3 and stored.by_plane:
+        return np.moveaxis(flat.reshape(frames, 3, rows, columns), 1, -1)
+    return flat.reshape(shape)
 
 
-def _compressed(data: bytes, uid: str, shape: tuple[int, int, int], dtype: np.dtype) -> Pixels:
-    codec, decode = UID(uid).name, COMPRESSED[uid]
+def _compressed(data: bytes, uid: str, stored: Stored, dtype: np.dtype) -> Pixels:
+    codec, decode, shape = UID(uid).name, COMPRESSED[uid], stored.whole
+    if decode is _jpeg and stored.photometric == "RGB":
+        decode = _jpeg_of_rgb
     frames = np.zeros(shape, dtype)
     done = 0
     try:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ChoiceNeeded, ScanError
-from core.scans.dicom.image import DicomObject, Frame, read_object
+from core.scans.dicom.header import Frame
+from core.scans.dicom.image import DicomObject, read_object
 from core.scans.names import display_name
 from core.scans.raster import check_size, generated_name
 from core.scans.scan import Scan
@@ -23,6 +24,7 @@ LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
 EVEN = 0.1  # distances between slices may differ by this fraction of the median
 SAME_POSITION_MM = 1e-3
 NAMED = 3  # up to this many unreadable files are named; more are counted
+MIN_LIKELY = 20  # slices, at least, of a head that is a volume
 MOST_MISSING = 0.25  # of a series; with more gaps the volume would be mostly interpolated
 
 
@@ -52,7 +54,7 @@ def read_series(files: Mapping[str, bytes], choice: int | None) -> Scan:
     """
     objects, unreadable = _read_all(files)
     notes = list(unreadable)
-    objects = _without_repeats(objects, notes)
+    objects = [stack for item in _without_repeats(objects, notes) for stack in item.stacks()]
     series = _grouped(objects)
     kept = [group for group in series if not group[0].localizer] or series
     if len(kept) < len(series):
@@ -87,12 +89,10 @@ def _without_repeats(objects: Sequence[DicomObject], notes: list[str]) -> list[D
 
 
 def _grouped(objects: Sequence[DicomObject]) -> list[list[DicomObject]]:
-    """Group images by series, size and plane; largest group first, so that the numbering is the same every time."""
+    """Group images by series, size, plane and kind; largest group first, so that the numbering is always the same."""
     groups: dict[tuple[object, ...], list[DicomObject]] = defaultdict(list)
     for item in objects:
-        plane = item.frames[0].orientation
-        rounded = tuple(np.round(plane, 2).ravel() + 0.0) if plane is not None else None
-        groups[item.series, rounded].append(item)
+        groups[item.series, item.frames[0].plane, item.frames[0].apart].append(item)
     return sorted(groups.values(), key=lambda group: (-_count(group), min(item.digest for item in group)))
 
 
@@ -101,24 +101,41 @@ def _count(group: Sequence[DicomObject]) -> int:
 
 
 def _chosen(series: list[list[DicomObject]], choice: int | None) -> list[DicomObject]:
-    people = len({group[0].person for group in series})
+    people = len({group[0].origin.person for group in series})
     if len(series) == 1:
         return series[0]
     if choice is None:
         what = f"{len(series)} series" + (f" of {people} people" if people > 1 else "")
         raise ChoiceNeeded(
-            f"the files hold {what}; choose one from 1 to {len(series)}.", tuple(_described(group) for group in series)
+            f"the files hold {what}; choose one from 1 to {len(series)}.",
+            tuple(_described(group) for group in series),
+            _likely(series) if people == 1 else None,
         )
     if choice > len(series):
         raise ScanError(f"the files hold {len(series)} series, so there is no series {choice}.")
     return series[choice - 1]
 
 
+def _likely(series: list[list[DicomObject]]) -> int | None:
+    """Return the number of the only series that is a plain T1 volume by what its files say; None if that is not clear.
+
+    A series whose files say nothing may be one, too.
+    """
+    able = [
+        number
+        for number, group in enumerate(series, start=1)
+        if _count(group) >= MIN_LIKELY and group[0].modality in {"MR", None} and not group[0].acquisition.agent
+        and group[0].acquisition.weighting in {"T1", ""}
+    ]  # fmt: skip
+    return able[0] if len(able) == 1 and series[able[0] - 1][0].acquisition.weighting == "T1" else None
+
+
 def _described(group: list[DicomObject]) -> str:
     first = group[0]
     rows, columns = first.pixels.shape[1:]
     images = _images(_count(group), _plane(first.frames[0]))
-    return f"{images} of {rows} × {columns}, {first.modality or 'unknown modality'}"
+    known = [f"{images} of {rows} × {columns}", first.modality or "unknown modality", *first.acquisition.told()]
+    return ", ".join(known)
 
 
 def _images(count: int, kind: str = "") -> str:
@@ -157,6 +174,8 @@ def _assembled(objects: list[DicomObject], notes: list[str], choice: int | None)
         modality=first.modality,
         window=first.window,
         warnings=tuple(notes),
+        acquisition=first.acquisition,
+        origin=first.origin,
     )
 
 
@@ -214,6 +233,8 @@ def _image(item: _Slice, source: DicomObject, name: str, notes: Sequence[str]) -
         orientation=codes,
         modality=source.modality,
         warnings=tuple(warnings),
+        acquisition=source.acquisition,
+        origin=source.origin,
     )
 
 

@@ -2,6 +2,10 @@
 
 Mattes et al., IEEE Transactions on Medical Imaging 22:120, 2003, as implemented in SimpleITK. Only the template's brain
 and a narrow rim are compared, so the scan's skull, scalp and neck play no part once the brain is found.
+
+A small head with a bright scalp may end too large: the template's rim lies on the scalp, and mutual information has a
+maximum there. So an answer in which the scan hardly resembles the template is tried again at other sizes, with the
+brain compared without its rim, and what resembles the template most is taken.
 """
 
 import functools
@@ -15,6 +19,7 @@ from scipy.ndimage import binary_dilation
 from skimage.filters import threshold_otsu
 
 from core.errors import NoHead
+from core.scans.registration.quality import REVERSED, similarity_to_template
 from core.scans.registration.template import template
 
 Affine = NDArray[np.float64]
@@ -26,6 +31,9 @@ KEPT_STARTS = 3  # of the coarse starts, refined further
 RELAXATION = 0.6
 HEAD_MM = 150.0  # so far below the crown the neck begins
 CROWN_TO_CENTRE_MM = 75.0
+ALIKE = 0.45  # correlation with the template from which an answer is not tried again
+SIZES = (0.93, 0.86, 1.07)  # times the first answer's
+OTHER_SIZES = (0.85, 1.15)  # of the template, from which all starts are made again if these do not help
 LEAST_CONTRAST = 1e-4  # of the largest value; a float32 knows hardly more steps than that
 
 
@@ -57,16 +65,55 @@ def register_to_template(voxels: NDArray[np.float32], affine: Affine) -> Registr
     """
     moving = _image(_clipped(voxels), affine)
     small, smaller = _shrunk(moving, 2.0), _shrunk(moving, 4.0)
-    coarse = [_optimised(smaller, start, COARSE) for start in _starts(voxels, affine)]
+    starts = _starts(voxels, affine)
+    winner = _found(smaller, small, starts, rim_mm=RIM_MM)
+    best = _finished(voxels, affine, moving, winner, rim_mm=RIM_MM)
+    if best.alike >= ALIKE or best.alike < REVERSED:
+        return best.found
+    tried = [best]
+    for size in SIZES:
+        again, _ = _optimised(small, _sized(winner, size), MEDIUM, rim_mm=0)
+        tried.append(_finished(voxels, affine, moving, again, rim_mm=0))
+    if max(one.alike for one in tried) < ALIKE:
+        others = [_sized(start, size) for size in OTHER_SIZES for start in starts]
+        tried.append(_finished(voxels, affine, moving, _found(smaller, small, others, rim_mm=0), rim_mm=0))
+    return max(tried, key=lambda one: one.alike).found
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """A registration, and how much the scan then resembles the template: a correlation."""
+
+    found: Registration
+    alike: float
+
+
+def _found(smaller: sitk.Image, small: sitk.Image, starts: list[sitk.Transform], *, rim_mm: int) -> sitk.Transform:
+    """Return the best similarity transform from all starts."""
+    coarse = [_optimised(smaller, start, COARSE, rim_mm=rim_mm) for start in starts]
     best = sorted(coarse, key=lambda found: found[1], reverse=True)[:KEPT_STARTS]
-    medium = [_optimised(small, start, MEDIUM) for start, _ in best]
-    winner, _ = max(medium, key=lambda found: found[1])
+    medium = [_optimised(small, start, MEDIUM, rim_mm=rim_mm) for start, _ in best]
+    return max(medium, key=lambda found: found[1])[0]
+
+
+def _finished(
+    voxels: NDArray[np.float32], affine: Affine, moving: sitk.Image, start: sitk.Transform, *, rim_mm: int
+) -> _Answer:
+    """Return the affine transform that a similarity transform leads to."""
     full = sitk.AffineTransform(3)
-    full.SetCenter(winner.GetCenter())
-    full.SetMatrix(winner.GetMatrix())
-    full.SetTranslation(winner.GetTranslation())
-    full, similarity = _optimised(moving, full, FINE)
-    return Registration(_matrix(full), similarity)
+    full.SetCenter(start.GetCenter())
+    full.SetMatrix(start.GetMatrix())
+    full.SetTranslation(start.GetTranslation())
+    full, similarity = _optimised(moving, full, FINE, rim_mm=rim_mm)
+    to_scan = _matrix(full)
+    return _Answer(Registration(to_scan, similarity), similarity_to_template(voxels, affine, to_scan))
+
+
+def _sized(start: sitk.Transform, size: float) -> sitk.Transform:
+    """Return a similarity transform that makes the template larger or smaller about its centre."""
+    other = sitk.Similarity3DTransform(start)
+    other.SetScale(start.GetScale() * size)
+    return other
 
 
 @dataclass(frozen=True)
@@ -86,9 +133,11 @@ MEDIUM = _Stage(shrink=(4,), smooth_mm=(3.0,), iterations=60, fraction=1.0, step
 FINE = _Stage(shrink=(4, 2), smooth_mm=(2.0, 1.0), iterations=120, fraction=0.5, step_mm=1.0, finest_step_mm=0.005)
 
 
-def _optimised(moving: sitk.Image, start: sitk.Transform, stage: _Stage) -> tuple[sitk.Transform, float]:
+def _optimised(
+    moving: sitk.Image, start: sitk.Transform, stage: _Stage, *, rim_mm: int
+) -> tuple[sitk.Transform, float]:
     """Improve a transform from the template to an image; also return the mutual information it reaches."""
-    fixed, mask = _template_images()
+    fixed, mask = _template_images(rim_mm)
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(BINS)
     method.SetMetricFixedMask(mask)
@@ -113,9 +162,9 @@ def _optimised(moving: sitk.Image, start: sitk.Transform, stage: _Stage) -> tupl
 
 
 @functools.cache
-def _template_images() -> tuple[sitk.Image, sitk.Image]:
+def _template_images(rim_mm: int) -> tuple[sitk.Image, sitk.Image]:
     ready = template()
-    rim = binary_dilation(ready.mask, iterations=RIM_MM)
+    rim = binary_dilation(ready.mask, iterations=rim_mm) if rim_mm else ready.mask
     return _image(ready.brain, ready.affine), _image(rim.astype(np.uint8), ready.affine)
 
 

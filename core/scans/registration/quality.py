@@ -18,11 +18,14 @@ VERDICTS: tuple[Verdict, ...] = ("good", "doubtful", "failed")
 # Beyond the first limit of each pair the verdict is "doubtful", beyond the second "failed". ALIKE is the correlation
 # with the template deep inside its brain; 200 real brains, overlaid without registration, have 0.34 to 0.70.
 ALIKE = (0.4, 0.25)
+REVERSED = -0.1  # below it bright and dark are reversed, which no alignment would make of a T1 scan
 COVERED = (0.85, 0.6)  # fraction of the template's brain that is tissue in the scan
 SIZE = ((0.78, 1.28), (0.65, 1.5))  # stretch in any direction; adult heads differ by some 15 %
 SHEAR = (-0.15, -0.3)  # cosine between axes, negative so that a lower value is worse
 TISSUE = 0.15  # of the brain's bright values; air and noise stay below
 DEEP = 2  # voxels of the coarse grid
+NO_T1 = "This does not look like a T1 scan of a head:"
+FAILED = "The alignment to the standard brain failed, or this is no T1 scan of a head:"
 FEWEST = 500  # voxels of the coarse grid for a correlation to be meaningful
 
 
@@ -77,7 +80,7 @@ def judge(voxels: NDArray[np.float32], affine: Affine, to_scan: Affine, *, regis
         overlap=overlap,
         scales=stretch,
         shear=shear,
-        sentences=_sentences(worst, problems),
+        sentences=_sentences(worst, problems, reversed_=similarity < REVERSED),
     )
 
 
@@ -154,14 +157,15 @@ def _beyond(values: tuple[float, float], limits: tuple[tuple[float, float], tupl
 
 
 def _unlike(similarity: float) -> str:
-    if similarity < 0:
+    if similarity < REVERSED:
         return f"Bright and dark are reversed compared with a T1 scan (correlation {similarity:.2f})."
     return f"Where the brain should be, the scan hardly resembles a T1 brain (correlation {similarity:.2f})."
 
 
-def _sentences(worst: int, problems: tuple[str, ...]) -> tuple[str, ...]:
+def _sentences(worst: int, problems: tuple[str, ...], *, reversed_: bool) -> tuple[str, ...]:
     if worst == 0:
         return ()
-    uncertain = "The alignment to the standard brain is uncertain:"
-    start = uncertain if worst == 1 else "This does not look like a T1 scan of a head:"
+    start = "The alignment to the standard brain is uncertain:"
+    if worst == 2:
+        start = NO_T1 if reversed_ else FAILED
     return (f"{start} {' '.join(problems)}",)

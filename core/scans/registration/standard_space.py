@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import affine_transform, binary_dilation
 
 from core.errors import NoHead, ScanError
+from core.scans.contrast.file_says import doubts_of_file, why_refused_by_file
 from core.scans.registration.affine import register_to_template
 from core.scans.registration.quality import Quality, judge, similarity_to_template
 from core.scans.registration.template import ICBM_TO_TALAIRACH, template
+from core.scans.registration.tissues import Tissues, tissues_of
 from core.scans.scan import Scan
 
 SHAPE = (176, 208, 176)
@@ -39,6 +41,17 @@ ALREADY_ALIKE = 0.25  # correlation with the template; the 200 people's slices h
 HEAD_MM = (50.0, 2000.0)  # the longest side of a volume that may hold a head
 FARTHEST_MM = 1e6  # from the origin; beyond it positions lose their millimetres
 UNCHANGED = (1e-9, 1e9)  # of the largest value: beyond these it is scaled, since its squares would overflow or vanish
+LOOKS = {
+    "T2": "This looks like a T2 scan: fluid is {fluid:.2f} times as bright as grey matter.",
+    "FLAIR": "This looks like a FLAIR: white matter is only {white:.2f} times as bright as grey matter, fluid is dark.",
+    "PD": "This looks like a proton-density scan: white matter is {white:.2f} times, fluid {fluid:.2f} times as bright "
+    "as grey matter.",
+}
+NOT_T1 = "The networks here read plain T1 scans, so no stage is given."
+ENHANCED = (
+    "Much of the brain is far brighter than white matter, as vessels are after a contrast agent; the network knows "
+    "plain T1 scans only, and its answer may be wrong."
+)
 FLIPS = {"": (1, 1, 1), "front and back": (1, -1, 1), "top and bottom": (1, 1, -1), "both": (1, -1, -1)}
 Affine = NDArray[np.float64]
 
@@ -77,10 +90,14 @@ def to_standard_space(scan: Scan, *, bias_correction: bool = True) -> StandardHe
 
     Raises:
         ScanError: The scan is not a volume.
-        NoHead: All its voxels are alike, or it has a size or a position that no head has.
+        NoHead: All its voxels are alike, it has a size or a position that no head has, or its file or its values say
+            that it is no plain T1 scan of a head.
     """
     if not scan.is_volume or scan.affine is None:
         raise ScanError("a single slice cannot be aligned to the standard brain; give the whole volume.")
+    refused = why_refused_by_file(scan)
+    if refused:
+        raise NoHead(refused)
     _check_place(scan.voxels.shape, scan.affine)
     scan = replace(scan, voxels=_within_range(scan.voxels))
     assert scan.affine is not None  # noqa: S101 - checked above
@@ -90,7 +107,9 @@ def to_standard_space(scan: Scan, *, bias_correction: bool = True) -> StandardHe
         found = register_to_template(*_right_angled(scan.voxels, scan.affine))
         aligned = _Aligned(scan.voxels, scan.affine, found.to_scan @ np.linalg.inv(ICBM_TO_TALAIRACH))
     moved = resampled(aligned.voxels, np.linalg.inv(aligned.affine) @ aligned.to_scan @ AFFINE)
-    quality = judge(aligned.voxels, aligned.affine, aligned.to_scan @ ICBM_TO_TALAIRACH, registered=registered)
+    to_template = aligned.to_scan @ ICBM_TO_TALAIRACH
+    quality = judge(aligned.voxels, aligned.affine, to_template, registered=registered)
+    quality, looks = _judged_by_tissues(quality, tissues_of(aligned.voxels, aligned.affine, to_template))
     brain = np.where(brain_mask(), moved, np.float32(0)) if registered else moved
     if bias_correction and registered and quality.verdict != "failed":
         brain = _without_bias(brain)
@@ -103,7 +122,7 @@ def to_standard_space(scan: Scan, *, bias_correction: bool = True) -> StandardHe
         orientation="RAS",
         modality=scan.modality,
         affine=AFFINE,
-        warnings=(*scan.warnings, *aligned.notes, *quality.sentences),
+        warnings=(*scan.warnings, *doubts_of_file(scan), *aligned.notes, *quality.sentences, *looks),
     )
     before = resampled(scan.voxels, np.linalg.inv(scan.affine) @ _centred_on(scan) @ AFFINE)
     return StandardHead(
@@ -114,6 +133,17 @@ def to_standard_space(scan: Scan, *, bias_correction: bool = True) -> StandardHe
         registered=registered,
         quality=quality,
     )
+
+
+def _judged_by_tissues(quality: Quality, tissues: Tissues) -> tuple[Quality, tuple[str, ...]]:
+    """Return the quality of an aligned scan, failed if its tissues are not those of T1, and what else to say."""
+    kind = tissues.kind
+    if quality.verdict == "failed" or kind in {"", "T1"}:
+        return quality, ()
+    if kind == "T1 with a contrast agent":
+        return quality, (ENHANCED,)
+    said = LOOKS[kind].format(white=tissues.white_over_grey, fluid=tissues.fluid_over_grey)
+    return replace(quality, verdict="failed", sentences=(f"{said} {NOT_T1}",)), ()
 
 
 def axial_slices(head: StandardHead, heights_mm: NDArray[np.float64]) -> list[Scan]:

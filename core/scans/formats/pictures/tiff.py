@@ -4,6 +4,7 @@ import io
 import logging
 import struct
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -103,26 +104,32 @@ def _upright(pixels: NDArray[np.generic], page: tifffile.TiffPage) -> NDArray[np
 
 def _scan(pixels: NDArray[np.generic], page: tifffile.TiffPage, data: bytes, source: str) -> Scan:
     kind = page.photometric
+    several = pixels[..., None] if pixels.ndim == 2 else pixels
+    own = several.shape[2] - len(page.extrasamples)  # samples that are the colour; the others come after them
+    alpha = _alpha(several, own, page)
     if kind == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
-        colours = np.moveaxis(np.asarray(page.colormap)[:, pixels.astype(np.intp)], 0, -1)
-        return scan_from_pixels((colours >> 8).astype(np.uint8), data, source)  # TIFF keeps palettes in 16 bits
+        colours = np.moveaxis(np.asarray(page.colormap)[:, several[..., 0].astype(np.intp)], 0, -1)
+        eight = (colours >> 8).astype(np.uint8)  # TIFF keeps palettes in 16 bits
+        return scan_from_pixels(eight, data, source, alpha=_full_depth(alpha, page.bitspersample))
     if kind == tifffile.PHOTOMETRIC.SEPARATED:
-        ink = pixels[..., :4].astype(np.float64) / np.iinfo(pixels.dtype.str).max
+        ink = several[..., :4].astype(np.float64) / np.iinfo(pixels.dtype.str).max
         rgb = (1 - ink[..., :3]) * (1 - ink[..., 3:])
         return scan_from_pixels((rgb * 255).round().astype(np.uint8), data, source).with_warnings(CMYK_WARNING)
-    pixels = _full_depth(pixels, page.bitspersample)
+    several, alpha = (_full_depth(one, page.bitspersample) for one in (several, alpha))
     if kind == tifffile.PHOTOMETRIC.MINISWHITE and pixels.dtype.kind in "bu":
-        pixels = np.invert(pixels)  # bool and unsigned only: the largest value minus each
-    if pixels.ndim == 2:
-        return scan_from_pixels(pixels, data, source)
-    has_alpha = pixels.shape[2] in {2, 4}
-    colour = pixels[..., 0] if pixels.shape[2] <= 2 else pixels[..., :3]
-    return scan_from_pixels(colour, data, source, alpha=pixels[..., -1] if has_alpha else None)
+        several = np.invert(several)  # bool and unsigned only: the largest value minus each
+    return scan_from_pixels(several[..., :3] if own >= 3 else several[..., 0], data, source, alpha=alpha)
 
 
-def _full_depth(pixels: NDArray[np.generic], bits: int) -> NDArray[np.generic]:
-    """Spread 2-, 4- and 6-bit grey levels, stored in bytes, over 0 to 255."""
-    if pixels.dtype == np.uint8 and bits < 8:
+def _alpha(samples: NDArray[np.generic], own: int, page: tifffile.TiffPage) -> NDArray[np.generic] | None:
+    """Return the extra sample that is transparency; None if there is none, or if it is in the colours already."""
+    unassociated = [at for at, one in enumerate(page.extrasamples, start=own) if one == tifffile.EXTRASAMPLE.UNASSALPHA]
+    return samples[..., unassociated[0]] if unassociated else None
+
+
+def _full_depth(pixels: NDArray[np.generic] | None, bits: int) -> Any:
+    """Spread 2-, 4- and 6-bit grey levels, stored in bytes, over 0 to 255; None stays None."""
+    if pixels is not None and pixels.dtype == np.uint8 and bits < 8:
         spread = pixels.astype(np.float64) * (255.0 / (2**bits - 1))
         return np.asarray(spread.round(), np.uint8)
     return pixels

@@ -10,4 +10,4 @@ def _read_one(data: bytes, choice: int | None) -> Scan:
     return read_series({"the file": data}, choice)
 
 
-READER = Reader("DICOM", 5, is_dicom, _read_one, read_several=read_series, has_pages=True)
+READER = Reader("DICOM", 5, is_dicom, _read_one, read_several=read_series, has_pages=True, of_discs=True)

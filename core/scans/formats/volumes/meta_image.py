@@ -1,15 +1,18 @@
 """MetaImage of ITK: `.mha`, or `.mhd` with a file of voxels (itk.org/Wiki/ITK/MetaIO/Documentation)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from core.errors import ScanError
-from core.scans.pairs import header_and_data
-from core.scans.raw import Raw
+from core.scans.headers.pairs import header_and_data
+from core.scans.headers.raw import Raw
+from core.scans.headers.stored import Stored, depth_of, scan_of
+from core.scans.raster import luma_of
 from core.scans.reader import DAMAGE, Reader
 from core.scans.scan import Scan
-from core.scans.stored import Stored, depth_of, scan_of
+from core.scans.volume import UNITS, in_mm
 
 LONGEST_HEADER = 64 * 1024
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -39,11 +42,16 @@ def read_meta_image(files: Mapping[str, bytes], volume: int | None) -> Scan:
     local = values["ElementDataFile"].upper() == "LOCAL"
     data = header if local else header_and_data(files, is_meta_image, ".mhd", values["ElementDataFile"])[1]
 
+    noticed: list[str] = []
+
     def voxels(number: int) -> np.ndarray:
         found = raw.voxels(data)
+        if found.ndim > len(stored.shape):
+            white = float(np.iinfo(found.dtype).max) if found.dtype.kind in "ui" else float(found.max())
+            found = luma_of(found, white, noticed)
         return found[..., number] if found.ndim == 4 else found
 
-    return scan_of(Stored(stored.source, stored.shape, stored.affine, voxels), files, volume)
+    return scan_of(replace(stored, read=voxels), files, volume).with_warnings(*dict.fromkeys(noticed))
 
 
 def _header(data: bytes) -> tuple[dict[str, str], int]:
@@ -62,8 +70,9 @@ def _header(data: bytes) -> tuple[dict[str, str], int]:
 
 
 def _described(values: dict[str, str], begins: int) -> tuple[Stored, Raw]:
-    if int(values.get("ElementNumberOfChannels", "1")) != 1:
-        raise ScanError("the MetaImage holds several numbers a voxel; only one is read: export it in grey.")
+    channels = int(values.get("ElementNumberOfChannels", "1"))
+    if channels not in {1, 3, 4}:
+        raise ScanError(f"the MetaImage holds {channels} numbers a voxel; grey and colour are read: export it in grey.")
     kind = values["ElementType"]
     if kind not in TYPES:
         raise ScanError(f"the MetaImage holds {kind.removeprefix('MET_').lower()}; only real numbers are read.")
@@ -83,8 +92,13 @@ def _described(values: dict[str, str], begins: int) -> tuple[Stored, Raw]:
     affine[:3, :3] = (matrix[:3, :3] * spacing[:3, None]).T  # a row is the direction of an axis
     affine[:3, 3] = origin[:3]
     packing = "text" if text else "gzip" if packed else "raw"
-    raw = Raw(dtype, shape, packing, begins if local else int(values.get("HeaderSize", "0")))
-    return Stored(f"MetaImage, {depth_of(dtype)}", shape, LPS @ affine, lambda number: np.empty(0)), raw
+    stored = shape if channels == 1 else (channels, *shape)
+    raw = Raw(dtype, stored, packing, begins if local else int(values.get("HeaderSize", "0")))
+    notes: list[str] = []
+    unit = values.get("DistanceUnits", "mm").lower()
+    affine = in_mm(LPS @ affine, *UNITS.get(unit, (1.0, "mm")), notes)
+    source = f"MetaImage, {depth_of(dtype)}{'' if channels == 1 else ' colour'}"
+    return Stored(source, shape, affine, lambda number: np.empty(0), tuple(notes)), raw
 
 
 def _first(values: dict[str, str], names: tuple[str, ...]) -> str | None:

@@ -7,9 +7,9 @@ import numpy as np
 from nibabel.freesurfer.mghformat import MGHHeader, MGHImage
 
 from core.errors import ScanError
+from core.scans.headers.stored import Stored, depth_of, scan_of
 from core.scans.reader import DAMAGE, Reader
 from core.scans.scan import Scan
-from core.scans.stored import Stored, depth_of, scan_of
 
 VERSION, HEADER = 1, 284  # bytes in front of the voxels
 TYPES = {0: 1, 1: 4, 3: 4, 4: 2}  # of voxels: bytes each

@@ -10,9 +10,9 @@ from nibabel.minc1 import Minc1File, MincError
 from nibabel.minc2 import Minc2File
 
 from core.errors import ScanError
+from core.scans.headers.stored import Stored, depth_of, scan_of
 from core.scans.reader import DAMAGE, Reader
 from core.scans.scan import Scan
-from core.scans.stored import Stored, depth_of, scan_of
 
 NETCDF, HDF5 = (b"CDF\x01", b"CDF\x02"), b"\x89HDF\r\n\x1a\n"
 GROUP = b"minc-2.0"  # the name of the group that holds everything, near the beginning of the file

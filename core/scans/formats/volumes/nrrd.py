@@ -6,11 +6,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from core.errors import ScanError
-from core.scans.pairs import header_and_data
-from core.scans.raw import Raw
+from core.scans.headers.pairs import header_and_data
+from core.scans.headers.raw import Raw
+from core.scans.headers.stored import Stored, depth_of, scan_of
 from core.scans.reader import DAMAGE, Reader
 from core.scans.scan import Scan
-from core.scans.stored import Stored, depth_of, scan_of
+from core.scans.volume import UNITS, in_mm
 
 LONGEST_HEADER = 1024 * 1024
 TYPES = {
@@ -112,9 +113,16 @@ def _described(values: dict[str, str], begins: int, beside: str | None) -> tuple
         if space not in SPACES:
             notes = (NO_PLACE,)
         affine = np.diag([*SPACES.get(space, (1, 1, 1)), 1]) @ affine
+    said: list[str] = []
+    units = re.findall(r'"([^"]*)"', values.get("space units") or values.get("units", ""))
+    affine = in_mm(affine, *UNITS.get(next((one.lower() for one in units if one), "mm"), (1.0, "mm")), said)
     shape = tuple(sizes[axis] for axis in (*spatial, *others))
     source = f"NRRD, {depth_of(dtype)}"
-    return Stored(source, shape, affine, lambda number: np.empty(0), notes), raw, others[0] if others else None
+    return (
+        Stored(source, shape, affine, lambda number: np.empty(0), (*notes, *said)),
+        raw,
+        others[0] if others else None,
+    )
 
 
 def _vectors(text: str | None) -> list[list[float] | None] | None:

@@ -7,10 +7,10 @@ import numpy as np
 from nibabel.parrec import PARRECArrayProxy, PARRECError, PARRECHeader
 
 from core.errors import ScanError
-from core.scans.pairs import header_and_data
+from core.scans.headers.pairs import header_and_data
+from core.scans.headers.stored import Stored, depth_of, scan_of
 from core.scans.reader import DAMAGE, Reader
 from core.scans.scan import Scan
-from core.scans.stored import Stored, depth_of, scan_of
 
 TITLE = b"# === DATA DESCRIPTION FILE"
 

@@ -1,0 +1,99 @@
+"""Many scans in one command: each that cannot be read is one line on standard error, and the others go on."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from core.cli.shared import complain
+from core.errors import ScanError, StageLensError, shortened
+from core.words import counted
+
+if TYPE_CHECKING:
+    from core.scans import Scan
+    from core.scans.folders import Found
+
+AT_ONCE = 16  # pictures in one pass of a network; volumes go one by one, as each takes much memory
+SILENT = 20  # up to so many scans no progress is shown
+
+
+class Batch:
+    """Scans in files and folders, read one after the other.
+
+    Attributes:
+        scans: Those that were found.
+        failed: How many could not be read, or got no answer.
+        passed_over: How many files in folders are no scans.
+    """
+
+    def __init__(self, paths: Sequence[Path], page: int | None = None) -> None:
+        """Find them; a file that cannot be opened is complained of at once."""
+        from core.scans.folders import find_scans
+
+        listing = find_scans(paths)
+        self.scans, self.passed_over, self.failed = listing.scans, listing.passed_over, 0
+        self._page = page
+        for error in listing.errors:
+            self.refuse(error)
+        if not self.scans and not self.failed:
+            named = ", ".join(shortened(str(path)) for path in paths)
+            self.refuse(ScanError(f"there is no scan in {named}; give a scan, or a folder of scans."))
+
+    def refuse(self, error: StageLensError) -> None:
+        """Print an error as one line, and count it."""
+        self.failed += 1
+        complain(error)
+
+    def read(self) -> Iterator[tuple["Found", "Scan"]]:
+        """Yield what can be read, with its progress on standard error."""
+        for found in _shown(self.scans):
+            try:
+                yield found, found.read(self._page)
+            except StageLensError as error:
+                self.refuse(error)
+
+    def answered(self, answer: Callable[[list["Scan"]], Sequence[Any]]) -> Iterator[tuple["Found", Any]]:
+        """Yield what a network says of each scan, several pictures at a time.
+
+        Args:
+            answer: Returns an answer for each of several scans.
+        """
+        waiting: list[tuple[Found, Scan]] = []
+        for found, scan in self.read():
+            if scan.is_volume:
+                yield from self._answered(waiting, answer)
+                waiting = []
+            waiting.append((found, scan))
+            if scan.is_volume or len(waiting) == AT_ONCE:
+                yield from self._answered(waiting, answer)
+                waiting = []
+        yield from self._answered(waiting, answer)
+
+    def _answered(
+        self, waiting: list[tuple["Found", "Scan"]], answer: Callable[[list["Scan"]], Sequence[Any]]
+    ) -> Iterator[tuple["Found", Any]]:
+        try:
+            answers = answer([scan for _, scan in waiting])
+        except StageLensError as error:
+            for found, _ in waiting:
+                self.refuse(type(error)(f"{found.shown}: {error}"))
+        else:
+            yield from zip([found for found, _ in waiting], answers, strict=True)
+
+
+def _shown(scans: Sequence["Found"]) -> Iterator["Found"]:
+    """Yield scans, and show how many are done: a bar on a terminal, a line each tenth elsewhere."""
+    if len(scans) <= SILENT:
+        yield from scans
+    elif sys.stderr.isatty():
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            yield from progress.track(scans, description="scans")
+    else:
+        for number, scan in enumerate(scans, start=1):
+            yield scan
+            if number * 10 // len(scans) > (number - 1) * 10 // len(scans):
+                print(f"… {number:,} of {counted(len(scans), 'scan')}", file=sys.stderr, flush=True)

@@ -1,0 +1,74 @@
+"""The classification report: precision, recall, F1 and support of each class with their averages, and the confusion
+matrix, as scikit-learn's `classification_report` has them, with specificity and AUC beside them.
+"""
+
+import numpy as np
+import pandas as pd
+
+from core.results import Metrics
+
+OF_CLASS = {"precision": "Precision", "recall": "Recall", "f1": "F1", "specificity": "Specificity", "auc": "AUC"}
+MACRO, WEIGHTED, ACCURACY = "Macro average", "Weighted average", "Accuracy"
+
+
+def class_report(metrics: Metrics) -> pd.DataFrame:
+    """Return a row a class, the mean over the classes that are present, the mean weighted by support, and accuracy.
+
+    Recall is a class's sensitivity. A class that is absent has no values; averages leave it out.
+
+    Args:
+        metrics: By slice or by subject.
+
+    Returns:
+        The columns Class, Precision, Recall, F1, Specificity, AUC (float, NaN where undefined) and Support.
+    """
+    support = np.asarray(metrics.confusion).sum(axis=1)
+    rows = [
+        {"Class": name, **{title: metrics.by_class[name][key].value for key, title in OF_CLASS.items()}}
+        for name in metrics.classes
+    ]
+    table = pd.DataFrame(rows).assign(Support=support)
+    present = table[table["Support"] > 0]
+    averages = [
+        {"Class": name, **{title: _mean(present[title], weights) for title in OF_CLASS.values()}}
+        for name, weights in ((MACRO, np.ones(len(present))), (WEIGHTED, present["Support"].to_numpy(float)))
+    ]
+    accuracy = {"Class": ACCURACY, "Recall": metrics["accuracy"].value}
+    more = pd.DataFrame([*averages, accuracy]).assign(Support=int(support.sum()))
+    return pd.concat([table, more], ignore_index=True)
+
+
+def class_report_text(metrics: Metrics) -> str:
+    """Say the classification report and the confusion matrix of one way of counting, in aligned columns."""
+    table = class_report(metrics)
+    head = [str(name) for name in table.columns]
+    cells = [
+        [
+            str(row["Class"]),
+            *("" if np.isnan(row[title]) else f"{row[title]:.3f}" for title in OF_CLASS.values()),
+            f"{row['Support']:,}",
+        ]
+        for _, row in table.iterrows()
+    ]
+    names = [f"{number}  {name}" for number, name in enumerate(metrics.classes, start=1)]
+    counts = [
+        ["truth, and answers in columns", *(str(number) for number in range(1, len(names) + 1))],
+        *([name, *(f"{count:,}" for count in row)] for name, row in zip(names, metrics.confusion, strict=True)),
+    ]
+    title = f"by {metrics.unit}, each class against the others"
+    return "\n".join([title, *_aligned([head, *cells]), *_aligned(counts)])
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  " + "  ".join([row[0].ljust(widths[0]), *(one.rjust(w) for one, w in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]
+
+
+def _mean(values: pd.Series, weights: np.ndarray) -> float:
+    known = values.notna().to_numpy()
+    if not known.any():
+        return float("nan")
+    return float(np.average(values[known], weights=weights[known]))

@@ -1,0 +1,176 @@
+"""Scans in folders of any size: which files make up one scan is told by their first bytes; they are read one by one."""
+
+import gzip
+import io
+import os
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import ScanError, why_refused
+from core.files import check_file
+from core.scans.archives import GZIP, is_archive, is_leftover
+from core.scans.dicom.image import series_of
+from core.scans.names import display_name
+from core.scans.reading import belonging, read_files, read_scan, read_scan_file
+from core.scans.scan import Scan
+
+HEAD = 64 * 1024  # bytes that tell a format
+# Files so called are meant to be scans: one that is none is named, others in a folder are passed over.
+MEANT = (
+    *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".dcm", ".nii", ".gz", ".mgz", ".mgh", ".mnc"),
+    *(".hdr", ".img", ".head", ".brik", ".par", ".rec", ".mha", ".mhd", ".nrrd", ".nhdr", ".mif", ".zip"),
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The files of one scan.
+
+    Attributes:
+        name: What the input is called, without folder and ending; with folders in front where two are called alike.
+        paths: Its files.
+        alone: Whether it was given by its own path, so that its header or voxels may lie beside it.
+    """
+
+    name: str
+    paths: tuple[Path, ...]
+    alone: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The first file, and how many more there are."""
+        first = self.paths[0].as_posix()
+        return first if len(self.paths) == 1 else f"{first} and {len(self.paths) - 1} more"
+
+    def read(self, page: int | None = None) -> Scan:
+        """Read it; arguments and errors as for `core.scans.read_scan`."""
+        if self.alone:
+            return read_scan_file(self.paths[0], page=page)
+        return read_scan(read_files(self.paths), page=page)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What was found in files and folders.
+
+    Attributes:
+        scans: In the order they were given; of a folder, of their names.
+        passed_over: How many files in folders are no scans, and are not called like one.
+        errors: Of files that cannot be opened, or are called like scans and are none.
+    """
+
+    scans: tuple[Found, ...]
+    passed_over: int
+    errors: tuple[ScanError, ...]
+
+
+def find_scans(paths: Iterable[Path]) -> Listing:
+    """Find the scans among files and in folders, at any depth, without reading more than their first bytes.
+
+    DICOM files of one series are one scan, in whatever folders they lie.
+
+    Args:
+        paths: Files and folders, as a person gave them.
+
+    Returns:
+        The scans, none read yet. A file given by itself is one even where its first bytes tell nothing.
+    """
+    given = [Path(path) for path in paths]
+    errors: list[ScanError] = []
+    heads: dict[str, bytes] = {}
+    asked = set()
+    for path in given:
+        files = sorted(_inside(path)) if path.is_dir() else [path]
+        if not path.is_dir():
+            asked.add(path.as_posix())
+        for file in files:
+            try:
+                heads[file.as_posix()] = _head(file)
+            except (OSError, ValueError) as error:
+                reason = why_refused(error) if isinstance(error, OSError) else "not a usable file name"
+                errors.append(ScanError(f"{display_name(str(file))} cannot be opened: {reason}."))
+    groups: list[tuple[str, ...]] = []
+    passed_over = 0
+    for reader, names in belonging(heads):
+        if reader is not None and reader.of_discs:
+            groups += _series(names)
+        elif reader is not None or is_archive(heads[names[0]]) or names[0] in asked or _is_meant(names[0]):
+            groups.append(names)
+        else:
+            passed_over += 1
+    alone = len(given) == 1 and len(heads) == 1 and given[0].is_file()
+    found = [tuple(map(Path, names)) for names in groups]
+    named = [Found(name, files, alone) for name, files in zip(_names(found, given), found, strict=True)]
+    return Listing(tuple(named), passed_over, tuple(errors))
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    """Yield the files in a folder, without those that operating systems leave behind."""
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not is_leftover(name))
+        for name in files:
+            if not name.startswith(".") and not is_leftover(name):
+                yield Path(root) / name
+
+
+def _head(path: Path) -> bytes:
+    """Return a file's first bytes, of a gzip file those of what is in it; a pipe or a device is an OSError."""
+    check_file(path)
+    with path.open("rb") as stream:
+        head = stream.read(HEAD)
+    if not head.startswith(GZIP):
+        return head
+    try:
+        return gzip.GzipFile(fileobj=io.BytesIO(head)).read1(HEAD) or head
+    except (OSError, EOFError, zlib.error):
+        return head
+
+
+def _series(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Divide DICOM files into series by their headers; a file without one stays alone."""
+    found: dict[bytes | str, list[str]] = {}
+    for name in names:
+        found.setdefault(series_of(Path(name)) or name, []).append(name)
+    return [tuple(files) for files in found.values()]
+
+
+def _is_meant(name: str) -> bool:
+    return name.lower().endswith(MEANT)
+
+
+def _names(found: Sequence[tuple[Path, ...]], given: Sequence[Path]) -> list[str]:
+    """Name each scan by its file, a series by its folder; folders are put in front of names that two would have."""
+    places = Counter(files[0].parent for files in found if len(files) > 1)
+    chosen = []
+    for files in found:
+        several = len({_stem(file) for file in files}) > 1
+        path = files[0].parent if several and places[files[0].parent] == 1 else files[0]
+        chosen.append(path)
+    stems = [_stem(path) for path in chosen]
+    often = Counter(stems)
+    longer = [
+        stem if often[stem] == 1 else "_".join((*_within(path.parent, given), stem))
+        for stem, path in zip(stems, chosen, strict=True)
+    ]
+    seen: Counter[str] = Counter()
+    names = []
+    for name in longer:
+        seen[name] += 1
+        names.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return names
+
+
+def _within(folder: Path, given: Sequence[Path]) -> tuple[str, ...]:
+    """Return the folders between what was given and a file."""
+    root = next((one for one in given if folder.is_relative_to(one)), None)
+    return folder.relative_to(root).parts if root is not None else folder.parts[-1:]
+
+
+def _stem(path: Path) -> str:
+    """Return a file's name without its ending; a name without a known ending stays whole."""
+    name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
+    stem, dot, ending = name.rpartition(".")
+    return stem if dot and stem and f".{ending.lower()}" in MEANT else (name or "scan")

@@ -1,0 +1,130 @@
+"""Pictures of slices as data sets and viewers hold them, brought into the frame of the slices networks learn from.
+
+That frame is the one of the public Alzheimer set at its true size: 208 × 176 pixels of 1 mm, skull-stripped heads in
+Talairach space, which all but fill the same box (measured on 800 of its slices: 134 to 139 mm wide, 0.80 to 0.85 times
+as wide as long, the front end and the right edge within 1 mm of the same place). The most downloaded copy of the set is
+squeezed to a square, where a head is 0.94 to 1.01 times as wide as long. Viewers put margins and letters around a
+slice, and change its brightness.
+
+Only pictures without an orientation are looked at: a picture straight from a DICOM file is as the scanner made it.
+"""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core.scans.scan import BACKGROUND, Scan
+
+FRAME = (208, 176)  # rows and columns, 1 mm
+WIDTH, ENDS = 137.0, (189.0, 155.0)  # of the head's box in mm; where it ends, in rows and columns
+SAME_WIDTH = 0.03  # a head whose width differs by less is not resized: its pixels are of 1 mm
+PLACE_MM = 4.0  # a head that ends within so much of where it should is in place
+BRIGHT, SPREAD, USUAL = 227.6, 7.2, 3.0  # 95th percentile of a head: mean and standard deviation over 200 people
+AS_WIDE_AS_LONG = 0.9  # halfway between heads as they are and heads squeezed to a square
+SQUARE = 0.02  # sides of a square picture differ by at most this fraction
+MIN_HEAD = 0.15  # of the picture, or there is no head to place
+UNSQUEEZED = "The head is as wide as long, as in copies squeezed to a square; it was brought back to its true shape."
+PLACED = "The head was cut out of its margins and placed and sized as in the slices the network knows."
+LEVELLED = "The picture is {than} than the slices the network knows; its brightness was brought to theirs."
+LARGEST = 300  # pixels; larger squares keep their width
+FLIPPED = "The picture was turned over as you asked: the back of the head is now at the top."
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where the head lies in a picture, in pixels: the first row and column, and how many there are."""
+
+    top: int
+    left: int
+    rows: int
+    columns: int
+
+    @property
+    def squeezed(self) -> bool:
+        """Whether the head is as wide as long."""
+        return self.columns >= AS_WIDE_AS_LONG * self.rows
+
+
+def is_in_place(scan: Scan) -> bool:
+    """Tell whether a picture's head ends where the heads of the frame do, whatever the picture's size."""
+    box, (rows, columns) = head_box(scan.grey()), scan.voxels.shape
+    if box is None:
+        return True  # nothing to place
+    ends = ((box.top + box.rows) * FRAME[0] / rows, (box.left + box.columns) * FRAME[1] / columns)
+    wide = box.columns * FRAME[1] / columns
+    return all(abs(end - there) <= PLACE_MM for end, there in zip((*ends, wide), (*ENDS, WIDTH), strict=True))
+
+
+def head_box(picture: NDArray[np.float32]) -> Box | None:
+    """Return the box of the largest connected thing in a picture; None if it is too small to be a head.
+
+    Args:
+        picture: H × W, grey levels in [0, 255].
+    """
+    count, _, found, _ = cv2.connectedComponentsWithStats((picture > BACKGROUND).astype(np.uint8), connectivity=8)
+    if count < 2:
+        return None
+    left, top, columns, rows, area = (int(value) for value in found[1 + int(found[1:, cv2.CC_STAT_AREA].argmax())])
+    box = Box(top, left, rows, columns)
+    return box if area >= MIN_HEAD * picture.size and min(rows, columns) > 1 else None
+
+
+def unsqueezed(scan: Scan) -> Scan | None:
+    """Return a square picture of a head that is as wide as long in its true shape; None for any other picture."""
+    rows, columns = scan.voxels.shape
+    box = head_box(scan.grey())
+    if box is None or not box.squeezed or abs(rows - columns) > SQUARE * max(rows, columns):
+        return None
+    shape = FRAME if columns <= LARGEST else (round(columns * FRAME[0] / FRAME[1]), columns)
+    return _with(scan, np.asarray(cv2.resize(scan.voxels, shape[::-1], interpolation=cv2.INTER_LANCZOS4)), UNSQUEEZED)
+
+
+def levelled(scan: Scan) -> Scan | None:
+    """Return a picture of a head of unusual brightness with the brightness of the training slices, else None."""
+    grey = scan.grey()
+    inside = grey[grey > BACKGROUND]
+    bright = float(np.percentile(inside, 95)) if inside.size else 0.0
+    if bright <= BACKGROUND or abs(bright - BRIGHT) <= USUAL * SPREAD:
+        return None
+    black, white = scan.window
+    window = (black, black + (white - black) * bright / BRIGHT)
+    return replace(scan, window=window).with_warnings(LEVELLED.format(than="brighter" if bright > BRIGHT else "darker"))
+
+
+def placed(scan: Scan) -> Scan | None:
+    """Return a picture's head without margins and letters, in the middle of the frame; None if there is no head.
+
+    A head that is as wide as long is brought back to its true shape, too.
+    """
+    box = head_box(scan.grey())
+    if box is None:
+        return None
+    squeezed = box.squeezed
+    across = WIDTH / box.columns
+    if abs(across - 1) <= SAME_WIDTH:
+        across = 1.0
+    down = across * (FRAME[0] / FRAME[1] if squeezed else 1.0)
+    bottom, right = box.top + box.rows - 0.5, box.left + box.columns - 0.5  # edges, where centres are whole numbers
+    to_frame = np.array([[across, 0, ENDS[1] - 0.5 - across * right], [0, down, ENDS[0] - 0.5 - down * bottom]])
+    only = np.zeros_like(scan.voxels) + scan.window[0]
+    inside = (slice(box.top, box.top + box.rows), slice(box.left, box.left + box.columns))
+    only[inside] = scan.voxels[inside]
+    if across < 1:
+        blur = max((1 / across - 1) / 2, 0.05)  # what shrinks must not alias; as scikit-image does
+        only = np.asarray(cv2.GaussianBlur(only, (0, 0), blur), np.float32)
+    found = cv2.warpAffine(
+        only, to_frame, FRAME[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT, borderValue=scan.window[0]
+    )
+    return _with(scan, np.asarray(found, np.float32), *([UNSQUEEZED] if squeezed else []), PLACED)
+
+
+def flipped(scan: Scan) -> Scan:
+    """Return a picture turned over, front to back; left and right stay."""
+    return _with(scan, np.ascontiguousarray(scan.voxels[::-1]), FLIPPED)
+
+
+def _with(scan: Scan, voxels: NDArray[np.float32], *notes: str) -> Scan:
+    kept = np.clip(voxels, float(scan.voxels.min()), float(scan.voxels.max()))
+    return replace(scan, voxels=np.ascontiguousarray(kept, np.float32), spacing_mm=None).with_warnings(*notes)

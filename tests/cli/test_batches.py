@@ -1,0 +1,118 @@
+"""Many scans in one command: folders of any size, names by the input's own, a table, and one line an error."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.scans.folders import find_scans
+
+from ..conftest import CLASSES, SAMPLES
+from ..scans import volumes
+from .conftest import Shell
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Give a folder of four pictures, two of one name, one broken; and what is no scan."""
+    made = tmp_path / "scans"
+    for place, name in (("", "first"), ("a", "same"), ("b", "same")):
+        (made / place).mkdir(parents=True, exist_ok=True)
+        shutil.copy(SAMPLES / "icbm_template_z08.png", made / place / f"{name}.png")
+    (made / "broken.png").write_bytes(b"<html></html>")
+    (made / "README.txt").write_text("These are scans.")
+    (made / ".hidden.png").write_bytes(b"")
+    return made
+
+
+def test_a_folder_is_predicted_scan_by_scan_with_a_table_and_a_summary(
+    shell: Shell, models: Path, folder: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "answers.csv"
+    status, out, err = shell("predict", folder, "--table", table)
+    assert status == 1
+    assert err.startswith("stagelens: broken.png: ")
+    assert err.count("\n") == 1
+    assert "4 scans: 3 " in out
+    assert "1 without an answer. 1 file is no scans." in out
+    found = pd.read_csv(table)
+    assert found["name"].tolist() == ["a_same", "b_same", "first"]
+    assert set(found["answer"]) <= set(CLASSES)
+    np.testing.assert_allclose(found[[f"p {name}" for name in CLASSES]].sum(axis=1), 1)
+    assert found["p Mild Demented"].nunique() == 1
+
+
+def test_pictures_of_a_folder_get_what_each_gets_alone(shell: Shell, models: Path, tmp_path: Path) -> None:
+    (tmp_path / "some").mkdir()
+    for path in sorted(SAMPLES.glob("*.png")):
+        shutil.copy(path, tmp_path / "some")
+    together = json.loads(shell("predict", tmp_path / "some", "--json")[1])
+    assert len(together) == len(list(SAMPLES.glob("*.png")))
+    (alone,) = json.loads(shell("predict", tmp_path / "some" / "icbm_marked_z16.png", "--json")[1])
+    (same,) = [one for one in together if one["scan"] == alone["scan"]]
+    for name in CLASSES:
+        assert same["probabilities"][name] == pytest.approx(alone["probabilities"][name], abs=1e-5)
+
+
+def test_a_table_that_cannot_be_written_is_said_before_the_work(shell: Shell, models: Path, folder: Path) -> None:
+    status, out, err = shell("predict", folder, "--table", folder / "nowhere" / "t.csv")
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "cannot be written" in err
+
+
+def test_a_folder_is_explained_with_files_named_by_the_scans(
+    shell: Shell, models: Path, folder: Path, tmp_path: Path
+) -> None:
+    status, out, err = shell("explain", folder, "--out", tmp_path / "out", "--class", "mild demented")
+    assert (status, err.count("\n")) == (1, 1)
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    for scan in ("first", "a_same", "b_same"):
+        assert {f"{scan}-scan.png", f"{scan}-grad-cam-mild-demented.npy"} <= names
+    table = pd.read_csv(tmp_path / "out" / "explanations.csv")
+    assert table["name"].tolist() == ["a_same", "b_same", "first"]
+    assert set(table["explained_class"]) == {"Mild Demented"}
+    assert "explanations.csv" in out
+
+
+def test_a_scan_explained_into_its_own_folder_stays_as_it_was(shell: Shell, models: Path, folder: Path) -> None:
+    before = (folder / "first.png").read_bytes()
+    assert shell("explain", folder / "first.png", "--out", folder, "--class", "mild demented")[0] == 0
+    assert (folder / "first.png").read_bytes() == before
+    assert (folder / "first-scan.png").is_file()
+
+
+def test_a_class_that_there_is_not_is_said_once(shell: Shell, models: Path, folder: Path, tmp_path: Path) -> None:
+    status, out, err = shell("explain", folder, "--out", tmp_path / "out", "--class", "severe")
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_series_of_a_disc_are_scans_of_their_own_in_whatever_folders_they_lie(tmp_path: Path) -> None:
+    first, second = volumes.series(), volumes.series(volumes.BLOCK + 3, SeriesInstanceUID="1.2.9")
+    for number, one in enumerate([*first, *second]):
+        place = tmp_path / "disc" / f"D{number % 3}"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"IM{number:03d}").write_bytes(volumes.dicom_bytes(one))
+    (tmp_path / "disc" / "VIEWER.EXE").write_bytes(b"MZ")
+    found = find_scans([tmp_path / "disc"])
+    assert [len(one.paths) for one in found.scans] == [28, 28]
+    assert found.passed_over == 1
+    for one, block in zip(found.scans, (volumes.BLOCK, volumes.BLOCK + 3), strict=True):
+        np.testing.assert_array_equal(one.read().voxels, block)
+    assert len({one.name for one in found.scans}) == 2
+
+
+def test_a_folder_holds_any_number_of_files_and_headers_find_their_voxels(tmp_path: Path) -> None:
+    for number in range(5_050):
+        (tmp_path / f"{number}.log").touch()
+    for name, data in volumes.analyze().items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "head.nii.gz").write_bytes(volumes.gzip.compress(volumes.nifti()))
+    found = find_scans([tmp_path])
+    assert found.passed_over == 5_050
+    assert {one.name: len(one.paths) for one in found.scans} == {"OAS1_mpr": 2, "head": 1}
+    for one in found.scans:
+        np.testing.assert_array_equal(one.read().voxels, volumes.BLOCK)
