@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from core.errors import ChoiceNeeded, EmptyHeatmap, StageLensError
 from core.explain import Explanation, explainer, explainers, heatmap_legend, png_bytes
@@ -12,9 +14,17 @@ from core.reporting.pictures.overlays import heatmap_picture, registration_check
 from core.reporting.pictures.windowing import crosshair_picture, position_mm, window_limits, with_edge_letters
 from core.reporting.plots.probabilities import probability_bars, slice_curves
 from core.reporting.text.numbers import sentence
-from core.reporting.text.predictions import calibrated_text, left_out_text, raw_outputs_text, space_text
+from core.reporting.text.predictions import (
+    FLIPPED,
+    calibrated_text,
+    left_out_text,
+    ood_text,
+    raw_outputs_text,
+    space_text,
+)
 from core.scans import Scan, generated_name, read_scan, separate_scans
-from core.scans.planes import PLANES
+from core.scans.framing import flipped
+from core.scans.planes import PLANES, plane_of
 from core.scans.registration.standard_space import StandardHead
 from core.words import either
 from core.workflows.library import card_titles, reads_volumes, sample_scans
@@ -23,7 +33,7 @@ from pages import choose_network, is_in_distribution, run_page
 
 PREDICTED = "the predicted class"
 MOST_SCANS = 50
-REMEMBERED, SCANS = "readings", "scans"
+REMEMBERED, TURNED = "readings", "turned over"
 NOT_OFFERED = ("guided-backprop", "vargrad", "eigen-cam", "regions")  # these are for the page Explain
 MOST_REMEMBERED = 8  # volumes are large
 
@@ -123,18 +133,19 @@ def show(label: str, reading: Reading, opacity: float, *, chosen: bool) -> None:
         for warning in reading.warnings:
             st.warning(warning, icon=":material/warning:")
         wanted = is_in_distribution(prediction, f"{label} {reading.scan.name} {prediction.model}")
+        if prediction.ood is not None and prediction.rejected and ood_text(prediction.ood.as_dict()) == FLIPPED:
+            offer_to_flip(label, reading.scan)
         heading.subheader(f"{label}: {'no answer' if prediction.rejected else prediction.answer}", anchor=False)
         if not wanted:
-            st.image(png_bytes(slice_picture(reading, 0)), caption=f"The scan ({reading.scan.source})", width=240)
+            picture, caption = _with_sides(reading, 0)
+            st.image(png_bytes(picture), caption=caption, width=240)
             return
         if not prediction.rejected:
             show_list(prediction)
         index = _chosen_slice(label, reading)
         explanation = reading.explanations[index]
         plain, heat, bars = st.columns([1, 1, 1.4], gap="medium")
-        picture, caption = slice_picture(reading, index), f"The scan ({reading.scan.source})"
-        if reading.head is not None:
-            picture, caption = with_edge_letters(picture, "axial"), f"What the network saw ({reading.scan.source})"
+        picture, caption = _with_sides(reading, index)
         plain.image(png_bytes(picture), caption=caption, width="stretch")
         drawn = None
         with heat:
@@ -160,6 +171,13 @@ def show(label: str, reading: Reading, opacity: float, *, chosen: bool) -> None:
                 )
         if reading.head is not None:
             show_volume(label, reading, reading.head, index)
+
+
+def offer_to_flip(label: str, scan: Scan) -> None:
+    """Turn a picture over where the person asks for it."""
+    if st.button("Flip and read", icon=":material/swap_vert:", key=f"flip {label} {scan.name}"):
+        st.session_state.setdefault(TURNED, set()).add(scan.name)
+        st.rerun()
 
 
 def show_list(prediction: Prediction) -> None:
@@ -207,6 +225,15 @@ def worth_showing(explanation: Explanation, key: str) -> bool:
         return True
     st.warning("**Explanation unreliable.** " + " ".join(map(sentence, explanation.failed_checks)))
     return bool(st.toggle("Show the map anyway", key=f"anyway {key}"))
+
+
+def _with_sides(reading: Reading, index: int) -> tuple[NDArray[np.uint8], str]:
+    """Return the picture of a slice with the letters of its sides, where they are known, and its caption."""
+    picture, plane = slice_picture(reading, index), plane_of(reading.slices[index].orientation)
+    what = "The scan" if reading.head is None else "What the network saw"
+    if plane is None:
+        return picture, f"{what} ({reading.scan.source}); which side is left is unknown"
+    return with_edge_letters(picture, plane), f"{what} ({reading.scan.source})"
 
 
 def _chosen_slice(label: str, reading: Reading) -> int:
@@ -301,6 +328,8 @@ def main() -> None:
         scan = read(label, group)
         if scan is None:
             continue
+        if scan.name in st.session_state.get(TURNED, ()):
+            scan = flipped(scan)
         try:
             if not can_be_read(label, scan, model):
                 continue

@@ -29,13 +29,19 @@ class Batch:
         passed_over: How many files in folders are no scans.
     """
 
-    def __init__(self, paths: Sequence[Path], page: int | None = None) -> None:
-        """Find them; a file that cannot be opened is complained of at once."""
+    def __init__(self, paths: Sequence[Path], page: int | None = None, *, flip: bool = False) -> None:
+        """Find them; a file that cannot be opened is complained of at once.
+
+        Args:
+            paths: Files and folders.
+            page: Which page, volume or series of each.
+            flip: Whether pictures whose orientation is not known are turned over, front to back.
+        """
         from core.scans.folders import find_scans
 
         listing = find_scans(paths)
         self.scans, self.passed_over, self.failed = listing.scans, listing.passed_over, 0
-        self._page = page
+        self._page, self._flip = page, flip
         for error in listing.errors:
             self.refuse(error)
         if not self.scans and not self.failed:
@@ -49,11 +55,15 @@ class Batch:
 
     def read(self) -> Iterator[tuple["Found", "Scan"]]:
         """Yield what can be read, with its progress on standard error."""
+        from core.scans.framing import flipped
+
         for found in _shown(self.scans):
             try:
-                yield found, found.read(self._page)
+                scan = found.read(self._page)
             except StageLensError as error:
                 self.refuse(error)
+                continue
+            yield found, flipped(scan) if self._flip and scan.orientation is None else scan
 
     def answered(self, answer: Callable[[list["Scan"]], Sequence[Any]]) -> Iterator[tuple["Found", Any]]:
         """Yield what a network says of each scan, several pictures at a time.

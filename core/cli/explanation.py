@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli.batch import Batch
-from core.cli.shared import EXPLAIN, AsJson, Force, Model, Page, show
+from core.cli.shared import EXPLAIN, AsJson, Flip, Force, Model, Page, show
 from core.cli.silenced import silenced_startup
 from core.errors import NoHead, OutOfDistribution, StageLensError
 from core.files import write_table
@@ -48,6 +48,7 @@ def explain(
     height: Annotated[float | None, typer.Option(help="Of a picture, in mm above the AC–PC line.")] = None,
     opacity: Annotated[float, typer.Option(min=0, max=1, help="Of the heatmap over the scan.")] = 0.5,
     page: Page = None,
+    flip: Flip = False,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -58,7 +59,7 @@ def explain(
     if unknown:
         raise StageLensError(f"there is no check {unknown[0]!r}; known are {', '.join(CHECKS)}.")
     chosen = read_settings(settings or [])
-    opened, batch = open_bundle(model), Batch(scan, page)
+    opened, batch = open_bundle(model), Batch(scan, page, flip=flip)
     answers, names = [], []
     if batch.scans:
         with silenced_startup():

@@ -13,6 +13,7 @@ from core.cli.shared import (
     AgedFrom,
     AsJson,
     Coverage,
+    Flip,
     Force,
     Model,
     Page,
@@ -38,6 +39,7 @@ def predict(
     model: Model = None,
     page: Page = None,
     table: Annotated[Path | None, typer.Option(help="Write a line a scan to this CSV file, too.")] = None,
+    flip: Flip = False,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -49,7 +51,7 @@ def predict(
     opened = open_bundle(model)
     if table is not None:
         writable(table)
-    batch, answers, names = Batch(scans, page), [], []
+    batch, answers, names = Batch(scans, page, flip=flip), [], []
     if batch.scans:
         with silenced_startup():
             from core.workflows.predict import predict_scans, predictor_of

@@ -22,6 +22,10 @@ MOST_CHOICES = 40  # are listed
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Model = Annotated[str | None, typer.Option(help="Name or folder of a model; the default one if left out.")]
 Page = Annotated[int | None, typer.Option(min=1, help="Page, volume or series where there are several, from 1.")]
+Flip = Annotated[
+    bool,
+    typer.Option("--flip", help="Turn pictures over that have the front of the head at the top."),
+]
 Force = Annotated[
     bool,
     typer.Option(

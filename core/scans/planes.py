@@ -42,6 +42,14 @@ def edge_letters(plane: str) -> tuple[str, str]:
     return ("A", "P") if plane == "sagittal" else ("R", "L")
 
 
+def plane_of(orientation: str | None) -> str | None:
+    """Return the plane of an image whose rows and columns run in these directions; None if that is not known."""
+    if orientation is None or len(orientation) != 2:
+        return None
+    missing = [axis for axis, letters in enumerate(("RL", "AP", "SI")) if not set(letters) & set(orientation)]
+    return PLANES[missing[0]] if len(missing) == 1 else None
+
+
 def as_network_slice(scan: Scan) -> Scan:
     """Turn an axial image of known orientation the way round the networks expect; warn if that is not possible.
 

@@ -4,10 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
+from core.networks.bundle import bundle_names
+from core.scans import read_scan_file
 from core.scans.folders import find_scans
 
 from ..conftest import CLASSES, SAMPLES
@@ -116,3 +119,17 @@ def test_a_folder_holds_any_number_of_files_and_headers_find_their_voxels(tmp_pa
     assert {one.name: len(one.paths) for one in found.scans} == {"OAS1_mpr": 2, "head": 1}
     for one in found.scans:
         np.testing.assert_array_equal(one.read().voxels, volumes.BLOCK)
+
+
+@pytest.mark.skipif(not bundle_names(), reason="no model in models/")
+def test_flip_turns_pictures_over_before_they_are_read(shell: Shell, tmp_path: Path) -> None:
+    picture = read_scan_file(SAMPLES / "icbm_template_z16.png").picture()
+    cv2.imwrite(str(tmp_path / "up.png"), picture[::-1])
+    _, out, _ = shell("predict", tmp_path / "up.png")
+    assert "the front of the head is at the top" in out
+    assert "--flip turns it over" in out
+    _, out, _ = shell("predict", tmp_path / "up.png", "--flip", "--json")
+    (answer,) = json.loads(out)
+    assert not answer["rejected"]
+    assert any("turned over as you asked" in warning for warning in answer["warnings"])
+    assert shell("explain", tmp_path / "up.png", "--out", tmp_path / "out", "--flip")[0] == 0

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from core.files import write_json, write_table
 from core.networks.bundle import bundle_names, open_bundle
@@ -268,3 +269,14 @@ def test_the_leak_is_laid_bare_on_a_folder(slice_cohort: Any) -> None:
     assert {"Slices split at random", "People split"} < set(titles)
     assert len([title for title in titles if title.startswith("Random labels (control),")]) == 2
     assert says(app, "240 slices of 20 people; 10 folds")
+
+
+def test_a_picture_with_the_front_up_is_read_once_it_is_flipped() -> None:
+    picture = read_scan_file(SAMPLES / "icbm_template_z16.png").picture()
+    app = uploaded(("front_up.png", pictures.encoded(Image.fromarray(picture[::-1].copy()), "PNG")))
+    assert "Scan 1: no answer" in headings(app)
+    (flip,) = [button for button in app.button if button.label == "Flip and read"]
+    flip.click()
+    ran(app)
+    assert len([heading for heading in headings(app) if ANSWER.match(heading)]) == 1
+    assert says(app, "turned over as you asked")

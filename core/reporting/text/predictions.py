@@ -9,6 +9,7 @@ import pandas as pd
 from core.words import counted, either
 
 BAR = 24
+FLIPPED = "This image is flipped: the front of the head is at the top. Turned over, it looks like a training scan."
 
 
 def prediction_text(answer: dict[str, Any]) -> str:
@@ -23,7 +24,8 @@ def prediction_text(answer: dict[str, Any]) -> str:
     if answer["raw_outputs"] is not None:
         lines.append(f"  {raw_outputs_text(answer['raw_outputs'])}")
     elif answer["probabilities"] is None:
-        lines.append("  No answer is given; --force shows the network's raw outputs.")
+        over = "--flip turns it over; " if answer["ood"] and ood_text(answer["ood"]) == FLIPPED else ""
+        lines.append(f"  No answer is given; {over}--force shows the network's raw outputs.")
     else:
         lines += _probabilities_text(answer)
     if "standard_space" in answer:
@@ -142,7 +144,7 @@ def raw_outputs_text(outputs: dict[str, float]) -> str:
 def ood_text(ood: dict[str, Any]) -> str:
     """Say that a scan is not of the kind a network was trained on."""
     if ood["upside_down"] and ood["turned"] <= ood["limit"]:
-        return "This image is flipped: the front of the head is at the top. Turned over, it looks like a training scan."
+        return FLIPPED
     return (
         f"Too different from the training scans (distance {ood['score']:.1f}; accepted up to {ood['limit']:.1f}): it "
         "does not look like what the network was trained on."
