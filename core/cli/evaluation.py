@@ -20,6 +20,7 @@ def evaluate(
     target: Target,
     split: Split = None,
     part: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    phase: Annotated[int | None, typer.Option(min=1, help="Of a run: its network as this phase left it.")] = None,
     people: SubjectTable = None,
     aged_from: AgedFrom = 60,
     unknown_age: UnknownAge = None,
@@ -30,6 +31,8 @@ def evaluate(
     """Measure by slice and by subject; with a table of people, beside what their age alone achieves."""
     if split is None and part != "test":
         raise typer.BadParameter("a run is evaluated on its test part; give a bundle and --split", param_hint="--part")
+    if phase is not None and split is not None:
+        raise typer.BadParameter("a phase is of a run, which has its own split", param_hint="--phase")
     if beside and people is None:
         raise typer.BadParameter("networks stand side by side for people whose age is known", param_hint="--people")
     with silenced_startup():
@@ -48,7 +51,8 @@ def evaluate(
 
     known = people_of(people, aged_from, unknown_age)
     others = [predictions_of_run(one) for one in beside or []]
-    found = measure(predictions_for(target, split, part=part), known, coverage=coverage, beside=others)
+    asked = predictions_for(target, split, part=part, phase=phase)
+    found = measure(asked, known, coverage=coverage, beside=others)
     lines = [f"{found.model} on the {found.part} part", *(f"WARNING: {warning}" for warning in found.warnings)]
     if found.split is not None:
         lines.append(f"split {split_words(found.split)}, seed {found.split.seed}")

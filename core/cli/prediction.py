@@ -141,17 +141,23 @@ def calibrate(
 
 @commands.command(rich_help_panel=MODELS)
 def export(
-    bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
+    bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle; with --phase, folder of a run.")],
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("export"),
     formats: Annotated[list[str] | None, typer.Option("--format", help="keras or onnx; both if left out.")] = None,
+    phase: Annotated[int | None, typer.Option(min=1, help="Of a run: its network as this phase left it.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a network for other programs, as .keras and ONNX."""
     from core.networks.bundle import open_bundle
 
-    opened = open_bundle(bundle)
+    opened = None if phase is not None else open_bundle(bundle)
     with silenced_startup():
-        from core.workflows.export import FORMATS, export_bundle
+        from core.workflows.export import FORMATS, export_bundle, export_phase
 
-    files = [str(path) for path in export_bundle(opened, out, formats or list(FORMATS))]
+    wanted = formats or list(FORMATS)
+    if opened is None:
+        assert phase is not None  # noqa: S101 - else a bundle was opened
+        files = [str(path) for path in export_phase(Path(bundle), phase, out, wanted)]
+    else:
+        files = [str(path) for path in export_bundle(opened, out, wanted)]
     show({"files": files}, as_json, "\n".join(files))

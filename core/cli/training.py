@@ -7,6 +7,7 @@ import typer
 
 from core.cli.shared import TRAIN, AsJson, By, IdTable, Ordered, SubjectPattern, check_scheme, show
 from core.cli.silenced import silenced_startup
+from core.errors import WeightsError
 
 commands = typer.Typer()
 
@@ -64,6 +65,7 @@ def train(
         from core.workflows.reported_run import run_reported
         from core.workflows.train import Request
 
+    _check_given(split, weights, published)
     request = Request(
         read, split, out, weights=weights, resume=resume, only=stage, embeddings=embeddings, published=published
     )
@@ -81,6 +83,18 @@ def train(
         return
     folder = str(outcome.bundle.folder if outcome.bundle is not None else outcome.folder)
     show({"bundle": folder, "card": outcome.card.as_dict()}, as_json, f"{card_text(outcome.card)}\n{folder}")
+
+
+def _check_given(split: Path, weights: Path | None, published: Path | None) -> None:
+    """Find out what is missing before a queue of trainings is joined, not after it."""
+    from core.cohorts import read_split
+    from core.networks.bundle import open_bundle
+
+    read_split(split)
+    if weights is not None and not weights.is_file():
+        raise WeightsError(f"there is no file of start weights {weights}.")
+    if published is not None:
+        open_bundle(published)
 
 
 @commands.command(rich_help_panel=TRAIN)

@@ -13,7 +13,7 @@ from core.errors import StageLensError
 from core.networks.bundle import Bundle, open_bundle
 from core.networks.recipe import Recipe
 from core.results import SplitSummary
-from core.runs.folder import read_predictions, recipe_of_run
+from core.runs.folder import SPLIT_FILE, read_predictions, recipe_of_run
 from core.runs.request import missing_folds
 from core.words import counted, either, people
 
@@ -84,6 +84,39 @@ def predictions_of_run(run: Path) -> Predictions:
     )
 
 
+def predictions_of_phase(run: Path, phase: int) -> Predictions:
+    """Ask a run's network, as one of its phases left it, about the test part of its split (or validation without one).
+
+    Args:
+        run: The run's folder.
+        phase: The phase's number, from 1.
+
+    Raises:
+        StageLensError: The folder holds no run, or not that checkpoint.
+    """
+    from core.networks.backend import compile_forward, in_batches
+    from core.networks.checkpoint import network_of_phase
+    from core.networks.subset import load_subset
+
+    recipe = recipe_of_run(run)
+    if not (run / SPLIT_FILE).is_file():
+        raise StageLensError(f"{run} holds no split; only runs of one split keep what a phase was tested on.")
+    network, split = network_of_phase(run, phase, recipe), read_split(run / SPLIT_FILE)
+    part = "test" if (split["part"] == "test").any() else "val"
+    described = describe_split(split)
+    rows = split[split["part"] == part].reset_index(drop=True)
+    said = in_batches(compile_forward(network), load_subset(split, part, recipe).scans, recipe.batch_size)
+    return Predictions(
+        name=f"{recipe.name} ({run.name}), phase {phase}",
+        title=f"{recipe.title}, as phase {phase} left it",
+        recipe=recipe,
+        part=part,
+        folds=[with_logits(rows, said, recipe)],
+        split=described,
+        warnings=(described.subject_overlap,) if described.subject_overlap else (),
+    )
+
+
 def predictions_of_bundle(bundle: Bundle, split: pd.DataFrame, *, part: str = "test") -> Predictions:
     """Ask a bundle about the scans of a split.
 
@@ -126,17 +159,22 @@ def predictions_of_bundle(bundle: Bundle, split: pd.DataFrame, *, part: str = "t
     )
 
 
-def predictions_for(target: str | Path, split: Path | None = None, *, part: str = "test") -> Predictions:
+def predictions_for(
+    target: str | Path, split: Path | None = None, *, part: str = "test", phase: int | None = None
+) -> Predictions:
     """Return what a run said, or with a split what a bundle says.
 
     Args:
         target: Folder of a run or cross-validation; or with a split, name or folder of a bundle.
         split: The table whose scans a bundle predicts.
         part: Of the split.
+        phase: Of a run: its network as this phase left it, asked anew; None for what it said in the end.
 
     Raises:
-        StageLensError: There is no such run, bundle or part.
+        StageLensError: There is no such run, bundle, part or phase.
     """
+    if phase is not None:
+        return predictions_of_phase(Path(target), phase)
     if split is None:
         return predictions_of_run(Path(target))
     table = read_split(split)

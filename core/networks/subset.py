@@ -30,12 +30,14 @@ class Subset:
         labels: int64, N, indices into the recipe's classes.
         subjects: N names of people, "" if unknown.
         digests: N SHA-256 sums of the files.
+        name: Of the part: train, val or test; "" where it is none.
     """
 
     scans: NDArray[np.uint8]
     labels: NDArray[np.int64]
     subjects: NDArray[np.str_]
     digests: tuple[str, ...]
+    name: str = ""
 
 
 def load_subset(split: pd.DataFrame, part: str, recipe: Recipe, *, store: Path | None = None) -> Subset:
@@ -69,7 +71,7 @@ def load_subset(split: pd.DataFrame, part: str, recipe: Recipe, *, store: Path |
     else:
         scans = np.empty(shape, np.uint8)
     digests = _read_into(scans, rows["path"].tolist(), recipe)
-    return Subset(scans, labels.to_numpy(np.int64), rows["subject"].to_numpy(str), digests)
+    return Subset(scans, labels.to_numpy(np.int64), rows["subject"].to_numpy(str), digests, part)
 
 
 def read_scans(paths: Sequence[str], recipe: Recipe) -> NDArray[np.uint8]:

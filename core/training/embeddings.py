@@ -1,8 +1,9 @@
 """Stored embeddings: computed once for each backbone, cohort and view, kept as .npy with a table.
 
-STORE/<key>/about.json          what they belong to: backbone, weights, geometry, precision, software
-STORE/<key>/<digest>_view0.npy  float32, N × features; view 0 is the unchanged scans, others are augmented
-STORE/<key>/<digest>.csv        one row per scan: index, label, subject, SHA-256 of the file
+STORE/<key>/about.json                          what they belong to: backbone, weights, geometry, precision, software
+STORE/<key>/train_resnet50_<digest>_view0.npy   float32, N × features, of a part and a backbone; view 0 is the unchanged
+                                                scans, others are augmented
+STORE/<key>/train_resnet50_<digest>.csv         one row per scan: index, label, subject, SHA-256 of the file
 """
 
 import hashlib
@@ -47,7 +48,7 @@ class EmbeddingStore:
 
     def path(self, part: Subset, view: int = 0) -> Path:
         """Return the path at which the embeddings of a part are, or will be, stored."""
-        return self.folder / f"{_digest(part)}_view{view}.npy"
+        return self.folder / f"{self._stem(part)}_view{view}.npy"
 
     def get(self, part: Subset, view: int = 0) -> NDArray[np.float32]:
         """Return embeddings, N × features, from disk or by one pass through the backbone.
@@ -72,8 +73,12 @@ class EmbeddingStore:
         with replacing(path) as unfinished, unfinished.open("wb") as stream:
             np.save(stream, embeddings)
         table = pd.DataFrame({"label": part.labels, "subject": part.subjects, "sha256": part.digests})
-        write_table(self.folder / f"{_digest(part)}.csv", table.rename_axis("index").reset_index())
+        write_table(self.folder / f"{self._stem(part)}.csv", table.rename_axis("index").reset_index())
         return embeddings
+
+    def _stem(self, part: Subset) -> str:
+        """Return what the names of a part's files begin with."""
+        return "_".join(filter(None, (part.name, self.network.recipe.backbone, _digest(part))))
 
 
 def _digest(part: Subset) -> str:

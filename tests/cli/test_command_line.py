@@ -275,3 +275,25 @@ def test_a_refusal_is_the_one_line_on_standard_error(order: str, tmp_path: Path)
     assert done.returncode == 1
     assert done.stderr.startswith("stagelens: ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--split", "nowhere.csv"], "nowhere.csv"),
+        (["--split", "SPLIT", "--weights", "nowhere.h5"], "there is no file of start weights nowhere.h5"),
+        (["--split", "SPLIT", "--published", "nowhere"], "there is no model nowhere"),
+        (["--split", "SPLIT", "--set", "batchsize=4"], "batch_size"),
+    ],
+)
+def test_what_is_missing_is_said_before_a_queue_is_joined(
+    shell: Shell, tmp_path: Path, cohort: Path, monkeypatch: pytest.MonkeyPatch, more: list[str], said: str
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the queue was joined")
+
+    monkeypatch.setattr("core.workflows.reported_run.run_reported", never)
+    given = [str(cohort / "alzheimer_slices.csv") if word == "SPLIT" else word for word in more]
+    status, out, err = shell("train", "s1_mobilenetv2", "--out", tmp_path / "run", *given)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert said in err

@@ -81,9 +81,11 @@ def test_augmented_views_differ_from_each_other_and_are_used_in_turn(cohort: Pat
     )
     trained = train(TrainingConfig(recipe, cohort / "alzheimer_slices.csv", tmp_path / "run"))
     files = (tmp_path / "run" / "embeddings").glob("*/*_view?.npy")
-    stored = ((path.name.split("_")[1], np.load(path)) for path in files)
+    stored = ((path.name.split("_")[-1], np.load(path)) for path in files)
     views = {name: embeddings for name, embeddings in stored if len(embeddings) == 12}
     assert views.keys() == {"view1.npy", "view2.npy"}
+    begins = tuple(f"{part}_{recipe.backbone}_" for part in ("train", "val", "test"))
+    assert all(path.name.startswith(begins) for path in (tmp_path / "run" / "embeddings").glob("*/*.npy"))
     assert np.abs(views["view1.npy"] - views["view2.npy"]).max() > 1e-3
     assert trained.network is not None
     store = EmbeddingStore(tmp_path / "again", trained.network)

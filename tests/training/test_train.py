@@ -2,21 +2,25 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 
-from core.cohorts import audit_folder, split_by_slice, split_by_subject
-from core.errors import RecipeError, TrainingError
-from core.evaluation.evaluation import evaluate_bundle
+from core.cohorts import audit_folder, read_split, split_by_slice, split_by_subject
+from core.errors import BundleError, RecipeError, TrainingError
+from core.evaluation.evaluation import evaluate, evaluate_bundle
+from core.evaluation.predictions import predictions_for, predictions_of_run
 from core.networks.architectures.augmentation import RandomView
 from core.networks.bundle import Bundle, open_bundle
 from core.networks.recipe import Augmentation, Imbalance, Phase, Recipe, recipe_from, recipe_values, with_settings
+from core.networks.subset import load_subset
 from core.networks.weights.tensors import load_tensors, tensors_of
 from core.results import write
 from core.training.listeners import Silent
 from core.training.phases import COLUMNS, mean_loss
 from core.training.train import TrainingConfig, train
+from core.workflows.export import export_phase
 from core.workflows.train import Request, train_bundle
 
 from ..conftest import tiny_recipe
@@ -73,6 +77,25 @@ def test_each_phase_leaves_a_log_with_the_same_columns_and_a_checkpoint(
         assert log["epoch"].tolist() == list(range(1, len(log) + 1))
         assert len(log) <= phase.epochs
         assert (out / f"phase{number}.safetensors").exists()
+
+
+def test_a_phase_is_evaluated_and_exported_as_it_left_the_network(run: tuple[Bundle, Path], tmp_path: Path) -> None:
+    bundle, out = run
+    told = predictions_of_run(out).asked
+    first, last = (predictions_for(out, phase=number) for number in (1, 2))
+    logits = [f"logit {name}" for name in bundle.recipe.classes]
+    assert last.asked["path"].tolist() == told["path"].tolist()
+    np.testing.assert_allclose(last.asked[logits], told[logits], atol=0.01)  # the run may compute in bfloat16
+    assert not np.allclose(first.asked[logits], last.asked[logits], atol=1e-4)
+    assert evaluate(first).by_subject is not None
+    (path,) = export_phase(out, 1, tmp_path / "export", ["keras"])
+    assert path.name == f"{out.name}-phase1.keras"
+    network = keras.models.load_model(path)
+    scans = load_subset(read_split(out / "split.csv"), "test", bundle.recipe).scans
+    theirs = np.asarray(network(scans.astype(np.float32), training=False))
+    np.testing.assert_allclose(theirs, first.asked[logits], atol=1e-3)
+    with pytest.raises(BundleError, match="has no checkpoint of phase 7; it holds phases 1, 2"):
+        export_phase(out, 7, tmp_path, ["keras"])
 
 
 def test_a_phase_may_have_an_augmentation_of_its_own(

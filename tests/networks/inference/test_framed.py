@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from core.cohorts import audit_folder, split_by_subject
+from core.cohorts import split_by_subject
 from core.networks.bundle import bundle_names, open_bundle
 from core.networks.inference.framed import framed
 from core.networks.inference.predictor import Predictor, load_predictor
@@ -16,7 +16,7 @@ from core.scans import Scan, read_scan_file
 from core.scans.framing import FRAME, LEVELLED, PLACED, UNSQUEEZED, flipped, head_box, is_in_place, levelled, unsqueezed
 from core.workflows.predict import predict_scans
 
-from ...conftest import SAMPLES
+from ...conftest import SAMPLES, audited
 
 Picture = NDArray[np.uint8]
 
@@ -128,7 +128,7 @@ def test_what_a_file_says_of_its_orientation_is_believed(predictor: Predictor, s
 
 def unseen(alzheimer_data: Path) -> pd.DataFrame:
     """Return a row a slice of people whom the shipped network never saw, with its path in both copies."""
-    wide = audit_folder(alzheimer_data / "alzheimer_mri_176x208").table
+    wide = audited(alzheimer_data / "alzheimer_mri_176x208").table
     split = split_by_subject(wide, seed=1)
     known = pd.read_csv(alzheimer_data / "alzheimer_people.csv")
     known = known.assign(path=[(alzheimer_data / path).as_posix() for path in known["path"]])
@@ -142,6 +142,7 @@ def unseen(alzheimer_data: Path) -> pd.DataFrame:
 def test_the_squeezed_copy_of_unseen_people_is_read_as_the_other_is(predictor: Predictor, alzheimer_data: Path) -> None:
     rows = unseen(alzheimer_data)
     assert len(rows) == 1280
+    rows = rows.iloc[::4]
     readings = {
         name: predict_scans([read_scan_file(path) for path in rows[name]], predictor) for name in ("path", "path_small")
     }
