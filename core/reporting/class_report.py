@@ -24,7 +24,7 @@ def class_report(metrics: Metrics) -> pd.DataFrame:
     """
     support = np.asarray(metrics.confusion).sum(axis=1)
     rows = [
-        {"Class": name, **{title: metrics.by_class[name][key].value for key, title in OF_CLASS.items()}}
+        {"Class": name, **{title: _value(metrics, name, key) for key, title in OF_CLASS.items()}}
         for name in metrics.classes
     ]
     table = pd.DataFrame(rows).assign(Support=support)
@@ -65,6 +65,12 @@ def _aligned(rows: list[list[str]]) -> list[str]:
         "  " + "  ".join([row[0].ljust(widths[0]), *(one.rjust(w) for one, w in zip(row[1:], widths[1:], strict=True))])
         for row in rows
     ]
+
+
+def _value(metrics: Metrics, name: str, key: str) -> float:
+    """Return a metric of a class; NaN where it was not measured, as in cards of earlier versions."""
+    found = metrics.by_class.get(name, {}).get(key)
+    return float("nan") if found is None else found.value
 
 
 def _mean(values: pd.Series, weights: np.ndarray) -> float:

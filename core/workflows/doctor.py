@@ -139,7 +139,7 @@ def _data() -> str:
         random = np.random.default_rng(0)
         for label in ("Non_Demented", "Mild_Demented"):
             (Path(folder) / label).mkdir()
-            for number in range(6):
+            for number in range(8):
                 blob = cv2.GaussianBlur(random.integers(0, 255, (64, 56), np.uint8), (0, 0), 4)
                 bright = cv2.normalize(blob, blob.copy(), 0, 255, cv2.NORM_MINMAX)
                 cv2.imwrite(str(Path(folder) / label / f"{number}.png"), bright)

@@ -185,7 +185,7 @@ def test_a_backend_that_does_not_load_is_a_finding_not_a_crash(monkeypatch: pyte
 def test_the_doctor_tries_only_what_is_asked_for() -> None:
     (data,), (evaluation,) = (list(doctor.examine(doctor.chosen_checks([name]))) for name in ("Data", "evaluation"))
     assert (data.component, data.well, data.remedy) == ("data", True, "")
-    assert "12 pictures audited and split" in data.words
+    assert "16 pictures audited and split" in data.words
     assert (evaluation.component, evaluation.well) == ("evaluation", True)
     assert len(doctor.chosen_checks([])) == len(doctor.checks())
     with pytest.raises(StageLensError, match=r"knows no component 'printer'; it knows readers, devices, data, eval"):

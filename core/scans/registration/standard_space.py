@@ -17,8 +17,8 @@ from scipy.ndimage import affine_transform, binary_dilation
 
 from core.errors import NoHead, ScanError
 from core.scans.contrast.file_says import doubts_of_file, why_refused_by_file
-from core.scans.registration.affine import register_to_template
-from core.scans.registration.quality import Quality, judge, similarity_to_template
+from core.scans.registration.affine import ALIKE, register_to_template
+from core.scans.registration.quality import FAILED, Quality, judge, similarity_to_template
 from core.scans.registration.template import ICBM_TO_TALAIRACH, template
 from core.scans.registration.tissues import Tissues, tissues_of
 from core.scans.scan import Scan
@@ -143,6 +143,8 @@ def _judged_by_tissues(quality: Quality, tissues: Tissues) -> tuple[Quality, tup
     if kind == "T1 with a contrast agent":
         return quality, (ENHANCED,)
     said = LOOKS[kind].format(white=tissues.white_over_grey, fluid=tissues.fluid_over_grey)
+    if quality.similarity < ALIKE:  # tissues are compared where they may not be
+        return replace(quality, verdict="failed", sentences=(f"{FAILED} {said}",)), ()
     return replace(quality, verdict="failed", sentences=(f"{said} {NOT_T1}",)), ()
 
 

@@ -22,7 +22,8 @@ FEWEST = 40  # voxels of each of two tissues in a block, for them to be compared
 SURE = {"wm": 0.9, "gm": 0.75}  # the least probability of a tissue
 FLUID_AT_MOST = 0.1  # probability of grey and of white matter
 # Least white over grey, and most fluid over grey, of a plain T1 scan. The benchmark of contrasts prints the margins.
-WHITE_OVER_GREY, FLUID_OVER_GREY = 1.04, 0.85
+WHITE_OVER_GREY, FLUID_OVER_GREY = 1.04, 0.95
+DARK_FLUID, BRIGHT_FLUID = 0.6, 1.15  # over grey: below the first of the others is a FLAIR, above the second a T2
 VESSEL = 1.4  # times the white matter around: what is brighter is a vessel, or enhances
 MANY_VESSELS = 0.002  # of the brain
 Affine = NDArray[np.float64]
@@ -47,12 +48,12 @@ class Tissues:
         """What the scan looks like: "T1", "T1 with a contrast agent", "T2", "FLAIR", "PD", or "" if that is unknown."""
         if np.isnan(self.white_over_grey):
             return ""
-        fluid_is_bright = self.fluid_over_grey > FLUID_OVER_GREY  # false for NaN
-        if self.white_over_grey >= WHITE_OVER_GREY and not fluid_is_bright:
+        fluid = self.fluid_over_grey
+        if self.white_over_grey >= WHITE_OVER_GREY and not fluid > FLUID_OVER_GREY:  # NaN where it cannot be seen
             return "T1 with a contrast agent" if self.vessels > MANY_VESSELS else "T1"
-        if not fluid_is_bright:
-            return "FLAIR"
-        return "T2" if self.fluid_over_grey > 1 / FLUID_OVER_GREY else "PD"
+        if fluid > BRIGHT_FLUID:
+            return "T2"
+        return "FLAIR" if fluid < DARK_FLUID else "PD"
 
 
 def tissues_of(voxels: NDArray[np.float32], affine: Affine, to_scan: Affine) -> Tissues:
