@@ -29,7 +29,7 @@ SMALLEST = {
         "4. peak memory: 100 images",
     ),
 }
-WITH_DATA = {"audit", "ood"}
+WITH_DATA = {"audit", "forms", "ood"}
 NO_BENCHMARK = {"explain_peers"}  # the other libraries, which `explain` starts
 
 
@@ -66,6 +66,13 @@ def test_the_benchmark_of_out_of_distribution_detection_prints_its_table(alzheim
     split.to_csv(tmp_path / "few.csv", index=False)
     out = printed("ood", str(tmp_path / "few.csv"), "--data", str(alzheimer_data), "--most", "8")
     assert "feature maps' residual (ours)" in out
+
+
+@pytest.mark.skipif(not bundle_names(), reason="no model in models/")
+def test_the_benchmark_of_forms_prints_its_table(alzheimer_data: Path) -> None:
+    out = printed("forms", "--data", str(alzheimer_data), "--every", "128")
+    assert out.startswith("10 slices of ")
+    assert "| 128 × 128 | exported by a viewer |" in out
 
 
 def test_the_benchmark_of_the_audit_prints_its_table(alzheimer_data: Path) -> None:

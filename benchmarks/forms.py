@@ -1,0 +1,127 @@
+"""How often the default network wrongly rejects slices of people it never saw, in every form they come in.
+
+    python benchmarks/forms.py --data DATA [--every 5]
+
+DATA holds both copies of the public Alzheimer set, `alzheimer_mri` (128 × 128, squeezed) and `alzheimer_mri_176x208`,
+and `alzheimer_people.csv`, by which the same slice is found in both. The slices are those of the test people of the
+split by subject with seed 1, on which the shipped network was trained. Each form is made of both copies: recompressed,
+cropped, brighter, darker, enlarged, and as viewers export them. Printed are the fractions rejected as the picture is
+and as `core.networks.inference.framed` reads it, and how often the answer is that for the slice at its true size.
+"""
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.cohorts import audit_folder, split_by_subject
+from core.networks.bundle import open_bundle
+from core.networks.inference.framed import framed
+from core.networks.inference.predictor import Predictor, load_predictor
+from core.scans import Scan
+
+WIDE, SMALL = "alzheimer_mri_176x208", "alzheimer_mri"
+Picture = NDArray[np.generic]
+
+
+def recompressed(picture: Picture, quality: int) -> Picture:
+    """Return a picture as JPEG leaves it."""
+    packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE))
+
+
+def cropped(picture: Picture, fraction: float) -> Picture:
+    """Cut a fraction off each side."""
+    rows, columns = picture.shape
+    top, left = round(rows * fraction), round(columns * fraction)
+    return picture[top : rows - top, left : columns - left]
+
+
+def exported(picture: Picture, *, margin: float, front_up: bool) -> Picture:
+    """Draw a slice on a square canvas with margins and a letter, as viewers do."""
+    shown = picture[::-1] if front_up else picture
+    scale = 512 * (1 - 2 * margin) / shown.shape[0]
+    shown = cv2.resize(shown, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    canvas = np.zeros((512, 512), np.uint8)
+    top, left = (512 - shown.shape[0]) // 2, (512 - shown.shape[1]) // 2
+    canvas[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
+    cv2.putText(canvas, "R", (8, 256), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
+    return canvas
+
+
+FORMS: dict[str, Callable[[Picture], Picture]] = {
+    "as it is": lambda one: one,
+    "JPEG, quality 40": lambda one: recompressed(one, 40),
+    "cropped by 2 %": lambda one: cropped(one, 0.02),
+    "cropped by 9 %": lambda one: cropped(one, 0.09),
+    "brighter by 10 %": lambda one: np.clip(one * 1.1, 0, 255).astype(np.uint8),
+    "brighter by 25 %": lambda one: np.clip(one * 1.25, 0, 255).astype(np.uint8),
+    "darker by 25 %": lambda one: (one * 0.75).astype(np.uint8),
+    "enlarged to 224 rows": lambda one: np.asarray(
+        cv2.resize(one, (round(one.shape[1] * 224 / one.shape[0]), 224), interpolation=cv2.INTER_CUBIC)
+    ),
+    "exported by a viewer": lambda one: exported(one, margin=0.1, front_up=False),
+}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--every", type=int, default=5, help="take each so manieth slice")
+    options = parser.parse_args()
+    predictor = load_predictor(open_bundle())
+    rows = unseen(options.data).iloc[:: options.every]
+    copies = {
+        name: [np.asarray(cv2.imread(path, cv2.IMREAD_GRAYSCALE)) for path in rows[column]]
+        for name, column in (("176 × 208", "path"), ("128 × 128", "path_small"))
+    }
+    truth = answers(predictor, as_scans(copies["176 × 208"]))[1]
+    print(
+        f"{len(rows)} slices of {rows['person'].nunique()} people; rejected as they are, rejected as read, same answer"
+    )
+    print("| copy | form | as it is | as read | same answer |\n|---|---|---|---|---|")
+    for copy, pictures in copies.items():
+        for form, change in FORMS.items():
+            scans = as_scans([change(one) for one in pictures])
+            before, _ = answers(predictor, scans)
+            after, said = answers(predictor, [one.scan for one in framed(predictor, scans)])
+            same = float((said == truth).mean())
+            print(f"| {copy} | {form} | {before.mean():.1%} | {after.mean():.1%} | {same:.1%} |", flush=True)
+    over = as_scans([exported(one, margin=0.1, front_up=True) for one in copies["176 × 208"]])
+    found, limit = framed(predictor, over), predictor.ood_limit
+    offered = np.mean([one.turned is not None and limit is not None and one.turned <= limit for one in found])
+    rejected, _ = answers(predictor, [one.scan for one in found])
+    print(f"exported with the front up: rejected {rejected.mean():.1%}, offered to be flipped {offered:.1%}")
+
+
+def unseen(data: Path) -> pd.DataFrame:
+    """Return a row a slice of the test people, with its path in both copies."""
+    split = split_by_subject(audit_folder(data / WIDE).table, seed=1)
+    known = pd.read_csv(data / "alzheimer_people.csv")
+    known["path"] = [(data / path).as_posix() for path in known["path"]]
+    wide = known["path"].str.contains(WIDE)
+    both = known[wide].merge(known.loc[~wide, ["person", "z", "path"]], on=["person", "z"], suffixes=("", "_small"))
+    return split[split["part"] == "test"].merge(both, on="path")
+
+
+def as_scans(pictures: list[Picture]) -> list[Scan]:
+    """Return pictures as scans."""
+    return [Scan(np.float32(one), (0.0, 255.0), f"scan-{number}", "a picture") for number, one in enumerate(pictures)]
+
+
+def answers(predictor: Predictor, scans: list[Scan]) -> tuple[NDArray[np.bool_], NDArray[np.str_]]:
+    """Return whether each scan is rejected, and the network's answer, as the scan is."""
+    found = predictor.predict(scans)
+    return np.array([one.rejected for one in found]), np.array([one.answer for one in found])
+
+
+if __name__ == "__main__":
+    main()
