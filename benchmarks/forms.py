@@ -11,7 +11,6 @@ and as `core.networks.inference.framed` reads it, and how often the answer is th
 
 import argparse
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -22,19 +21,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.cohorts import audit_folder, split_by_subject
+from core.cohorts.synthetic.copies import Change, Picture, exported, recompressed
 from core.networks.bundle import open_bundle
 from core.networks.inference.framed import framed
 from core.networks.inference.predictor import Predictor, load_predictor
 from core.scans import Scan
 
 WIDE, SMALL = "alzheimer_mri_176x208", "alzheimer_mri"
-Picture = NDArray[np.generic]
-
-
-def recompressed(picture: Picture, quality: int) -> Picture:
-    """Return a picture as JPEG leaves it."""
-    packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE))
 
 
 def cropped(picture: Picture, fraction: float) -> Picture:
@@ -44,21 +37,9 @@ def cropped(picture: Picture, fraction: float) -> Picture:
     return picture[top : rows - top, left : columns - left]
 
 
-def exported(picture: Picture, *, margin: float, front_up: bool) -> Picture:
-    """Draw a slice on a square canvas with margins and a letter, as viewers do."""
-    shown = picture[::-1] if front_up else picture
-    scale = 512 * (1 - 2 * margin) / shown.shape[0]
-    shown = cv2.resize(shown, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-    canvas = np.zeros((512, 512), np.uint8)
-    top, left = (512 - shown.shape[0]) // 2, (512 - shown.shape[1]) // 2
-    canvas[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
-    cv2.putText(canvas, "R", (8, 256), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
-    return canvas
-
-
-FORMS: dict[str, Callable[[Picture], Picture]] = {
+FORMS: dict[str, Change] = {
     "as it is": lambda one: one,
-    "JPEG, quality 40": lambda one: recompressed(one, 40),
+    "JPEG, quality 40": recompressed,
     "cropped by 2 %": lambda one: cropped(one, 0.02),
     "cropped by 9 %": lambda one: cropped(one, 0.09),
     "brighter by 10 %": lambda one: np.clip(one * 1.1, 0, 255).astype(np.uint8),
@@ -67,7 +48,7 @@ FORMS: dict[str, Callable[[Picture], Picture]] = {
     "enlarged to 224 rows": lambda one: np.asarray(
         cv2.resize(one, (round(one.shape[1] * 224 / one.shape[0]), 224), interpolation=cv2.INTER_CUBIC)
     ),
-    "exported by a viewer": lambda one: exported(one, margin=0.1, front_up=False),
+    "exported by a viewer": exported,
 }
 
 
@@ -95,7 +76,7 @@ def main() -> None:
             after, said = answers(predictor, [one.scan for one in framed(predictor, scans)])
             same = float((said == truth).mean())
             print(f"| {copy} | {form} | {before.mean():.1%} | {after.mean():.1%} | {same:.1%} |", flush=True)
-    over = as_scans([exported(one, margin=0.1, front_up=True) for one in copies["176 × 208"]])
+    over = as_scans([exported(one[::-1]) for one in copies["176 × 208"]])
     found, limit = framed(predictor, over), predictor.ood_limit
     offered = np.mean([one.turned is not None and limit is not None and one.turned <= limit for one in found])
     rejected, _ = answers(predictor, [one.scan for one in found])

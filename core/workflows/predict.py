@@ -174,8 +174,8 @@ def _as_seen(scans: Sequence[Scan], predictor: Predictor) -> list[Framed]:
 
 
 def _with_turned(prediction: Prediction, image: Framed) -> Prediction:
-    """Return a prediction that says how a rejected image would fare turned over, in the frame that suits it best."""
-    if image.turned is None or prediction.ood is None or not prediction.rejected:
+    """Return a prediction that says how an image would fare turned over, in the frame that suits it best."""
+    if image.turned is None or prediction.ood is None:
         return prediction
     turned = image.turned if prediction.ood.turned is None else min(image.turned, prediction.ood.turned)
     return replace(prediction, ood=replace(prediction.ood, turned=turned))

@@ -1,4 +1,4 @@
-"""Changed copies of slices, as augmented sets hold them: mirrored, flipped, moved, brighter, recompressed."""
+"""Changed copies of slices, as augmented sets hold them and viewers export them."""
 
 from collections.abc import Callable
 
@@ -22,6 +22,17 @@ def recompressed(picture: Picture) -> Picture:
     """Write and read as JPEG of quality 40."""
     data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 40])[1]
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
+def exported(picture: Picture, *, margin: float = 0.1) -> Picture:
+    """Draw a slice on a square canvas with margins and a letter, as viewers export it."""
+    scale = 512 * (1 - 2 * margin) / picture.shape[0]
+    shown = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    canvas = np.zeros((512, 512), np.uint8)
+    top, left = (512 - shown.shape[0]) // 2, (512 - shown.shape[1]) // 2
+    canvas[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
+    cv2.putText(canvas, "R", (8, 256), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
+    return canvas
 
 
 COPIES: dict[str, Change] = {

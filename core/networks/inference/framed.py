@@ -1,8 +1,8 @@
 """Which frame of a picture a network knows: the picture as it is, in its true shape, or its head placed in the frame.
 
-The network decides, by its own out-of-distribution (OOD) score: what it accepts as it is stays as it is, and a network
-that was trained on squeezed pictures reads squeezed ones. Nothing is turned over unasked; that it would help is found
-out and said.
+The network decides, by its own out-of-distribution (OOD) score: a change is made where it brings a picture closer to
+the training scans, so a network that was trained on squeezed pictures reads squeezed ones. Nothing is turned over
+unasked; that it would help is found out and said, of a picture that was changed as of one that is rejected.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,8 @@ class Framed:
 
     Attributes:
         scan: With a note where it was changed.
-        turned: The OOD score it would have turned over, in the frame that suits it best; None where it is accepted.
+        turned: The OOD score it would have turned over, in the frame that suits it best; None where it is accepted as
+            it came.
     """
 
     scan: Scan
@@ -55,22 +56,18 @@ def _framed(predictor: Predictor, original: Scan, score: float, limit: float) ->
     A head that lies, looks and is shaped as theirs do stays as it is, whatever its score.
     """
     scan, best = original, score
-    for change in (unsqueezed, levelled, _placed_if_elsewhere):
-        changed = change(original if change is _placed_if_elsewhere else scan)
+
+    def tried(changed: Scan | None) -> None:
+        nonlocal scan, best
         if changed is not None:
             other = float(_scores(predictor, [changed])[0])
             scan, best = (changed, other) if other < best else (scan, best)
-    if best <= limit:
-        return Framed(scan)
-    moved = placed(levelled(original) or original)
-    if moved is not None and float(_scores(predictor, [moved])[0]) <= limit:
-        return Framed(moved)
-    return Framed(scan, _turned(predictor, original))
 
-
-def _placed_if_elsewhere(scan: Scan) -> Scan | None:
-    straight = unsqueezed(scan) or scan
-    return None if is_in_place(straight) else placed(levelled(scan) or scan)
+    tried(unsqueezed(scan))
+    tried(levelled(scan))
+    if best > limit or not is_in_place(unsqueezed(original) or original):
+        tried(placed(levelled(original) or original))
+    return Framed(scan) if scan is original and best <= limit else Framed(scan, _turned(predictor, original))
 
 
 def _turned(predictor: Predictor, scan: Scan) -> float | None:

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.cohorts import split_by_subject
+from core.cohorts.synthetic.copies import exported
 from core.networks.bundle import bundle_names, open_bundle
 from core.networks.inference.framed import framed
 from core.networks.inference.predictor import Predictor, load_predictor
@@ -40,18 +41,6 @@ def predictor() -> Predictor:
 
 def squeezed(picture: Picture, side: int = 128) -> Picture:
     return np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
-
-
-def viewer(picture: Picture, *, front_up: bool, margin: float = 0.1) -> Picture:
-    """Draw a slice as viewers export it: on a square canvas, with margins and letters."""
-    shown = picture[::-1] if front_up else picture
-    scale = 512 * (1 - 2 * margin) / shown.shape[0]
-    shown = cv2.resize(shown, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-    canvas = np.zeros((512, 512), np.uint8)
-    top, left = (512 - shown.shape[0]) // 2, (512 - shown.shape[1]) // 2
-    canvas[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
-    cv2.putText(canvas, "R", (8, 256), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
-    return canvas
 
 
 @pytest.mark.parametrize("side", [128, 224, 500])
@@ -90,7 +79,7 @@ def test_brightness_is_brought_to_that_of_the_training_slices(slice_: Picture) -
         (squeezed, UNSQUEEZED),
         (lambda one: one[6:-6, 6:-6], PLACED),
         (lambda one: np.pad(one, ((8, 8), (24, 24))), PLACED),
-        (lambda one: viewer(one, front_up=False), PLACED),
+        (lambda one: exported(one), PLACED),
     ],
     ids=["squeezed", "cropped", "padded", "exported"],
 )
@@ -110,7 +99,7 @@ def test_the_shipped_network_gives_a_slice_its_answer_however_it_was_cut(
 def test_an_exported_slice_with_the_front_up_is_rejected_until_it_is_flipped(
     predictor: Predictor, slice_: Picture
 ) -> None:
-    scan = scan_of(viewer(slice_, front_up=True))
+    scan = scan_of(exported(slice_[::-1]))
     (before,) = predict_scans([scan], predictor)
     assert before.prediction.rejected
     assert before.prediction.ood is not None
