@@ -28,7 +28,7 @@ from core.reporting.plots.heatmaps import (
 from core.reporting.text.numbers import sentence
 from core.reporting.text.predictions import raw_outputs_text, set_text
 from core.scans import Scan, read_scan
-from core.workflows.explain import asked_of, path_frames
+from core.workflows.explain.study import asked_of, path_frames
 from core.workflows.library import card_titles, sample_heights, sample_scans
 from core.workflows.predict import bundle_version, layers_of_model, predictor_of
 from pages import choose_network, is_in_distribution, run_page

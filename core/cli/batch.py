@@ -1,23 +1,18 @@
 """Many scans in one command: each that cannot be read is one line on standard error, and the others go on."""
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+from core.cli.progress import each_shown
 from core.cli.shared import complain
 from core.errors import ScanError, StageLensError, shortened
-from core.words import counted
 
 if TYPE_CHECKING:
     from core.scans import Scan
     from core.scans.folders import Found
 
 AT_ONCE = 16  # pictures in one pass of a network; volumes go one by one, as each takes much memory
-SILENT = 20  # up to so many scans no progress is shown
 
 
 class Batch:
@@ -57,7 +52,7 @@ class Batch:
         """Yield what can be read, with its progress on standard error."""
         from core.scans.framing import flipped
 
-        for found in _shown(self.scans):
+        for found in each_shown(self.scans):
             try:
                 scan = found.read(self._page)
             except StageLensError as error:
@@ -92,18 +87,3 @@ class Batch:
                 self.refuse(type(error)(f"{found.shown}: {error}"))
         else:
             yield from zip([found for found, _ in waiting], answers, strict=True)
-
-
-def _shown(scans: Sequence["Found"]) -> Iterator["Found"]:
-    """Yield scans, and show how many are done: a bar on a terminal, a line each tenth elsewhere."""
-    if len(scans) <= SILENT:
-        yield from scans
-    elif sys.stderr.isatty():
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True)) as progress:
-            yield from progress.track(scans, description="scans")
-    else:
-        for number, scan in enumerate(scans, start=1):
-            yield scan
-            if number * 10 // len(scans) > (number - 1) * 10 // len(scans):
-                print(f"… {number:,} of {counted(len(scans), 'scan')}", file=sys.stderr, flush=True)

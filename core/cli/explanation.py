@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli.batch import Batch
+from core.cli.explained_part import Asked, explain_split, refuse_given
 from core.cli.shared import EXPLAIN, AsJson, Flip, Force, Model, Page, show
 from core.cli.silenced import silenced_startup
 from core.errors import NoHead, OutOfDistribution, StageLensError
 from core.files import write_table
 
 if TYPE_CHECKING:
+    from core.networks.bundle import Bundle
     from core.networks.inference.predictor import Predictor
     from core.scans import Scan
 
@@ -27,10 +29,16 @@ CHECKS = ("stability", "faithfulness", "cascading-randomisation")
 
 @commands.command(rich_help_panel=EXPLAIN)
 def explain(
-    scan: Annotated[
-        list[Path], typer.Argument(help="Pictures, volumes, DICOM or zip files, or folders of any number of them.")
-    ],
     out: Annotated[Path, typer.Option(help="Folder for the pictures, named as the scans are.")],
+    scan: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Pictures, volumes, DICOM or zip files, or folders of any number of them."),
+    ] = None,
+    split: Annotated[Path | None, typer.Option(help="Explain a part of this table instead, as a whole.")] = None,
+    part: Annotated[str, typer.Option(help="Of --split: train, val or test.")] = "test",
+    at_most: Annotated[
+        int | None, typer.Option(min=1, help="Of --split: so many scans, drawn evenly from classes and people.")
+    ] = None,
     model: Model = None,
     method: Annotated[str, typer.Option(help="One of those that `stagelens methods` lists.")] = "grad-cam",
     class_name: Annotated[
@@ -52,39 +60,26 @@ def explain(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show where the evidence lies, with how far to believe it: overlay (PNG), raw heatmap (NPY, NIfTI of a volume)."""
+    """Show where the evidence lies, with how far to believe it: overlay (PNG), raw heatmap (NPY, NIfTI of a volume).
+
+    Of a part of a split: a table, examples, and the mean heatmap of each class.
+    """
     from core.networks.bundle import open_bundle
 
+    if (scan is None) == (split is None):
+        raise typer.BadParameter("give scans, or a table of them with --split", param_hint="SCAN")
     unknown = [name for name in checks or [] if name not in CHECKS]
     if unknown:
         raise StageLensError(f"there is no check {unknown[0]!r}; known are {', '.join(CHECKS)}.")
     chosen = read_settings(settings or [])
-    opened, batch = open_bundle(model), Batch(scan, page, flip=flip)
-    answers, names = [], []
-    if batch.scans:
-        with silenced_startup():
-            from core.explain import explainer
-            from core.explain.targets import class_indices
-            from core.workflows.predict import predictor_of
-
-        for name in compare or []:
-            explainer(name)
-        explainer(method).checked_settings(chosen)
-        class_indices(opened.recipe, [class_name])
-        predictor = predictor_of(opened.folder)
-        for found, read in batch.read():
-            try:
-                wanted = _Wanted(class_name, method, chosen, checks or [], compare or [], height, opacity, force)
-                answer, lines = _explained(read, found.name, predictor, out, wanted)
-            except StageLensError as error:
-                batch.refuse(type(error)(f"{found.shown}: {error}") if len(batch.scans) > 1 else error)
-                continue
-            answers.append({"scan": found.shown, **answer})
-            names.append(found.name)
-            if len(batch.scans) == 1:
-                show(answers[0], as_json, "\n".join(lines))
-    if len(batch.scans) > 1:
-        show(answers, as_json, _summed_up(answers, names, out, batch) if answers else "")
+    if split is not None:
+        refuse_given({"--page": page, "--flip": flip, "--compare": compare, "--height": height, "--force": force})
+        asked = Asked(split, part, method, class_name, tuple(checks or ()), at_most, chosen)
+        explain_split(open_bundle(model), asked, out, as_json=as_json)
+        return
+    wanted = _Wanted(class_name, method, chosen, checks or [], compare or [], height, opacity, force)
+    opened, batch = open_bundle(model), Batch(scan or [], page, flip=flip)
+    _explain_scans(opened, batch, out, wanted, as_json=as_json)
     raise typer.Exit(1 if batch.failed else 0)
 
 
@@ -102,6 +97,34 @@ class _Wanted:
     force: bool
 
 
+def _explain_scans(opened: "Bundle", batch: Batch, out: Path, wanted: _Wanted, *, as_json: bool) -> None:
+    """Explain scans one after the other; print what is found of one, or a summary of many."""
+    answers, names = [], []
+    if batch.scans:
+        with silenced_startup():
+            from core.explain import explainer
+            from core.explain.targets import class_indices
+            from core.workflows.predict import predictor_of
+
+        for name in wanted.compare:
+            explainer(name)
+        explainer(wanted.method).checked_settings(wanted.settings)
+        class_indices(opened.recipe, [wanted.class_name])
+        predictor = predictor_of(opened.folder)
+        for found, read in batch.read():
+            try:
+                answer, lines = _explained(read, found.name, predictor, out, wanted)
+            except StageLensError as error:
+                batch.refuse(type(error)(f"{found.shown}: {error}") if len(batch.scans) > 1 else error)
+                continue
+            answers.append({"scan": found.shown, **answer})
+            names.append(found.name)
+            if len(batch.scans) == 1:
+                show(answers[0], as_json, "\n".join(lines))
+    if len(batch.scans) > 1:
+        show(answers, as_json, _summed_up(answers, names, out, batch) if answers else "")
+
+
 def _explained(
     read: "Scan", name: str, predictor: "Predictor", out: Path, wanted: _Wanted
 ) -> tuple[dict[str, Any], list[str]]:
@@ -109,7 +132,7 @@ def _explained(
     from core.explain import explainer
     from core.reporting.pictures.overlays import save_check, save_comparison, save_pictures
     from core.reporting.text.predictions import ood_text
-    from core.workflows.explain import study
+    from core.workflows.explain.study import study
     from core.workflows.predict import read_scans, standard_head
 
     class_name, method, height = wanted.class_name, wanted.method, wanted.height
@@ -218,7 +241,7 @@ def sanity_check(
 
     opened = open_bundle(bundle)
     with silenced_startup():
-        from core.workflows.explain import check_bundle
+        from core.workflows.explain.bundle_check import check_bundle
         from core.workflows.predict import predictor_of
 
     said = (lambda sentence: None) if as_json else (lambda sentence: print(sentence, flush=True))

@@ -1,11 +1,18 @@
-"""Training seen from a shell, on standard error: one bar an epoch on a terminal, one line an epoch elsewhere."""
+"""Work seen from a shell, on standard error: bars on a terminal, lines elsewhere."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from core.words import counted
+
+T = TypeVar("T")
+
+SILENT = 20  # up to so many scans no progress is shown
 
 
 class TrainingProgress:
@@ -64,6 +71,21 @@ class TrainingProgress:
             self._progress.update(self._task, metrics=text)
         else:
             self.say(f"{self._title}: {text}")
+
+
+def each_shown(scans: Sequence[T]) -> Iterator[T]:
+    """Yield scans, and show how many are done: a bar on a terminal, a line each tenth elsewhere."""
+    if len(scans) <= SILENT:
+        yield from scans
+    elif sys.stderr.isatty():
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            yield from progress.track(scans, description="scans")
+    else:
+        for number, scan in enumerate(scans, start=1):
+            yield scan
+            if number * 10 // len(scans) > (number - 1) * 10 // len(scans):
+                print(f"… {number:,} of {counted(len(scans), 'scan')}", file=sys.stderr, flush=True)
 
 
 def _text(metrics: Mapping[str, float]) -> str:

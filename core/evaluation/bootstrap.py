@@ -89,6 +89,22 @@ def fraction_over_people(hits: NDArray[np.bool_], people: NDArray[np.int64]) -> 
     return estimate(float(hits.mean()), (draws @ right) / (draws @ counts), people=len(counts) if differ else None)
 
 
+def mean_over_people(values: NDArray[np.float64], people: NDArray[np.int64]) -> Estimate:
+    """Return the mean of scans, with its interval over people; scans without a value are left out.
+
+    Args:
+        values: float64, N; NaN where there is none.
+        people: N numbers.
+    """
+    known = np.isfinite(values)
+    if not known.any():
+        return Estimate(float("nan"), float("nan"), float("nan"), NOBODY)
+    _, people = np.unique(people[known], return_inverse=True)
+    counts, sums = np.bincount(people), np.bincount(people, weights=values[known])
+    draws = draw_people(len(counts))
+    return estimate(float(values[known].mean()), (draws @ sums) / (draws @ counts), people=len(counts))
+
+
 def _tail(people: int | None) -> float:
     """Return the fraction of resamples beyond each end of the interval."""
     level = (1 + LEVEL) / 2

@@ -132,14 +132,8 @@ def predictions_of_bundle(bundle: Bundle, split: pd.DataFrame, *, part: str = "t
     from core.networks.inference.predictor import load_predictor
     from core.networks.subset import load_subset
 
-    described, warnings = describe_split(split), []
+    described = describe_split(split)
     own = described.hash == bundle.card.split.hash
-    if not own:
-        warnings.append("This is not the split the bundle was trained on: it may have been trained on these scans.")
-    elif part != "test":
-        warnings.append(f"The bundle was trained or chosen on the {part} part of this split.")
-    if described.subject_overlap:
-        warnings.append(described.subject_overlap)
     network = load_predictor(bundle).network
     forward, tables = compile_forward(network), []
     for name in sorted(set(split["part"])) if own else [part]:
@@ -155,8 +149,26 @@ def predictions_of_bundle(bundle: Bundle, split: pd.DataFrame, *, part: str = "t
         folds=[pd.concat(tables, ignore_index=True)],
         split=described,
         own_split=own,
-        warnings=tuple(warnings),
+        warnings=split_warnings(bundle, described, part),
     )
+
+
+def split_warnings(bundle: Bundle, split: SplitSummary, part: str) -> tuple[str, ...]:
+    """Return what must be said with all that a bundle shows of a part of a split: whether it knows these people.
+
+    Args:
+        bundle: The trained network.
+        split: As `describe_split` says.
+        part: Of the split.
+    """
+    warnings = []
+    if split.hash != bundle.card.split.hash:
+        warnings.append("This is not the split the bundle was trained on: it may have been trained on these scans.")
+    elif part != "test":
+        warnings.append(f"The bundle was trained or chosen on the {part} part of this split.")
+    if split.subject_overlap:
+        warnings.append(split.subject_overlap)
+    return tuple(warnings)
 
 
 def predictions_for(

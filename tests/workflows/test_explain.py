@@ -16,7 +16,8 @@ from core.networks.bundle import WEIGHTS_FILE, Bundle
 from core.networks.inference.predictor import Predictor, load_predictor
 from core.networks.recipe import Phase, Recipe, Slices
 from core.scans import read_scan_file
-from core.workflows.explain import check_bundle, study
+from core.workflows.explain.bundle_check import check_bundle
+from core.workflows.explain.study import study
 from core.workflows.ground_truth import ground_truth_benchmark
 from core.workflows.predict import read_scans
 

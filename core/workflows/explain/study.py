@@ -1,8 +1,7 @@
-"""Explaining one scan in depth, with the checks that cost more; and sanity-check reports of whole bundles."""
+"""Explaining one scan in depth, with the checks that cost more."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,17 +10,14 @@ from core.errors import StageLensError
 from core.explain import Explanation, explain, explainer
 from core.explain.attribution import ask
 from core.explain.checks.faithfulness import Faithfulness, agreement, faithfulness
-from core.explain.checks.randomisation import CascadingRandomisation, cascading_randomisation, sanity_check
-from core.explain.checks.sanity_report import SanityReport, write_sanity_report
+from core.explain.checks.randomisation import CascadingRandomisation, cascading_randomisation
 from core.explain.checks.stability import Stability, stability
 from core.explain.explanation import ExplanationBatch
 from core.explain.reading import Reading
 from core.explain.targets import class_indices
 from core.networks.inference.predictor import Predictor
-from core.scans import Scan, read_scan_file
-from core.workflows.library import SAMPLES
+from core.scans import Scan
 
-SAMPLE_HEIGHTS = (0, 8, 16, 24)
 COPIES = 10
 
 
@@ -139,39 +135,6 @@ def with_failed_checks(reading: Reading, stable: Stability | None, faithful: Fai
     explanations = list(reading.explanations)
     explanations[reading.strongest] = replace(reading.explanation, failed_checks=tuple(dict.fromkeys(failed_checks)))
     return replace(reading, explanations=tuple(explanations))
-
-
-def check_bundle(
-    predictor: Predictor, *, methods: Sequence[str] = (), say: Callable[[str], None] = lambda sentence: None
-) -> tuple[SanityReport, Path]:
-    """Run the randomisation check for a bundle on the sample scans, and keep the outcome beside its card.
-
-    Args:
-        predictor: The loaded bundle.
-        methods: Names; none for all.
-        say: Told a sentence a method.
-
-    Raises:
-        StageLensError: The network reads whole volumes, or a method is not known.
-    """
-    for name in methods:
-        explainer(name)
-    if predictor.network.recipe.depth is not None:
-        raise StageLensError("sanity-check reports are made for networks of slices.")
-    scans, heights = sample_slices()
-    what = f"{len(scans)} synthetic slices of the ICBM average brain"
-    sanity_report = sanity_check(predictor, scans, methods=methods, what=what, heights_mm=heights, say=say)
-    return sanity_report, write_sanity_report(predictor.bundle.folder, sanity_report)
-
-
-def sample_slices() -> tuple[list[Scan], list[float]]:
-    """Return the sample slices that are most and least changed, with their heights in mm."""
-    scans, heights = [], []
-    for kind in ("template", "marked"):
-        for height in SAMPLE_HEIGHTS:
-            scans.append(read_scan_file(SAMPLES / f"icbm_{kind}_z{height:02d}.png"))
-            heights.append(float(height))
-    return scans, heights
 
 
 def path_frames(

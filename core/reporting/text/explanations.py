@@ -1,0 +1,100 @@
+"""The heatmaps of a part of a split as text."""
+
+from typing import Any
+
+import pandas as pd
+
+from core.explain import explainer
+from core.explain.part import ExplainedPart
+from core.plain import number_or_none
+from core.reporting.text.numbers import percent, with_interval
+from core.results import write
+from core.words import counted, people
+
+OWN_CLASS = "each scan's predicted class"
+
+
+def part_text(found: ExplainedPart, class_name: str | None = None) -> str:
+    """Say what the heatmaps of a part have in common: for each explained class, how far they hold, and stability.
+
+    Args:
+        found: The heatmaps.
+        class_name: The class that was asked for; None where it is each scan's predicted one.
+    """
+    table = found.table
+    classes = [column.removeprefix("p ") for column in table if column.startswith("p ")]
+    whose = set(table["subject"]) - {""}
+    scans = counted(len(table), "scan") + (f" of {people(len(whose))}" if whose else "")
+    lines = [f"{scans} of the {found.part} part, {explainer(found.method).title} for {class_name or OWN_CLASS}"]
+    explained = table[table["explained_class"].notna()]
+    if len(explained):
+        width = max(map(len, explained["explained_class"]))
+        lines.append(f"  {'':<{width}}  scans  of that label  empty  unreliable  evidence in the dark  half of it in")
+        lines += [
+            _class_line(name, own, width)
+            for name in classes
+            if len(own := explained[explained["explained_class"] == name])
+        ]
+    rejected = int(table["rejected"].sum())
+    if rejected:
+        left = "" if len(explained) == len(table) else " and not explained"
+        lines.append(f"{counted(rejected, 'scan is', 'scans are')} too different from the training scans{left}")
+    if found.stable is not None and found.steadiness:
+        lines.append(f"stable heatmaps: {percent(found.stable)}")
+        lines.append("  mean structural similarity (SSIM) with the unchanged scan's, 95 % interval over people:")
+        width = max(len(one.title) for one in found.steadiness.values())
+        lines += [
+            f"  {one.title:<{width}}  {with_interval(one.measures['ssim'])}, meaningless maps {one.null['ssim']:.3f}"
+            for one in found.steadiness.values()
+        ]
+    if "deletion_auc" in table:
+        for name in ("deletion", "insertion"):
+            value, random = table[f"{name}_auc"].mean(), table[f"{name}_random"].mean()
+            lines.append(f"mean {name} AUC {value:.3f} (random {random:.3f})")
+    return "\n".join(lines)
+
+
+def part_values(found: ExplainedPart) -> dict[str, Any]:
+    """Return the same as plain values for JSON; what is known of each scan is in the table that is written."""
+    table = found.table
+    explained = table[table["explained_class"].notna()]
+    return {
+        "part": found.part,
+        "method": found.method,
+        "scans": len(table),
+        "rejected": int(table["rejected"].sum()),
+        "classes": {
+            str(name): {
+                "scans": len(own),
+                "of_that_label": int((own["label"] == name).sum()),
+                "empty": int(own["empty"].astype(bool).sum()),
+                "background_evidence": number_or_none(own["background_evidence"].mean()),
+                "background": number_or_none(own["background"].mean()),
+                "half_mass_fraction": number_or_none(own["half_mass_fraction"].mean()),
+            }
+            for name, own in explained.groupby("explained_class", sort=False)
+        },
+        "stable": None if found.stable is None else write(found.stable),
+        "stability": {
+            name: {
+                "change": one.title,
+                **{measure: write(value) for measure, value in one.measures.items()},
+                "null": {measure: number_or_none(value) for measure, value in one.null.items()},
+            }
+            for name, one in found.steadiness.items()
+        },
+    }
+
+
+def _class_line(name: str, own: pd.DataFrame, width: int) -> str:
+    shown = own[~own["empty"].astype(bool)]
+    unreliable = int((shown["failed_checks"] != "").sum())
+    dark, half = "–", "–"
+    if len(shown):
+        dark = f"{100 * shown['background_evidence'].mean():.0f} % (in {100 * shown['background'].mean():.0f} %)"
+        half = f"{100 * shown['half_mass_fraction'].mean():.0f} %"
+    same = int((own["label"] == name).sum())
+    return (
+        f"  {name:<{width}}  {len(own):>5}  {same:>13}  {len(own) - len(shown):>5}  {unreliable:>10}  {dark:>20}"
+        f"  {half:>13}"
+    )
