@@ -11,7 +11,6 @@ import pytest
 import typer
 
 from core.__main__ import app
-from core.networks.recipe import read_recipe, recipe_names, with_settings
 
 from .conftest import ROOT
 
@@ -48,25 +47,6 @@ def test_every_verb_is_shown_at_work_and_every_word_of_it_exists() -> None:
                 if word.startswith("--") and word != "--help":
                     assert word.partition("=")[0] in known[verb], f"{page.name}: {verb} has no {word}"
     assert shown == set(known)
-
-
-SYSTEMS = DOCS / "reference" / "systems.md"
-
-
-def test_every_command_that_keeps_a_promise_of_the_five_systems_exists() -> None:
-    known, text = verbs(), SYSTEMS.read_text(encoding="utf-8")
-    spans = [shlex.split(span) for span in re.findall(r"`([^`]+)`", text)]
-    for _, verb, *words in (words for words in spans if words[0] == "stagelens"):
-        assert verb in known, verb
-        missing = [word for word in words if word.startswith("--") and word not in known[verb]]
-        assert not missing, f"{verb} has no {missing}"
-    for name in {word for words in spans for word in words if re.fullmatch(r"s[1-5]_\w*[a-z0-9]", word)}:
-        assert name in recipe_names(), name
-    recipe = read_recipe("s1_resnet50")
-    settings = [words[1] for words in spans if words[0] == "--set"]
-    assert len(settings) >= 6
-    for one in settings:
-        with_settings(recipe, [one])
 
 
 def test_the_readme_is_short_and_every_link_between_pages_leads_somewhere() -> None:

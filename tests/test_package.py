@@ -15,7 +15,7 @@ from .conftest import ROOT, SAMPLES
 
 
 def test_the_public_names_are_these_and_load() -> None:
-    assert len(core.__all__) == 33
+    assert len(core.__all__) == 40
     for name in core.__all__:
         assert getattr(core, name) is not None
     with pytest.raises(AttributeError, match="No core attribute nothing"):

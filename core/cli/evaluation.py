@@ -26,6 +26,7 @@ def evaluate(
     unknown_age: UnknownAge = None,
     beside: Beside = None,
     coverage: Coverage = 0.9,
+    out: Annotated[Path | None, typer.Option(help="Folder for all of it, as tables, JSON and the report.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure by slice and by subject; with a table of people, beside what their age alone achieves."""
@@ -39,6 +40,7 @@ def evaluate(
         from core.evaluation.evaluation import evaluate as measure
         from core.evaluation.predictions import predictions_for, predictions_of_run
         from core.reporting.class_report import class_report_text
+        from core.reporting.evaluation_folder import save_evaluation
         from core.reporting.text.evaluation import (
             calibration_text,
             confounder_text,
@@ -52,7 +54,11 @@ def evaluate(
     known = people_of(people, aged_from, unknown_age)
     others = [predictions_of_run(one) for one in beside or []]
     asked = predictions_for(target, split, part=part, phase=phase)
-    found = measure(asked, known, coverage=coverage, beside=others)
+    files: dict[str, Path] = {}
+    if out is None:
+        found = measure(asked, known, coverage=coverage, beside=others)
+    else:
+        found, files = save_evaluation(asked, out, known, coverage=coverage, beside=others)
     lines = [f"{found.model} on the {found.part} part", *(f"WARNING: {warning}" for warning in found.warnings)]
     if found.split is not None:
         lines.append(f"split {split_words(found.split)}, seed {found.split.seed}")
@@ -64,7 +70,9 @@ def evaluate(
     if found.confounders is not None:
         lines += [standing_text(found.standing())] if others else []
         lines.append(confounder_text(found.confounders))
-    show(found.as_dict(), as_json, "\n".join(lines))
+    lines += map(str, files.values())
+    values = found.as_dict() | ({"files": {kind: str(path) for kind, path in files.items()}} if files else {})
+    show(values, as_json, "\n".join(lines))
 
 
 @commands.command(rich_help_panel=EVALUATE)
@@ -95,40 +103,55 @@ def report(
 @commands.command(rich_help_panel=EVALUATE)
 def compare(
     targets: Annotated[
-        list[str], typer.Argument(help="Folders of two or more runs; with --split, two or more bundles.")
+        list[str],
+        typer.Argument(help="Folders of two or more runs; with --split, two or more bundles; with --phase, one run."),
     ],
     split: Split = None,
+    phase: Annotated[int | None, typer.Option(min=1, help="Beside a run: itself, as this phase left it.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Write the differences as a self-contained HTML.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell whether one network is better than another on the same people; of several, each against the first."""
-    if len(targets) < 2:
+    """Tell whether one network is better than another on the same people; of several, each against the first.
+
+    A run beside its own first phase shows what came of oversampling: recall of each class, and how many embeddings.
+    """
+    if phase is not None and (len(targets) > 1 or split is not None):
+        raise typer.BadParameter("a phase is of one run; give that run alone", param_hint="--phase")
+    if len(targets) < 2 and phase is None:
         raise typer.BadParameter("give two networks or more, tested on the same scans", param_hint="TARGETS")
     if plot is not None and len(targets) > 2:
         raise typer.BadParameter("the differences of two networks are drawn; give two", param_hint="--plot")
     with silenced_startup():
         from core.evaluation.comparison import compare as compared_with
         from core.evaluation.predictions import predictions_for
+        from core.reporting.class_report import balance_text, recall_text
         from core.reporting.plots.evaluation import forest
         from core.reporting.text.evaluation import comparison_text, networks_text
+        from core.runs.folder import balanced_counts
 
     if plot is not None:
         writable(plot)
     said = [predictions_for(one, split) for one in targets]
+    if phase is not None:
+        said.append(predictions_for(targets[0], phase=phase))
     found = [compared_with(said[0], other) for other in said[1:]]
     if plot is not None:
         drawn = forest(found[0].differences, axis=f"to the right: {found[0].networks[0]} is better")
         drawn.write_html(plot, include_plotlyjs=True)
     warnings = [f"WARNING: {warning}" for warning in dict.fromkeys(one for each in found for one in each.warnings)]
-    if len(found) == 1:
+    if len(found) == 1 and phase is None:
         show(found[0].as_dict(), as_json, "\n".join([comparison_text(found[0]), *warnings]))
         return
     with silenced_startup():
         from core.evaluation.evaluation import evaluate as measure
 
-    networks = {target: measure(one) for target, one in zip(targets, said, strict=True)}
+    names = targets if phase is None else [targets[0], f"{targets[0]}, phase {phase}"]
+    networks = {name: measure(one) for name, one in zip(names, said, strict=True)}
+    counts = balanced_counts(Path(targets[0])) if phase is not None else {}
     values = {
         "networks": {name: one.as_dict() for name, one in networks.items()},
         "comparisons": [one.as_dict() for one in found],
+        **({"training_scans_and_embeddings": counts} if counts else {}),
     }
-    show(values, as_json, "\n".join([networks_text(networks), *map(comparison_text, found), *warnings]))
+    lines = [networks_text(networks), recall_text(networks), *([balance_text(counts)] if counts else [])]
+    show(values, as_json, "\n".join([*lines, *map(comparison_text, found), *warnings]))

@@ -133,20 +133,30 @@ def full(
 
 
 @commands.command(rich_help_panel=TRAIN)
-def recipes(as_json: AsJson = False) -> None:
-    """List the recipes that are shipped, with their backbones, numbers of weights and input sizes."""
+def recipes(
+    recipe: Annotated[
+        str | None, typer.Argument(help="Show all settings of this one: a shipped recipe, or a .toml file.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the recipes that are shipped, with their backbones, weights and input sizes; or show one whole."""
     from core.networks.architectures.backbones import BACKBONES
     from core.networks.recipe import read_recipe, recipe_names, recipe_values
+    from core.runs.folder import recipe_text
 
+    if recipe is not None:
+        one = read_recipe(recipe)
+        show(recipe_values(one), as_json, recipe_text(one).rstrip())
+        return
     words, values = [], []
-    for recipe in map(read_recipe, recipe_names()):
-        backbone = BACKBONES.get(recipe.backbone)  # none for recipes on pixels
-        shape = [side for side in (recipe.depth, recipe.height, recipe.width) if side is not None]
+    for one in map(read_recipe, recipe_names()):
+        backbone = BACKBONES.get(one.backbone)  # none for recipes on pixels
+        shape = [side for side in (one.depth, one.height, one.width) if side is not None]
         size = " × ".join(map(str, shape))
-        words.append(f"{recipe.name}: {recipe.title}")
+        words.append(f"{one.name}: {one.title}")
         what = "pixels" if backbone is None else f"{backbone.title}, {backbone.parameters:g} million weights"
         words.append(f"    {what}, input {size}, grey")
         values.append(
-            {**recipe_values(recipe), "million_weights": backbone and backbone.parameters, "input_shape": [*shape, 1]}
+            {**recipe_values(one), "million_weights": backbone and backbone.parameters, "input_shape": [*shape, 1]}
         )
     show(values, as_json, "\n".join(words))

@@ -2,10 +2,17 @@
 matrix, as scikit-learn's `classification_report` has them, with specificity and AUC beside them.
 """
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
+from core.reporting.text.numbers import with_interval
 from core.results import Metrics
+
+if TYPE_CHECKING:
+    from core.evaluation.evaluation import Evaluation
 
 OF_CLASS = {"precision": "Precision", "recall": "Recall", "f1": "F1", "specificity": "Specificity", "auc": "AUC"}
 MACRO, WEIGHTED, ACCURACY = "Macro average", "Weighted average", "Accuracy"
@@ -57,6 +64,49 @@ def class_report_text(metrics: Metrics) -> str:
     ]
     title = f"by {metrics.unit}, each class against the others"
     return "\n".join([title, *_aligned([head, *cells]), *_aligned(counts)])
+
+
+def recall_text(networks: Mapping[str, "Evaluation"]) -> str:
+    """Put the recall of each class by several networks beside each other, by subject and by slice.
+
+    Args:
+        networks: What each was called, and what was measured of it, on the same scans.
+    """
+    lines = []
+    for unit in ("by subject", "by slice"):
+        measured = {name: one.by_unit[unit] for name, one in networks.items() if unit in one.by_unit}
+        if not measured:
+            continue
+        first = next(iter(measured.values()))
+        support = np.asarray(first.confusion).sum(axis=1)
+        lines += [
+            f"recall {unit}, with its 95 % interval over people",
+            *_aligned(
+                [
+                    ["", "Support", *measured],
+                    *(
+                        [name, f"{count:,}", *(_recall(metrics, name) for metrics in measured.values())]
+                        for name, count in zip(first.classes, support, strict=True)
+                    ),
+                ]
+            ),
+        ]
+    return "\n".join(lines)
+
+
+def balance_text(counts: Mapping[str, tuple[int, int]]) -> str:
+    """Say how many training scans each class has, and how many embeddings there were after oversampling.
+
+    Args:
+        counts: Both by class.
+    """
+    rows = [[name, f"{before:,}", f"{after:,}"] for name, (before, after) in counts.items()]
+    return "\n".join(_aligned([["training part", "scans", "embeddings after oversampling"], *rows]))
+
+
+def _recall(metrics: Metrics, name: str) -> str:
+    found = metrics.by_class.get(name, {}).get("recall")
+    return "–" if found is None else with_interval(found)
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:

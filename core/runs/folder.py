@@ -9,10 +9,12 @@ RUN/finished.json     written last: sums of the files above; a run is finished w
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import tomli_w
 import xxhash
 
+from core.cohorts.split import read_split
 from core.errors import BundleError, TrainingError
 from core.files import read_json, write_json, write_text
 from core.networks.bundle import WEIGHTS_FILE
@@ -74,6 +76,26 @@ def predictions_table(run: Path) -> pd.DataFrame:
     return pd.read_csv(run / PREDICTIONS_FILE, dtype={"subject": str, "path": str}, keep_default_na=False)
 
 
+def balanced_counts(run: Path) -> dict[str, tuple[int, int]]:
+    """Return how many training scans of each class a run has, and how many embeddings after oversampling.
+
+    Returns:
+        Both by class; nothing where no phase oversamples, or its embeddings are no longer there.
+
+    Raises:
+        TrainingError: The folder holds no run.
+    """
+    made = sorted(run.glob("balanced*_view0.npz"))
+    recipe = recipe_of_run(run)
+    if not made or not (run / SPLIT_FILE).is_file():
+        return {}
+    with np.load(made[0]) as stored:
+        after = np.bincount(stored["labels"], minlength=len(recipe.classes))
+    split = read_split(run / SPLIT_FILE)
+    labels = split[split["part"] == "train"]["label"].map(recipe.as_task().class_of)
+    return {name: (int((labels == name).sum()), int(count)) for name, count in zip(recipe.classes, after, strict=True)}
+
+
 def recipe_of_run(run: Path) -> Recipe:
     """Return the recipe of a run, or of a cross-validation's first fold.
 
@@ -89,7 +111,12 @@ def recipe_of_run(run: Path) -> Recipe:
 
 def write_recipe(path: Path, recipe: Recipe) -> None:
     """Write a recipe as TOML, as `read_recipe` reads it."""
-    write_text(path, tomli_w.dumps(_without_none(recipe_values(recipe))))
+    write_text(path, recipe_text(recipe))
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """Return a recipe as TOML, with every setting that has a value."""
+    return str(tomli_w.dumps(_without_none(recipe_values(recipe))))
 
 
 def read_logs(folder: Path) -> pd.DataFrame:

@@ -234,10 +234,18 @@ def _balanced(
     if config.only == "classify":
         raise TrainingError("the stage classify needs the stage balance; run that first.")
     made, labels = oversample(oversampling, *pair, seed=config.recipe.seed + view)
-    listener.say(f"{oversampling.method}: {len(pair[1])} embeddings became {len(labels)}")
+    became = f"{len(pair[1])} embeddings became {len(labels)}"
+    listener.say(f"{oversampling.method}: {became} ({_counts(pair[1], labels, config.recipe)})")
     with replacing(path) as unfinished:
         np.savez(unfinished, embeddings=made, labels=labels)
     return made, labels
+
+
+def _counts(before: NDArray[np.int64], after: NDArray[np.int64], recipe: Recipe) -> str:
+    """Say how many of each class there were and are."""
+    size = len(recipe.classes)
+    counts = zip(recipe.classes, np.bincount(before, minlength=size), np.bincount(after, minlength=size), strict=True)
+    return ", ".join(f"{name} {old:,} to {new:,}" for name, old, new in counts)
 
 
 def _classic(

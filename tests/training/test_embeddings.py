@@ -1,18 +1,25 @@
 """Phases on stored embeddings, S3's four stages, and classic classifiers."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from core.__main__ import app
+from core.cohorts.tasks import ALZHEIMER
 from core.errors import TrainingError
+from core.evaluation.evaluation import evaluate
+from core.evaluation.predictions import predictions_of_phase, predictions_of_run
 from core.networks.architectures.network import Network, build_network
 from core.networks.backend import compile_forward
 from core.networks.recipe import Augmentation, Classic, Head, Oversampling, Phase, Recipe
 from core.networks.subset import load_subset
 from core.networks.weights.tensors import load_tensors
+from core.runs.folder import balanced_counts
 from core.training.embeddings import EmbeddingStore
 from core.training.listeners import SILENT
 from core.training.phases import PhaseData, Run, run_phase
@@ -108,6 +115,38 @@ def test_s3_run_in_four_stages_gives_the_same_as_at_once(cohort: Path, tmp_path:
         np.testing.assert_array_equal(stages[name], value)
     with np.load(tmp_path / "stages" / "balanced2_view0.npz") as balanced:
         assert np.bincount(balanced["labels"]).tolist() == [6, 6, 6, 6]
+
+
+def test_a_run_stands_beside_its_own_base_with_recall_and_counts_of_each_class(
+    cohort: Path, tmp_path: Path, s3_recipe: Recipe
+) -> None:
+    said: list[str] = []
+
+    class Heard(type(SILENT)):  # type: ignore[misc]
+        def say(self, sentence: str) -> None:
+            said.append(sentence)
+
+    split = pd.read_csv(cohort / "alzheimer_slices.csv")
+    moderate = split.index[(split["label"] == ALZHEIMER.classes[3]) & (split["part"] == "train")]
+    rare = split.drop(moderate[2:])
+    rare.to_csv(tmp_path / "rare.csv", index=False)
+    run_training(Request(s3_recipe, tmp_path / "rare.csv", tmp_path / "run"), listener=Heard())
+    trained_on = rare[rare["part"] == "train"]["label"].value_counts()
+    counts = {name: (int(trained_on[name]), max(6, int(trained_on[name]))) for name in ALZHEIMER.classes}
+    assert balanced_counts(tmp_path / "run") == counts
+    fewest = ALZHEIMER.classes[3]
+    assert any(f"{fewest} {counts[fewest][0]} to 6" in sentence for sentence in said)
+    asked = CliRunner().invoke(app, ["compare", str(tmp_path / "run"), "--phase", "1", "--json"])
+    values = json.loads(asked.stdout)
+    assert values["training_scans_and_embeddings"] == {name: list(pair) for name, pair in counts.items()}
+    own, base = values["networks"].values()
+    for found, name in ((own, predictions_of_run(tmp_path / "run")), (base, predictions_of_phase(tmp_path / "run", 1))):
+        assert found["by_slice"]["by_class"] == json.loads(json.dumps(evaluate(name).as_dict()["by_slice"]["by_class"]))
+    text = CliRunner().invoke(app, ["compare", str(tmp_path / "run"), "--phase", "1"]).stdout
+    assert "recall by subject" in text
+    assert "embeddings after oversampling" in text
+    both = ["compare", str(tmp_path / "run"), str(tmp_path / "run"), "--phase", "1"]
+    assert CliRunner().invoke(app, both).exit_code == 2
 
 
 def test_a_stage_says_which_one_it_needs(cohort: Path, tmp_path: Path, s3_recipe: Recipe) -> None:
