@@ -32,10 +32,12 @@ cli := tests/cli
 browser := tests/pages/test_in_browser.py tests/runs
 rest := tests $(addprefix --ignore=,$(filter tests/%,$(foreach part,$(filter-out rest,$(PARTS)),$($(part)))))
 # Four at a time, the long ones first, so that none runs alone at the end.
-SLOW_PARTS := rest training benchmarks docs browser platforms
+SLOW_PARTS := training scans rest benchmarks browser explain docs platforms
+slow_scans := tests/scans
+slow_explain := tests/explain tests/networks
 slow_training := tests/training
 slow_benchmarks := tests/test_benchmarks.py
-slow_docs := tests/test_docs.py
+slow_docs := tests/test_docs.py tests/test_systems.py tests/test_examples.py
 slow_browser := tests/pages
 slow_platforms := tests/start
 slow_rest := tests $(addprefix --ignore=,$(foreach part,$(filter-out rest,$(SLOW_PARTS)),$(slow_$(part))))
@@ -75,7 +77,8 @@ test-slow: $(VENV)/.test-installed
 $(addprefix slow-,$(SLOW_PARTS)): slow-%: $(VENV)/.test-installed
 	$(TESTS) -m slow $(slow_$*)
 
-test-all: test test-slow
+test-all: $(VENV)/.test-installed
+	@$(MAKE) --jobs=4 --keep-going --no-print-directory $(whole_parts) $(addprefix slow-,$(SLOW_PARTS)) $(addprefix test-,$(PARTS))
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff check .

@@ -1,12 +1,13 @@
 """How often the default network wrongly rejects slices of people it never saw, in every form they come in.
 
-    python benchmarks/forms.py --data DATA [--every 5]
+    python benchmarks/forms.py --data DATA [--every 5] [--split SPLIT]
 
 DATA holds both copies of the public Alzheimer set, `alzheimer_mri` (128 × 128, squeezed) and `alzheimer_mri_176x208`,
-and `alzheimer_people.csv`, by which the same slice is found in both. The slices are those of the test people of the
-split by subject with seed 1, on which the shipped network was trained. Each form is made of both copies: recompressed,
-cropped, brighter, darker, enlarged, and as viewers export them. Printed are the fractions rejected as the picture is
-and as `core.networks.inference.framed` reads it, and how often the answer is that for the slice at its true size.
+and `alzheimer_people.csv`, by which the same slice is found in both. The slices are those of the test people of SPLIT,
+or of the split by subject with seed 1, on which the shipped network was trained. Each form is made of both copies:
+recompressed, cropped, brighter, darker, enlarged, and as viewers export them. Printed are the fractions rejected as the
+picture is and as `predict` reads it, and how often the answer is that for the slice at its true size; of slices
+exported with the front up, also how many are offered to be flipped.
 """
 
 import argparse
@@ -20,12 +21,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.cohorts import audit_folder, split_by_subject
+from core.cohorts import audit_folder, read_split, split_by_subject
 from core.cohorts.synthetic.copies import Change, Picture, exported, recompressed
 from core.networks.bundle import open_bundle
-from core.networks.inference.framed import framed
 from core.networks.inference.predictor import Predictor, load_predictor
+from core.reporting.text.predictions import FLIPPED, ood_text
 from core.scans import Scan
+from core.workflows.predict import predict_scans
 
 WIDE, SMALL = "alzheimer_mri_176x208", "alzheimer_mri"
 
@@ -57,9 +59,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--every", type=int, default=5, help="take each so manieth slice")
+    parser.add_argument("--split", type=Path, help="table of the wide copy; made anew if left out")
     options = parser.parse_args()
     predictor = load_predictor(open_bundle())
-    rows = unseen(options.data).iloc[:: options.every]
+    rows = unseen(options.data, options.split).iloc[:: options.every]
     copies = {
         name: [np.asarray(cv2.imread(path, cv2.IMREAD_GRAYSCALE)) for path in rows[column]]
         for name, column in (("176 × 208", "path"), ("128 × 128", "path_small"))
@@ -73,19 +76,17 @@ def main() -> None:
         for form, change in FORMS.items():
             scans = as_scans([change(one) for one in pictures])
             before, _ = answers(predictor, scans)
-            after, said = answers(predictor, [one.scan for one in framed(predictor, scans)])
+            after, said = read(predictor, scans)[:2]
             same = float((said == truth).mean())
             print(f"| {copy} | {form} | {before.mean():.1%} | {after.mean():.1%} | {same:.1%} |", flush=True)
     over = as_scans([exported(one[::-1]) for one in copies["176 × 208"]])
-    found, limit = framed(predictor, over), predictor.ood_limit
-    offered = np.mean([one.turned is not None and limit is not None and one.turned <= limit for one in found])
-    rejected, _ = answers(predictor, [one.scan for one in found])
-    print(f"exported with the front up: rejected {rejected.mean():.1%}, offered to be flipped {offered:.1%}")
+    rejected, _, offered = read(predictor, over)
+    print(f"exported with the front up: rejected {rejected.mean():.1%}, offered to be flipped {offered.mean():.1%}")
 
 
-def unseen(data: Path) -> pd.DataFrame:
+def unseen(data: Path, table: Path | None) -> pd.DataFrame:
     """Return a row a slice of the test people, with its path in both copies."""
-    split = split_by_subject(audit_folder(data / WIDE).table, seed=1)
+    split = split_by_subject(audit_folder(data / WIDE).table, seed=1) if table is None else read_split(table)
     known = pd.read_csv(data / "alzheimer_people.csv")
     known["path"] = [(data / path).as_posix() for path in known["path"]]
     wide = known["path"].str.contains(WIDE)
@@ -96,6 +97,13 @@ def unseen(data: Path) -> pd.DataFrame:
 def as_scans(pictures: list[Picture]) -> list[Scan]:
     """Return pictures as scans."""
     return [Scan(np.float32(one), (0.0, 255.0), f"scan-{number}", "a picture") for number, one in enumerate(pictures)]
+
+
+def read(predictor: Predictor, scans: list[Scan]) -> tuple[NDArray[np.bool_], NDArray[np.str_], NDArray[np.bool_]]:
+    """Return whether each scan is rejected, the answer, and whether it is offered to be flipped, as `predict` does."""
+    found = [one.prediction for one in predict_scans(scans, predictor)]
+    offered = [one.rejected and one.ood is not None and ood_text(one.ood.as_dict()) == FLIPPED for one in found]
+    return np.array([one.rejected for one in found]), np.array([one.answer for one in found]), np.array(offered)
 
 
 def answers(predictor: Predictor, scans: list[Scan]) -> tuple[NDArray[np.bool_], NDArray[np.str_]]:

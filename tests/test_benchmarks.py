@@ -19,14 +19,14 @@ WAIT = 1200  # seconds
 SMALLEST = {
     "evaluation": (["--rounds", "1"], "scikit-learn for 2,000 resamples, extrapolated"),
     "explain": (
-        ["--rounds", "1", "--scans", "1", "--part", "engines", "adaptive"],
+        ["--rounds", "1", "--part", "engines"],
         "peak of this process",
     ),
     "scans": (["--rounds", "1"], "DICOM"),
     "standard_space": (["--cases", "1"], "within"),
     "training": (
-        ["--side", "32", "--rounds", "1", "--scale", "0.1", "--only", "1", "2", "4"],
-        "4. peak memory: 100 images",
+        ["--side", "32", "--rounds", "1", "--scale", "0.05", "--only", "1", "2", "4"],
+        "4. peak memory: 50 images",
     ),
 }
 WITH_DATA = {"audit", "forms", "ood"}
@@ -69,9 +69,16 @@ def test_the_benchmark_of_out_of_distribution_detection_prints_its_table(alzheim
 
 
 @pytest.mark.skipif(not bundle_names(), reason="no model in models/")
-def test_the_benchmark_of_forms_prints_its_table(alzheimer_data: Path) -> None:
-    out = printed("forms", "--data", str(alzheimer_data), "--every", "128")
-    assert out.startswith("10 slices of ")
+def test_the_benchmark_of_forms_prints_its_table(alzheimer_data: Path, tmp_path: Path) -> None:
+    known = pd.read_csv(alzheimer_data / "alzheimer_people.csv")
+    wide = known[known["path"].str.startswith("alzheimer_mri_176x208/")]
+    tested = wide[wide["person"].isin(sorted(set(wide["person"]))[:2])]
+    paths = [(alzheimer_data / path).as_posix() for path in tested["path"]]
+    split = pd.DataFrame({"path": paths, "label": [Path(path).parent.name for path in paths]})
+    split = split.assign(subject=tested["person"].tolist(), slice="", part="test", by="subject", seed=1)
+    split.to_csv(tmp_path / "split.csv", index=False)
+    out = printed("forms", "--data", str(alzheimer_data), "--every", "64", "--split", str(tmp_path / "split.csv"))
+    assert out.startswith("1 slices of 1 people")
     assert "| 128 × 128 | exported by a viewer |" in out
 
 

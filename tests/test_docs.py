@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import typer
 from core.__main__ import app
 
 from .conftest import ROOT
+from .shell import said
 
 DOCS = ROOT / "docs"
 WALKED = (ROOT / "README.md", DOCS / "tutorial" / "index.md")  # what a test runs from top to bottom
@@ -83,21 +85,32 @@ def test_the_reference_is_written_without_a_network_library() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def typed(command: str, folder: Path) -> str:
+    """Run a command as a process of its own and return what it put out."""
+    done = python("-m", "core", *shlex.split(command)[1:], cwd=folder)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    assert "absl" not in done.stderr
+    return done.stdout
+
+
+def here(command: str, folder: Path) -> str:
+    """Run a command in this process."""
+    return said(folder, command.removeprefix("stagelens "))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", WALKED, ids=lambda page: page.parent.name + "/" + page.name)
-def test_every_command_runs_as_written_and_in_order(page: Path, tmp_path: Path) -> None:
-    said = ""
+@pytest.mark.parametrize(("page", "run"), [(WALKED[0], typed), (WALKED[1], here)], ids=["README", "tutorial"])
+def test_every_command_runs_as_written_and_in_order(
+    page: Path, run: Callable[[str, Path], str], tmp_path: Path
+) -> None:
+    answer = ""
     assert commands_of(page, "sh")[0] == ["stagelens", "sample-cohort", "sample"]
     for _, language, body in FENCE.findall(page.read_text(encoding="utf-8")):
         for line in body.splitlines():
             if language == "text":
-                assert " ".join(line.removesuffix("…").split()) in said, f"{page.name} shows {line}"
+                assert " ".join(line.removesuffix("…").split()) in answer, f"{page.name} shows {line}"
             elif language == "sh" and line.startswith("stagelens "):
-                words = shlex.split(line, comments=True)
-                done = python("-m", "core", *words[1:], cwd=tmp_path)
-                assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-                assert "absl" not in done.stderr
-                said = " ".join(done.stdout.split())
+                answer = " ".join(run(line.partition(" #")[0], tmp_path).split())
     assert made_by(tmp_path) >= {"files.csv", "split.csv", "leakage.html", "report.html", "card.html", "pictures"}
 
 

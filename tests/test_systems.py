@@ -1,21 +1,18 @@
 """What the five published systems promise: every command of that list is run, and shows what the list says."""
 
-import contextlib
-import io
 import re
 import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from core.__main__ import main
 from core.networks.recipe import read_recipe, with_settings
 from core.runs.folder import write_recipe
 from core.workflows.sample_cohort import write_sample_cohort
 
 from .conftest import ROOT, Once
+from .shell import said
 
 LIST = ROOT / "docs" / "reference" / "systems.md"
 LATER = "⏳"  # needs a download, or longer than a minute
@@ -76,19 +73,6 @@ def sample(once: Once) -> Path:
         said(folder, "train s1.toml --split split.csv --out run")
 
     return once("systems", made)
-
-
-def said(folder: Path, command: str) -> str:
-    """Run a command in a folder, in this process, and return what it put out."""
-    out, status = io.StringIO(), 0
-    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out):
-        patch.setattr(sys, "argv", ["stagelens", *shlex.split(command)])
-        try:
-            main()
-        except SystemExit as ended:
-            status = int(ended.code or 0)
-    assert status == 0, f"{command}: {out.getvalue()[-1000:]}"
-    return out.getvalue()
 
 
 @pytest.mark.slow

@@ -4,8 +4,9 @@ Mattes et al., IEEE Transactions on Medical Imaging 22:120, 2003, as implemented
 and a narrow rim are compared, so the scan's skull, scalp and neck play no part once the brain is found.
 
 A small head with a bright scalp may end too large: the template's rim lies on the scalp, and mutual information has a
-maximum there. So an answer in which the scan hardly resembles the template is tried again at other sizes, with the
-brain compared without its rim, and what resembles the template most is taken.
+maximum there. So where the scan hardly resembles the template in the answer, other sizes are tried, coarsely and with
+the brain compared without its rim; the one in which it resembles the template most is finished, and taken if it is
+better.
 """
 
 import functools
@@ -70,14 +71,16 @@ def register_to_template(voxels: NDArray[np.float32], affine: Affine) -> Registr
     best = _finished(voxels, affine, moving, winner, rim_mm=RIM_MM)
     if best.alike >= ALIKE or best.alike < REVERSED:
         return best.found
-    tried = [best]
-    for size in SIZES:
-        again, _ = _optimised(small, _sized(winner, size), MEDIUM, rim_mm=0)
-        tried.append(_finished(voxels, affine, moving, again, rim_mm=0))
-    if max(one.alike for one in tried) < ALIKE:
+
+    def alike(coarsely: sitk.Transform) -> float:
+        return similarity_to_template(voxels, affine, _matrix(_as_affine(coarsely)))
+
+    tried = [_optimised(small, _sized(winner, size), MEDIUM, rim_mm=0)[0] for size in SIZES]
+    if max(map(alike, tried)) < ALIKE:
         others = [_sized(start, size) for size in OTHER_SIZES for start in starts]
-        tried.append(_finished(voxels, affine, moving, _found(smaller, small, others, rim_mm=0), rim_mm=0))
-    return max(tried, key=lambda one: one.alike).found
+        tried.append(_found(smaller, small, others, rim_mm=0))
+    again = _finished(voxels, affine, moving, max(tried, key=alike), rim_mm=0)
+    return max(best, again, key=lambda one: one.alike).found
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +103,18 @@ def _finished(
     voxels: NDArray[np.float32], affine: Affine, moving: sitk.Image, start: sitk.Transform, *, rim_mm: int
 ) -> _Answer:
     """Return the affine transform that a similarity transform leads to."""
+    full, similarity = _optimised(moving, _as_affine(start), FINE, rim_mm=rim_mm)
+    to_scan = _matrix(full)
+    return _Answer(Registration(to_scan, similarity), similarity_to_template(voxels, affine, to_scan))
+
+
+def _as_affine(start: sitk.Transform) -> sitk.Transform:
+    """Return a similarity transform as an affine one."""
     full = sitk.AffineTransform(3)
     full.SetCenter(start.GetCenter())
     full.SetMatrix(start.GetMatrix())
     full.SetTranslation(start.GetTranslation())
-    full, similarity = _optimised(moving, full, FINE, rim_mm=rim_mm)
-    to_scan = _matrix(full)
-    return _Answer(Registration(to_scan, similarity), similarity_to_template(voxels, affine, to_scan))
+    return full
 
 
 def _sized(start: sitk.Transform, size: float) -> sitk.Transform:
