@@ -93,7 +93,7 @@ def _chosen(label: str, question: ChoiceNeeded, key: str) -> int | None:
         )
         return None if number is None else int(number)
     chosen = st.selectbox(
-        f"{label} holds {count}. Which one?",
+        f"{label} holds {count} series or images. Which one?",
         range(count),
         None if question.likely is None else question.likely - 1,
         format_func=question.choices.__getitem__,
@@ -175,7 +175,7 @@ def show(label: str, reading: Reading, opacity: float, *, chosen: bool) -> None:
 
 def offer_to_flip(label: str, scan: Scan) -> None:
     """Turn a picture over where the person asks for it."""
-    if st.button("Flip and read", icon=":material/swap_vert:", key=f"flip {label} {scan.name}"):
+    if st.button("Flip and read", type="primary", icon=":material/swap_vert:", key=f"flip {label} {scan.name}"):
         st.session_state.setdefault(TURNED, set()).add(scan.name)
         st.rerun()
 

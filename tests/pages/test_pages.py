@@ -65,6 +65,26 @@ def test_every_broken_picture_is_one_line_and_the_good_one_is_read() -> None:
     assert len([heading for heading in headings(app) if ANSWER.match(heading)]) == 1
 
 
+def test_a_name_in_an_uploads_file_name_is_said_on_the_page_at_most_and_never_in_a_log(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Files that are refused for all kinds of reasons, alone, in pairs and in archives, under a person's name."""
+    person = "Quasimodo_Esmeralda_1482"
+    whole = volumes.dicom_bytes(volumes.series()[0])
+    wrong = {
+        "notes.docx": b"PK\x03\x04 no archive", "scan.png": b"\x89PNG broken", "head.nii.gz": b"\x1f\x8b broken",
+        "a.dcm": whole[:400], "page.html.png": b"<html>", "head.hdr": b"\0" * 348, "stack.tif": b"II*\0 broken",
+        "disc.zip": volumes.zipped({f"{person}/a.dcm": whole[:300], f"{person}/b.txt": b"text"}),
+        "head.mgz": b"\x1f\x8b broken", "head.nrrd": b"NRRD0004\n", "film.mif": b"mrtrix image",
+    }  # fmt: skip
+    app = uploaded(*((f"{person}.{name}", data) for name, data in wrong.items()))
+    assert len(app.error) >= 6
+    heard = capfd.readouterr()
+    for said in (heard.out, heard.err, caplog.text):
+        assert "quasimodo" not in said.lower()
+        assert "esmeralda" not in said.lower()
+
+
 def test_foreign_pictures_get_no_stage_but_what_was_wrong_with_them_when_asked() -> None:
     doubtful = {"black.png": pictures.ALL_BLACK, "glass.png": pictures.TRANSPARENT, "ink.jpg": pictures.CMYK}
     app = uploaded(*doubtful.items())
