@@ -7,6 +7,7 @@ import typer
 
 from core.cli.shared import EVALUATE, AgedFrom, AsJson, Coverage, SubjectTable, UnknownAge, people_of, show, writable
 from core.cli.silenced import silenced_startup
+from core.errors import StageLensError
 
 commands = typer.Typer()
 
@@ -133,6 +134,8 @@ def compare(
         writable(plot)
     said = [predictions_for(one, split) for one in targets]
     if phase is not None:
+        if phase == len(said[0].recipe.phases):
+            raise StageLensError(f"phase {phase} is the last of {targets[0]}: it left the run's own network.")
         said.append(predictions_for(targets[0], phase=phase))
     found = [compared_with(said[0], other) for other in said[1:]]
     if plot is not None:

@@ -90,3 +90,5 @@ def explain_split(bundle: "Bundle", asked: Asked, out: Path, *, as_json: bool) -
     lines = [part_text(found, asked.class_name), *(f"WARNING: {one}" for one in warnings), *files.values()]
     values = {"model": bundle.name, **part_values(found), "warnings": list(warnings), "files": files}
     show(values, as_json, "\n".join(lines))
+    if not found.means and not any(found.explanations):
+        raise typer.Exit(1)

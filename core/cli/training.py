@@ -155,6 +155,8 @@ def recipes(
         size = " × ".join(map(str, shape))
         words.append(f"{one.name}: {one.title}")
         what = "pixels" if backbone is None else f"{backbone.title}, {backbone.parameters:g} million weights"
+        if backbone is not None and one.start == "imagenet":
+            what += " as published, with ImageNet's 1,000 classes"
         words.append(f"    {what}, input {size}, grey")
         values.append(
             {**recipe_values(one), "million_weights": backbone and backbone.parameters, "input_shape": [*shape, 1]}

@@ -17,7 +17,7 @@ import splitfolders
 from sklearn.model_selection import StratifiedGroupKFold
 
 from core.cohorts.tasks import TASK_COLUMN, task_of_table, write_task
-from core.errors import CohortError
+from core.errors import CohortError, shortened
 from core.tables import numbers, read_table, require
 
 PARTS = ("train", "val", "test")
@@ -218,7 +218,8 @@ def read_split(path: str | Path) -> pd.DataFrame:
     """Read a split table.
 
     Raises:
-        CohortError: The file is not a table with the columns path, label, subject, slice, part, by and seed.
+        CohortError: The file is not a table with the columns path, label, subject, slice, part, by and seed, or names
+            a scan twice.
     """
     what = "a split table"
     split = read_table(path, what, columns=dict.fromkeys(COLUMNS, ()), verbatim=("path", "label", TASK_COLUMN))
@@ -230,6 +231,11 @@ def read_split(path: str | Path) -> pd.DataFrame:
     if len(unknown):
         given = unknown["part"].iloc[0]
         raise CohortError(f"{path}, line {unknown.index[0]}: the part is {given!r}; expected {', '.join(PARTS)}.")
+    twice = split["path"].duplicated()
+    if twice.any():
+        path_twice, line = split.loc[twice, "path"].iloc[0], split.index[twice][0]
+        first = split.index[split["path"] == path_twice][0]
+        raise CohortError(f"{path}, line {line}: {shortened(path_twice)} is in line {first} already; name it once.")
     split = split.reset_index(drop=True)
     return split.assign(by=split["by"].replace("person", "subject"))  # as written before 0.2
 

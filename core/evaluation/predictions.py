@@ -100,7 +100,7 @@ def predictions_of_phase(run: Path, phase: int) -> Predictions:
 
     recipe = recipe_of_run(run)
     if not (run / SPLIT_FILE).is_file():
-        raise StageLensError(f"{run} holds no split; only runs of one split keep what a phase was tested on.")
+        raise StageLensError(f"{run} holds no split; give a run of one split, such as one fold, to ask its phases.")
     network, split = network_of_phase(run, phase, recipe), read_split(run / SPLIT_FILE)
     part = "test" if (split["part"] == "test").any() else "val"
     described = describe_split(split)

@@ -76,6 +76,7 @@ class ExplainedPart:
         examples: Some scans of each label, of as many people as there are.
         steadiness: By the name of the change, if stability was asked for.
         stable: The fraction of the scans whose heatmaps are stable, if it was.
+        held: The fraction of the scans whose every changed copy got the class of the unchanged one, if it was.
     """
 
     part: str
@@ -86,3 +87,4 @@ class ExplainedPart:
     examples: dict[str, tuple[Example, ...]]
     steadiness: dict[str, Steadiness]
     stable: Estimate | None
+    held: Estimate | None = None

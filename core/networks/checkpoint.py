@@ -27,7 +27,8 @@ def network_of_phase(run: Path, phase: int, recipe: Recipe) -> Network:
     """
     known = phases_of_run(run)
     if phase not in known:
-        there = f"it holds phases {', '.join(map(str, known))}" if known else "it holds no checkpoint"
+        kept = f"phase{'' if len(known) == 1 else 's'} {', '.join(map(str, known))}"
+        there = f"it holds {kept if known else 'no checkpoint'}"
         raise BundleError(f"{run} has no checkpoint of phase {phase}; {there}.")
     network, path = build_network(recipe), run / f"phase{phase}.safetensors"
     try:

@@ -36,8 +36,8 @@ def save_evaluation(
 
     Returns:
         What was measured, and the files: "report" (HTML), "evaluation" (JSON, every number), "predictions" (CSV, a row
-        a scan of the part that is measured: label, answer, and a probability a class, not calibrated), and for each
-        way of counting the classification report and the confusion matrix (CSV, truth in rows).
+        a scan of the part that is measured: label, answer, and the softmax of each class, which is not calibrated), and
+        for each way of counting the classification report and the confusion matrix (CSV, truth in rows).
 
     Raises:
         StageLensError: The folder cannot be written; and as raised by `evaluate`.
@@ -62,12 +62,12 @@ def save_evaluation(
 
 
 def answers_table(predictions: Predictions) -> pd.DataFrame:
-    """Return a row a scan of the part that is measured: path, subject, slice, label, answer, probability a class."""
+    """Return a row a scan of the part that is measured: path, subject, slice, label, answer, softmax of each class."""
     asked, classes = predictions.asked, predictions.recipe.classes
     logits = scored_table(asked, predictions.recipe).logits.astype(float)
     known = [name for name in ("path", "subject", "slice", "label") if name in asked]
     table = asked[known].assign(answer=[classes[one] for one in logits.argmax(axis=1)])
-    return table.join(pd.DataFrame(softmax(logits, axis=1), columns=[f"p {name}" for name in classes]))
+    return table.join(pd.DataFrame(softmax(logits, axis=1), columns=[f"softmax {name}" for name in classes]))
 
 
 def confusion_table(metrics: Metrics) -> pd.DataFrame:

@@ -24,7 +24,7 @@ def test_a_part_of_a_split_is_explained_on_the_command_line(
     assert "may have been trained on these scans" in values["warnings"][0]
     status, said, _ = shell("explain", "--split", table, "--out", out, "--part", "val", "--class", "mild demented")
     assert status == 0
-    assert "of the val part, Grad-CAM for mild demented" in said
+    assert "Grad-CAM of 4 of them for Mild Demented" in said
 
 
 @pytest.mark.parametrize(

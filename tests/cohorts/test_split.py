@@ -114,6 +114,14 @@ def test_a_file_that_is_not_a_split_table_gives_one_sentence(tmp_path: Path, tex
         read_split(tmp_path / "t.csv")
 
 
+def test_a_scan_that_a_table_names_twice_is_refused_with_both_lines(table: pd.DataFrame, tmp_path: Path) -> None:
+    split = split_by_subject(table, seed=1)
+    pd.concat([split, split.iloc[[3]].assign(part="test")]).to_csv(tmp_path / "t.csv", index=False)
+    said = rf"line {len(split) + 2}: .*{Path(split['path'][3]).name} is in line 5 already"
+    with pytest.raises(CohortError, match=said):
+        read_split(tmp_path / "t.csv")
+
+
 def test_too_few_people_cannot_be_split() -> None:
     table = pd.DataFrame({"path": list("abcd"), "label": "x", "subject": list("1234"), "slice": 1})
     with pytest.raises(CohortError, match="at least 5 people"):

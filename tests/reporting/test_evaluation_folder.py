@@ -23,7 +23,7 @@ def test_an_evaluation_is_written_as_tables_json_and_report(tmp_path: Path) -> N
     said = pd.read_csv(files["predictions"])
     assert len(said) == len(asked.asked) == found.by_slice.n
     assert (said["answer"] == said["label"]).mean() == pytest.approx(found.by_slice["accuracy"].value)
-    np.testing.assert_allclose(said.filter(regex="^p ").sum(axis=1), 1)
+    np.testing.assert_allclose(said.filter(regex="^softmax ").sum(axis=1), 1)
     assert found.by_subject is not None
     for unit, metrics in (("by-subject", found.by_subject), ("by-slice", found.by_slice)):
         counts = pd.read_csv(tmp_path / "out" / f"confusion-{unit}.csv", index_col="truth")

@@ -82,6 +82,8 @@ def test_stability_of_a_part_is_the_mean_of_its_scans_and_its_table_has_each(
         np.testing.assert_allclose(found.table[f"ssim {name}"], means)
     assert found.stable is not None
     assert found.stable.value == np.mean([one.holds for one in alone])
+    assert found.held is not None
+    assert found.held.value == np.mean([one.class_held == 1 for one in alone])
     assert found.table["deletion_auc"].between(0, 1).all()
 
 
@@ -134,6 +136,23 @@ def test_a_mean_over_people_has_the_interval_of_people_and_leaves_out_what_is_un
     assert found.value == pytest.approx(2 / 3)
     assert (found.low, found.high) == (0.0, 1.0)  # only one person of the two is drawn, now and then
     assert not mean_over_people(np.array([np.nan]), np.array([0])).defined
+
+
+def test_a_second_part_in_the_same_folder_leaves_nothing_of_the_first(
+    predictor: Predictor, split: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "of_mine.txt").write_text("kept")
+    first = save_part(explain_part(predictor, split), tmp_path)
+    assert (tmp_path / "mean-maps.png").is_file()
+    monkeypatch.setattr(Prediction, "rejected", property(lambda self: True))
+    second = save_part(explain_part(predictor, split), tmp_path)
+    assert set(first) > set(second)
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in second.values()} | {"of_mine.txt"}
+
+
+def test_regions_are_refused_for_a_split_which_says_no_heights(predictor: Predictor, split: pd.DataFrame) -> None:
+    with pytest.raises(StageLensError, match="no split says"):
+        explain_part(predictor, split, method="regions")
 
 
 def test_stability_of_volumes_is_refused(cohort: Path, tmp_path: Path) -> None:

@@ -96,6 +96,11 @@ class Stability:
         """Whether the map stays more similar than meaningless ones; the prediction may change in spite of this."""
         return not self.verdict.startswith((NO_MAP, UNSTABLE))
 
+    @property
+    def class_held(self) -> float:
+        """The fraction of the copies with the class of the unchanged scan, under the change that moved most of them."""
+        return min(kind.class_held for kind in self.kinds.values())
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, without maps; NaN becomes None."""
         kinds = {}

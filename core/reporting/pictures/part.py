@@ -18,6 +18,7 @@ from core.networks.inference.receptive_fields import stretched
 from core.scans import Scan
 from core.scans.planes import upright
 
+FILES = ("explanations.csv", "examples.png", "heatmaps.npy", "mean-maps.png", "mean-heatmaps.npz")
 GAP = 6
 LEAST = 160  # pixels; smaller pictures are enlarged by a whole number
 
@@ -69,7 +70,7 @@ def tile(image: NDArray[np.float32], explanation: Explanation | None) -> Picture
 
 
 def save_part(found: ExplainedPart, out: Path) -> dict[str, Path]:
-    """Write the table, the raw heatmaps, and the pictures of examples and of mean heatmaps.
+    """Write the table, the raw heatmaps, and the pictures of examples and of mean heatmaps, in place of earlier ones.
 
     Args:
         found: The heatmaps.
@@ -87,6 +88,8 @@ def save_part(found: ExplainedPart, out: Path) -> dict[str, Path]:
     files = {"table": out / "explanations.csv", "examples": out / "examples.png"}
     try:
         out.mkdir(parents=True, exist_ok=True)
+        for name in FILES:  # of an earlier part, which this one may not have
+            (out / name).unlink(missing_ok=True)
         write_table(files["table"], found.table)
         files["examples"].write_bytes(png_bytes(examples_picture(found)))
         if any(one is not None for one in found.explanations):

@@ -24,9 +24,11 @@ def part_text(found: ExplainedPart, class_name: str | None = None) -> str:
     table = found.table
     classes = [column.removeprefix("p ") for column in table if column.startswith("p ")]
     whose = set(table["subject"]) - {""}
-    scans = counted(len(table), "scan") + (f" of {people(len(whose))}" if whose else "")
-    lines = [f"{scans} of the {found.part} part, {explainer(found.method).title} for {class_name or OWN_CLASS}"]
+    scans = f"{counted(len(table), 'scan')} of {people(len(whose)) if whose else 'unknown people'}"
     explained = table[table["explained_class"].notna()]
+    shown = next(iter(explained["explained_class"]), class_name) if class_name else OWN_CLASS
+    how = f"{explainer(found.method).title} of {len(explained):,} of them" if len(explained) else "none explained"
+    lines = [f"{scans} of the {found.part} part; {how}{f' for {shown}' if len(explained) else ''}"]
     if len(explained):
         width = max(map(len, explained["explained_class"]))
         lines.append(f"  {'':<{width}}  scans  of that label  empty  unreliable  evidence in the dark  half of it in")
@@ -40,8 +42,11 @@ def part_text(found: ExplainedPart, class_name: str | None = None) -> str:
         left = "" if len(explained) == len(table) else " and not explained"
         lines.append(f"{counted(rejected, 'scan is', 'scans are')} too different from the training scans{left}")
     if found.stable is not None and found.steadiness:
+        over = "people" if whose else "scans, as people are not known"
         lines.append(f"stable heatmaps: {percent(found.stable)}")
-        lines.append("  mean structural similarity (SSIM) with the unchanged scan's, 95 % interval over people:")
+        if found.held is not None:
+            lines.append(f"scans whose predicted class no change moved: {percent(found.held)}")
+        lines.append(f"  mean structural similarity (SSIM) with the unchanged scan's, 95 % interval over {over}:")
         width = max(len(one.title) for one in found.steadiness.values())
         lines += [
             f"  {one.title:<{width}}  {with_interval(one.measures['ssim'])}, meaningless maps {one.null['ssim']:.3f}"
@@ -68,6 +73,7 @@ def part_values(found: ExplainedPart) -> dict[str, Any]:
                 "scans": len(own),
                 "of_that_label": int((own["label"] == name).sum()),
                 "empty": int(own["empty"].astype(bool).sum()),
+                "unreliable": int((own["failed_checks"].where(~own["empty"].astype(bool), "") != "").sum()),
                 "background_evidence": number_or_none(own["background_evidence"].mean()),
                 "background": number_or_none(own["background"].mean()),
                 "half_mass_fraction": number_or_none(own["half_mass_fraction"].mean()),
@@ -75,6 +81,7 @@ def part_values(found: ExplainedPart) -> dict[str, Any]:
             for name, own in explained.groupby("explained_class", sort=False)
         },
         "stable": None if found.stable is None else write(found.stable),
+        "class_held": None if found.held is None else write(found.held),
         "stability": {
             name: {
                 "change": one.title,

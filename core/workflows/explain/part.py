@@ -69,6 +69,8 @@ def explain_part(
     unknown = [name for name in checks if name not in CHECKS]
     if unknown:
         raise StageLensError(f"{unknown[0]!r} is no check of a part's scans; there are {' and '.join(CHECKS)}.")
+    if method == "regions":
+        raise StageLensError("regions need each slice's height in mm, which no split says; explain single scans.")
     if checks and recipe.depth is not None:
         raise StageLensError(f"{' and '.join(CHECKS)} are for networks of slices.")
     rows = split[split["part"] == part].reset_index(drop=True)
@@ -97,6 +99,7 @@ def explain_part(
     owners = subject_numbers(data.subjects)
     tried = np.array([one is not None for one in stabilities])
     holds = np.array([one.holds for one in stabilities if one is not None], bool)
+    held = np.array([one.class_held == 1 for one in stabilities if one is not None], bool)
     return ExplainedPart(
         part=part,
         method=method,
@@ -110,6 +113,7 @@ def explain_part(
         },
         steadiness=_steadiness([one for one in stabilities if one is not None], owners[tried]),
         stable=fraction_over_people(holds, owners[tried]) if "stability" in checks else None,
+        held=fraction_over_people(held, owners[tried]) if "stability" in checks else None,
     )
 
 
@@ -164,6 +168,7 @@ def _values(
     values: dict[str, Any] = {
         "answer": None if prediction.rejected else prediction.answer,
         **{f"p {name}": None if prediction.rejected else value for name, value in prediction.probabilities.items()},
+        "calibrated": prediction.as_dict()["calibrated"],
         "rejected": prediction.rejected,
         "explained_class": None,
     }
@@ -180,7 +185,7 @@ def _values(
             ),
         }
     if stable is not None:
-        values |= {"stable": stable.holds, "stability": stable.verdict}
+        values |= {"stable": stable.holds, "class_held": stable.class_held, "stability": stable.verdict}
         for name, kind in stable.kinds.items():
             values |= {f"{measure} {name}": kind.measures[measure].mean for measure in ("ssim", "pearson")}
     if faithful is not None:
