@@ -20,6 +20,7 @@ from core.scans.contrast.file_says import doubts_of_file, why_refused_by_file
 from core.scans.registration.affine import ALIKE, register_to_template
 from core.scans.registration.quality import FAILED, Quality, judge, similarity_to_template
 from core.scans.registration.template import ICBM_TO_TALAIRACH, template
+from core.scans.registration.thinning import thinned
 from core.scans.registration.tissues import Tissues, tissues_of
 from core.scans.scan import Scan
 
@@ -104,12 +105,13 @@ def to_standard_space(scan: Scan, *, bias_correction: bool = True) -> StandardHe
     aligned = _already_aligned(scan)
     registered = aligned is None
     if aligned is None:
-        found = register_to_template(*_right_angled(scan.voxels, scan.affine))
+        found = register_to_template(*_right_angled(*thinned(scan.voxels, scan.affine)))
         aligned = _Aligned(scan.voxels, scan.affine, found.to_scan @ np.linalg.inv(ICBM_TO_TALAIRACH))
     moved = resampled(aligned.voxels, np.linalg.inv(aligned.affine) @ aligned.to_scan @ AFFINE)
     to_template = aligned.to_scan @ ICBM_TO_TALAIRACH
-    quality = judge(aligned.voxels, aligned.affine, to_template, registered=registered)
-    quality, looks = _judged_by_tissues(quality, tissues_of(aligned.voxels, aligned.affine, to_template))
+    coarse, affine = thinned(aligned.voxels, aligned.affine)
+    quality = judge(coarse, affine, to_template, registered=registered)
+    quality, looks = _judged_by_tissues(quality, tissues_of(coarse, affine, to_template))
     brain = np.where(brain_mask(), moved, np.float32(0)) if registered else moved
     if bias_correction and registered and quality.verdict != "failed":
         brain = _without_bias(brain)
@@ -247,7 +249,7 @@ def _check_place(shape: tuple[int, ...], affine: Affine) -> None:
 
 def _within_range(voxels: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return voxels of extreme size as others by a power of two, which keeps their digits; others as they are."""
-    largest = float(np.abs(voxels).max())
+    largest = float(max(voxels.max(), -voxels.min()))
     if largest == 0 or UNCHANGED[0] <= largest <= UNCHANGED[1]:
         return voxels
     return np.ldexp(voxels, -int(np.frexp(largest)[1]))
@@ -266,7 +268,9 @@ def _already_aligned(scan: Scan) -> _Aligned | None:
             note = (f"The file had the head the wrong way round ({name}); it was flipped.",) if name else ()
             flipped = np.ascontiguousarray(scan.voxels[tuple(slice(None, None, step) for step in flip)])
             candidates.append(_Aligned(flipped, AFFINE, np.eye(4), note))
-    similarities = [similarity_to_template(item.voxels, item.affine, ICBM_TO_TALAIRACH) for item in candidates]
+    similarities = [
+        similarity_to_template(*thinned(item.voxels, item.affine), ICBM_TO_TALAIRACH) for item in candidates
+    ]
     if not candidates or max(similarities) < ALREADY_ALIKE:
         return None
     return candidates[int(np.argmax(similarities))]
