@@ -240,7 +240,10 @@ def memory(scale: float) -> None:
             cv2.imwrite(str(root / name / "scan.jpg"), scan)
         for count in counts:
             labels = [CLASSES[number % 4] for number in range(count)]
-            table = pd.DataFrame({"path": [str(root / label / "scan.jpg") for label in labels]})
+            paths = [root / label / f"{count}_{number}.jpg" for number, label in enumerate(labels)]
+            for label, path in zip(labels, paths, strict=True):
+                path.hardlink_to(root / label / "scan.jpg")  # a table names each file once
+            table = pd.DataFrame({"path": [str(path) for path in paths]})
             table["label"] = [label.replace("_", " ") for label in labels]
             table = table.assign(subject="", slice=0, part="train", by="slice", seed=1)
             table.loc[table.index[-counts[0] // 10 :], "part"] = "val"
