@@ -87,4 +87,4 @@ class ExplainedPart:
     examples: dict[str, tuple[Example, ...]]
     steadiness: dict[str, Steadiness]
     stable: Estimate | None
-    held: Estimate | None = None
+    held: Estimate | None

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.networks.inference.prediction import Prediction
+
 from .conftest import Shell
 
 
@@ -25,6 +27,19 @@ def test_a_part_of_a_split_is_explained_on_the_command_line(
     status, said, _ = shell("explain", "--split", table, "--out", out, "--part", "val", "--class", "mild demented")
     assert status == 0
     assert "Grad-CAM of 4 of them for Mild Demented" in said
+
+
+def test_a_part_of_which_everything_is_rejected_is_no_success(
+    shell: Shell, models: Path, cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Prediction, "rejected", property(lambda self: True))
+    arguments = ("explain", "--split", cohort / "alzheimer_slices.csv", "--out", tmp_path / "out")
+    status, said, _ = shell(*arguments)
+    assert (status, "none explained" in said) == (1, True)
+    status, said, _ = shell(*arguments, "--json")
+    values = json.loads(said)
+    assert (status, values["classes"], values["rejected"]) == (1, {}, values["scans"])
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"explanations.csv", "examples.png"}
 
 
 @pytest.mark.parametrize(

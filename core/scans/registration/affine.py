@@ -72,14 +72,16 @@ def register_to_template(voxels: NDArray[np.float32], affine: Affine) -> Registr
     if best.alike >= ALIKE or best.alike < REVERSED:
         return best.found
 
-    def alike(coarsely: sitk.Transform) -> float:
-        return similarity_to_template(voxels, affine, _matrix(_as_affine(coarsely)))
+    def judged(coarsely: sitk.Transform) -> tuple[float, sitk.Transform]:
+        return similarity_to_template(voxels, affine, _matrix(_as_affine(coarsely))), coarsely
 
-    tried = [_optimised(small, _sized(winner, size), MEDIUM, rim_mm=0)[0] for size in SIZES]
-    if max(map(alike, tried)) < ALIKE:
+    alike, other = max(
+        (judged(_optimised(small, _sized(winner, size), MEDIUM, rim_mm=0)[0]) for size in SIZES), key=lambda one: one[0]
+    )
+    if alike < ALIKE:
         others = [_sized(start, size) for size in OTHER_SIZES for start in starts]
-        tried.append(_found(smaller, small, others, rim_mm=0))
-    again = _finished(voxels, affine, moving, max(tried, key=alike), rim_mm=0)
+        alike, other = max((alike, other), judged(_found(smaller, small, others, rim_mm=0)), key=lambda one: one[0])
+    again = _finished(voxels, affine, moving, other, rim_mm=0)
     return max(best, again, key=lambda one: one.alike).found
 
 

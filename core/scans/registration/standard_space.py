@@ -104,12 +104,12 @@ def to_standard_space(scan: Scan, *, bias_correction: bool = True) -> StandardHe
     assert scan.affine is not None  # noqa: S101 - checked above
     aligned = _already_aligned(scan)
     registered = aligned is None
+    coarse, affine = thinned(*((scan.voxels, scan.affine) if aligned is None else (aligned.voxels, aligned.affine)))
     if aligned is None:
-        found = register_to_template(*_right_angled(*thinned(scan.voxels, scan.affine)))
+        found = register_to_template(*_right_angled(coarse, affine))
         aligned = _Aligned(scan.voxels, scan.affine, found.to_scan @ np.linalg.inv(ICBM_TO_TALAIRACH))
     moved = resampled(aligned.voxels, np.linalg.inv(aligned.affine) @ aligned.to_scan @ AFFINE)
     to_template = aligned.to_scan @ ICBM_TO_TALAIRACH
-    coarse, affine = thinned(aligned.voxels, aligned.affine)
     quality = judge(coarse, affine, to_template, registered=registered)
     quality, looks = _judged_by_tissues(quality, tissues_of(coarse, affine, to_template))
     brain = np.where(brain_mask(), moved, np.float32(0)) if registered else moved
