@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.cli.shared import TRAIN, AsJson, By, IdTable, Ordered, SubjectPattern, check_scheme, show
+from core.cli.shared import TRAIN, AsJson, By, IdTable, Ordered, SubjectPattern, check_scheme, show, writable
 from core.cli.silenced import silenced_startup
 from core.errors import WeightsError
 
@@ -130,6 +130,63 @@ def full(
         made = full_run(wanted, listener=progress)
     lines = [card_text(made.card), *map(str, made.pictures), str(made.out)]
     show(made.as_dict(), as_json, "\n".join(lines))
+
+
+@commands.command(rich_help_panel=TRAIN)
+def weights(
+    name: Annotated[str, typer.Argument(help="efficientnet-lite0, efficientnet-lite1 or efficientnet-lite2.")],
+    out: Annotated[Path, typer.Option(help="The .safetensors file to write, for train --weights.")],
+    as_json: AsJson = False,
+) -> None:
+    """Convert ImageNet's weights from the Python package that carries them, for machines without a download."""
+    from core.networks.weights.packaged import LICENCE, lite_file, read_lite
+
+    if out.suffix != ".safetensors":
+        raise typer.BadParameter(f"{out.name} must end in .safetensors")
+    writable(out)
+    tensors = read_lite(lite_file(name))
+    with silenced_startup():
+        from core.networks.weights.tensors import IMAGENET, save_tensors
+    save_tensors(out, tensors, note=f"{name}{IMAGENET} {LICENCE}")
+    show({"weights": str(out), "tensors": len(tensors), "licence": LICENCE}, as_json, f"{out}\n{LICENCE}")
+
+
+@commands.command(rich_help_panel=TRAIN)
+def reproduce(
+    row: Annotated[str, typer.Argument(help="A row of the reproduction table, all, or none for the table alone.")],
+    out: Annotated[Path, typer.Option(help="Folder of all runs; what is finished in it is not run again.")],
+    slices: Annotated[Path | None, typer.Option(help="The Alzheimer set, 176 × 208.")] = None,
+    tumour: Annotated[Path | None, typer.Option(help="The tumour set.")] = None,
+    by: Annotated[
+        Literal["slice", "subject", "folder"] | None, typer.Option(help="Only this split of the row.")
+    ] = None,
+    as_published: Annotated[
+        bool, typer.Option("--as-published", help="Change nothing: ImageNet's weights and full sizes.")
+    ] = False,
+    table: Annotated[Path | None, typer.Option(help="Page whose table is written anew from all runs in --out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run published systems as they were published, or as near as goes without ImageNet, and show the figures."""
+    from core.cli.progress import TrainingProgress
+
+    with silenced_startup():
+        from core.reporting.text.verdict import card_text
+        from core.workflows.reproduce.rows import ROWS
+        from core.workflows.reproduce.runs import Reproduction, reproduce, row_called
+        from core.workflows.reproduce.table import rewrite_table, table_of
+
+    wanted = Reproduction(out, slices, tumour, as_published)
+    every = {"all": ROWS, "none": ()}
+    chosen = every[row] if row in every else (row_called(row),)
+    made = []
+    with TrainingProgress() as progress:
+        for one in chosen:
+            made += [(one, scheme, card) for scheme, card in reproduce(wanted, one, by=by, listener=progress)]
+    if table is not None:
+        rewrite_table(table, wanted)
+    values = [{"row": one.name, "by": scheme, "card": card.as_dict()} for one, scheme, card in made]
+    text = "\n".join(f"{one.title}, by {scheme}\n{card_text(card)}" for one, scheme, card in made)
+    show(values, as_json, text or table_of(wanted))
 
 
 @commands.command(rich_help_panel=TRAIN)

@@ -197,6 +197,8 @@ class Recipe:
         height: Rows of the backbone's input, in pixels.
         width: Columns of the backbone's input; scans are scaled to it with their aspect ratio kept.
         depth: Slices of a 3D backbone's input; None for 2D.
+        output_stride: Pixels of the input per cell of the feature map, and so of a heatmap: 16 for a last stage that is
+            dilated instead of strided (Chen et al., DeepLab, TPAMI 2018, section 3.1); None as the architecture has it.
         phases: The phases, in order; empty for a classic classifier.
         start: "imagenet" (downloaded by Keras), "scratch", or "file" (given with the run).
         head: The layers after the backbone.
@@ -219,6 +221,7 @@ class Recipe:
     width: Side
     phases: Annotated[tuple[Phase, ...], Field(max_length=9)] = ()
     depth: Side | None = None
+    output_stride: Literal[16] | None = None
     start: Literal["imagenet", "scratch", "file"] = "imagenet"
     head: Head = field(default_factory=Head)
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -334,9 +337,14 @@ def _no_setting(key: str, source: str) -> RecipeError:
 
 
 def _check_sides(recipe: Recipe, backbone: "Backbone", source: str) -> None:
+    from core.networks.architectures.backbones import BACKBONES
+
     if (recipe.depth is not None) != (backbone.dimensions == 3):
         what = "needs a depth" if backbone.dimensions == 3 else "takes no depth"
         raise RecipeError(f"{source}: depth: {backbone.name} {what}. Received: {recipe.depth}")
+    if recipe.output_stride is not None and backbone.dilated is None:
+        known = ", ".join(one.name for one in BACKBONES.values() if one.dilated is not None)
+        raise RecipeError(f"{source}: output_stride: {backbone.name} has one form only; {known} have two.")
     if min(recipe.height, recipe.width) < backbone.smallest:
         raise RecipeError(
             f"{source}: height: {backbone.name} needs at least {backbone.smallest} pixels per side. "
@@ -394,8 +402,9 @@ def _inside(node: Any, step: str, key: str, source: str) -> Any:
 def recipe_values(recipe: Recipe) -> dict[str, Any]:
     """Return a recipe as plain values for JSON, from which `recipe_from` restores it."""
     values: dict[str, Any] = TypeAdapter(Recipe).dump_python(recipe, mode="json")
-    if recipe.own_task is None:
-        del values["own_task"]  # as written before there were any
+    for key in ("own_task", "output_stride"):
+        if values[key] is None:
+            del values[key]  # as written before there were any
     return values
 
 

