@@ -31,19 +31,23 @@ cohorts := tests/cohorts
 cli := tests/cli
 browser := tests/pages/test_in_browser.py tests/runs
 rest := tests $(addprefix --ignore=,$(filter tests/%,$(foreach part,$(filter-out rest,$(PARTS)),$($(part)))))
-# Four at a time, the long ones first, so that none runs alone at the end.
-SLOW_PARTS := training scans rest benchmarks browser explain docs platforms
-slow_scans := tests/scans
-slow_explain := tests/explain tests/networks
-slow_training := tests/training
-slow_benchmarks := tests/test_benchmarks.py
-slow_docs := tests/test_docs.py tests/test_systems.py tests/test_examples.py
-slow_browser := tests/pages
-slow_platforms := tests/start
-slow_rest := tests $(addprefix --ignore=,$(foreach part,$(filter-out rest,$(SLOW_PARTS)),$(slow_$(part))))
+# All tests, the slow ones too, four parts at a time, the long ones first, so that none runs alone at the end. What loads the
+# same (whole data sets, networks) is one part, as each is a process that loads it anew.
+ALL_PARTS := training start benchmarks docs workflows browser explain cohorts scans pages rest
+all_training := tests/training
+all_start := tests/start
+all_benchmarks := tests/test_benchmarks.py
+all_docs := tests/test_docs.py tests/test_systems.py tests/test_examples.py
+all_workflows := tests/workflows core
+all_browser := tests/pages/test_in_browser.py tests/pages/test_training_in_browser.py
+all_explain := tests/explain
+all_cohorts := tests/cohorts tests/networks
+all_scans := tests/scans
+all_pages := tests/pages/test_pages.py tests/pages/test_explain_page.py
+all_rest := tests $(addprefix --ignore=,$(filter tests/%,$(foreach part,$(filter-out rest,$(ALL_PARTS)),$(all_$(part)))))
 whole_parts := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: app shell test test-slow test-all lint clean $(addprefix test-,$(PARTS)) $(addprefix slow-,$(SLOW_PARTS))
+.PHONY: app shell test test-slow test-all lint clean $(addprefix test-,$(PARTS)) $(addprefix all-,$(ALL_PARTS)) $(addprefix slow-,$(ALL_PARTS))
 
 # Streamlit listens where .streamlit/config.toml says, on this machine alone, and without --server.port takes 8501 or the
 # next port that is free. HOST counts only when it is typed behind make: tcsh and conda set one for themselves.
@@ -71,14 +75,14 @@ test: $(VENV)/.test-installed
 $(addprefix test-,$(PARTS)): test-%: $(VENV)/.test-installed
 	$(TESTS) -m "not slow" $($*)
 
-test-slow: $(VENV)/.test-installed
-	@$(MAKE) --jobs=4 --keep-going --no-print-directory $(whole_parts) $(addprefix slow-,$(SLOW_PARTS))
+test-slow test-all: $(VENV)/.test-installed
+	@$(MAKE) --jobs=4 --keep-going --no-print-directory $(whole_parts) $(addprefix $(@:test-%=%)-,$(ALL_PARTS))
 
-$(addprefix slow-,$(SLOW_PARTS)): slow-%: $(VENV)/.test-installed
-	$(TESTS) -m slow $(slow_$*)
+$(addprefix slow-,$(ALL_PARTS)): slow-%: $(VENV)/.test-installed
+	$(TESTS) -m slow $(all_$*)
 
-test-all: $(VENV)/.test-installed
-	@$(MAKE) --jobs=4 --keep-going --no-print-directory $(whole_parts) $(addprefix slow-,$(SLOW_PARTS)) $(addprefix test-,$(PARTS))
+$(addprefix all-,$(ALL_PARTS)): all-%: $(VENV)/.test-installed
+	$(TESTS) $(all_$*)
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff check .

@@ -1,4 +1,8 @@
-"""Every published system trains in every backend: a handful of them in `make test`, the others in `make test-slow`."""
+"""Every published system trains in every backend: a handful of them in `make test`, the others in `make test-slow`.
+
+JAX compiles each network for half a minute, so there it is one system of each backbone; what else systems of one
+backbone differ in, such as weights of classes and rates, no backend knows of.
+"""
 
 import json
 import os
@@ -9,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from core.networks.recipe import recipe_names
+from core.networks.recipe import read_recipe, recipe_names
 from core.runs.backends import BACKENDS
 
 from ..conftest import ROOT
@@ -56,6 +60,8 @@ def test_a_handful_of_systems_trains_a_step_or_two(backend: str, cohort: Path, t
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_other_system_trains_a_step_or_two(backend: str, part: str, cohort: Path, tmp_path: Path) -> None:
     systems = [name for name in PARTS[part] if name not in HANDFUL[backend]]
+    if backend == "jax":
+        systems = list({read_recipe(name).backbone: name for name in systems}.values())
     lines = trained(backend, cohort, tmp_path, systems)
     assert [line["recipe"] for line in lines] == systems
     for line in lines:
