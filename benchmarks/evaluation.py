@@ -25,7 +25,7 @@ from core.evaluation.evaluation import evaluate
 from core.evaluation.metrics import slice_metrics, subject_metrics
 from core.evaluation.predictions import Predictions
 from core.evaluation.scored import scored_table
-from core.networks.recipe import read_recipe
+from core.networks.recipe_files import read_recipe
 
 PEOPLE, SLICES, ROUNDS, PEER_REPLICATES = 200, 32, 3, 5
 

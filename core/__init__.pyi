@@ -16,7 +16,7 @@ from .networks.bundle import bundle_names as bundle_names
 from .networks.bundle import open_bundle as open_bundle
 from .networks.card import Card as Card
 from .networks.recipe import Recipe as Recipe
-from .networks.recipe import read_recipe as read_recipe
+from .networks.recipe_files import read_recipe as read_recipe
 from .networks.subset import load_subset as load_subset
 from .reporting.evaluation_folder import save_evaluation as save_evaluation
 from .results import Estimate as Estimate

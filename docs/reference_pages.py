@@ -15,7 +15,7 @@ import typer
 from core.__main__ import app
 from core.cli.shared import GROUPS
 from core.networks.architectures.backbones import BACKBONES
-from core.networks.recipe import read_recipe, recipe_names
+from core.networks.recipe_files import read_recipe, recipe_names
 
 PROJECT = Path(__file__).resolve().parents[1]
 FOLDER = PROJECT / "docs" / "reference"

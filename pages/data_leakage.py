@@ -5,7 +5,7 @@ import streamlit as st
 from core.cohorts.plan import named_audit
 from core.errors import StageLensError
 from core.files import stamp, typed_path
-from core.networks.recipe import read_recipe
+from core.networks.recipe_files import read_recipe
 from core.reporting.plots.leakage import leakage_bars
 from core.results import Leakage
 from core.words import counted, people

@@ -7,7 +7,8 @@ import streamlit as st
 
 from core.errors import StageLensError
 from core.networks.bundle import models_folder
-from core.networks.recipe import Recipe, read_recipe, recipe_names, with_settings
+from core.networks.recipe import Recipe
+from core.networks.recipe_files import read_recipe, recipe_names, with_settings
 from core.networks.titles import title_of
 from core.reporting.plots.training import learning_curves, runs_curves
 from core.reporting.tables import runs_table

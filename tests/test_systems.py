@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.networks.recipe import read_recipe, with_settings
+from core.networks.recipe_files import read_recipe, with_settings
 from core.runs.folder import write_recipe
 from core.workflows.sample_cohort import write_sample_cohort
 

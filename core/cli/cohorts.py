@@ -155,7 +155,7 @@ def leak(
     """Show what a random split of slices is worth: the same recipe on people never seen, and on random labels."""
     from core.cli.progress import TrainingProgress
     from core.cohorts.plan import named_audit
-    from core.networks.recipe import read_recipe
+    from core.networks.recipe_files import read_recipe
 
     with silenced_startup():
         from core.reporting.text.evaluation import leakage_text

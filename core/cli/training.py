@@ -51,7 +51,7 @@ def train(
 ) -> None:
     """Train a recipe and write a bundle with its card."""
     from core.cli.progress import TrainingProgress
-    from core.networks.recipe import read_recipe, with_settings
+    from core.networks.recipe_files import read_recipe, with_settings
 
     given = {"--repeats": repeats, "--fold": fold, "--seed": seed}
     if folds is None and any(value is not None for value in given.values()):
@@ -116,7 +116,7 @@ def full(
     """Preprocess, split, train, evaluate and explain in one go; stopped anywhere, it goes on when called again."""
     from core.cli.progress import TrainingProgress
     from core.cohorts.names.people import Naming
-    from core.networks.recipe import read_recipe, with_settings
+    from core.networks.recipe_files import read_recipe, with_settings
 
     check_scheme(by)
     read = with_settings(read_recipe(recipe), settings or [])
@@ -198,7 +198,7 @@ def recipes(
 ) -> None:
     """List the recipes that are shipped, with their backbones, weights and input sizes; or show one whole."""
     from core.networks.architectures.backbones import BACKBONES
-    from core.networks.recipe import read_recipe, recipe_names, recipe_values
+    from core.networks.recipe_files import read_recipe, recipe_names, recipe_values
     from core.runs.folder import recipe_text
 
     if recipe is not None:

@@ -9,7 +9,8 @@ from pydantic.dataclasses import dataclass
 
 from core.errors import BundleError, RecipeError
 from core.files import write_json
-from core.networks.recipe import Recipe, recipe_from, recipe_values
+from core.networks.recipe import Recipe
+from core.networks.recipe_files import recipe_from, recipe_values
 from core.results import STRICT, Confounders, Estimate, Metrics, PredictionSets, Scaled, SplitSummary, read, write
 
 FORMAT = 2

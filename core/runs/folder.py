@@ -19,7 +19,8 @@ from core.errors import BundleError, TrainingError
 from core.files import read_json, write_json, write_text
 from core.networks.bundle import WEIGHTS_FILE
 from core.networks.card import CARD_FILE, Card, card_from
-from core.networks.recipe import Recipe, read_recipe, recipe_values
+from core.networks.recipe import Recipe
+from core.networks.recipe_files import read_recipe, recipe_values
 
 RECIPE_FILE, RUN_FILE, SPLIT_FILE = "recipe.toml", "run.json", "split.csv"
 BUNDLE_FOLDER = "bundle"

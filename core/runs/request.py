@@ -17,7 +17,8 @@ from core.backend_choice import settled_backend
 from core.cohorts.split import split_hash
 from core.errors import TrainingError
 from core.files import PROJECT, UNFINISHED, files_below, read_json, sha256_of, write_json
-from core.networks.recipe import Recipe, recipe_values
+from core.networks.recipe import Recipe
+from core.networks.recipe_files import recipe_values
 from core.runs.folder import RUN_FILE, is_finished
 from core.runs.jobs import JOB_FOLDER
 from core.runs.status import STATUS_FILE, STOP_FILE

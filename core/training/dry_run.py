@@ -5,7 +5,7 @@ import numpy as np
 
 from core.networks.architectures.network import build_network
 from core.networks.backend import compile_for_training, make_repeatable
-from core.networks.recipe import read_recipe, with_settings
+from core.networks.recipe_files import read_recipe, with_settings
 
 
 def one_step() -> float:

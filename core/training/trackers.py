@@ -8,7 +8,8 @@ from pathlib import Path
 
 from core.files import write_text
 from core.networks.backend import backend_name
-from core.networks.recipe import Recipe, recipe_values
+from core.networks.recipe import Recipe
+from core.networks.recipe_files import recipe_values
 
 TRACKING_FOLDER, TRACKING_RUN, EXPERIMENT = "mlruns", "mlflow_run.txt", "stagelens"
 Tracker = Callable[[int, dict[str, float]], None]

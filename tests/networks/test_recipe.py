@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import RecipeError
-from core.networks.recipe import Slices, read_recipe, recipe_from, recipe_names, recipe_values, with_settings
+from core.networks.recipe import Slices
+from core.networks.recipe_files import read_recipe, recipe_from, recipe_names, recipe_values, with_settings
 
 from ..conftest import tiny_recipe
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from core.networks.bundle import bundle_names, models_folder, open_bundle
-from core.networks.recipe import read_recipe, recipe_values, with_settings
+from core.networks.recipe_files import read_recipe, recipe_values, with_settings
 from core.runs.folder import read_logs, write_recipe
 from core.runs.jobs import ask_to_stop
 from core.runs.status import read_status

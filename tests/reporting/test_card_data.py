@@ -11,7 +11,8 @@ import pytest
 from core.cohorts.manifest import COLUMNS, write_manifest
 from core.cohorts.split_summary import describe_split
 from core.networks.bundle import Bundle
-from core.networks.recipe import Augmentation, Classic, Imbalance, Oversampling, Phase, Recipe, Slices, with_settings
+from core.networks.recipe import Augmentation, Classic, Imbalance, Oversampling, Phase, Recipe, Slices
+from core.networks.recipe_files import with_settings
 from core.networks.titles import title_of
 from core.reporting.model_card import model_card
 from core.reporting.text.card_data import data_sentences, limit_sentences, unknown_facts

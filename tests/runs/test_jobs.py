@@ -13,7 +13,8 @@ import pytest
 
 from core.errors import TrainingError
 from core.networks.bundle import open_bundle
-from core.networks.recipe import Augmentation, Phase, Recipe, recipe_values
+from core.networks.recipe import Augmentation, Phase, Recipe
+from core.networks.recipe_files import recipe_values
 from core.runs import jobs
 from core.runs import status as run_status
 from core.runs.folder import card_of_run, is_finished, read_logs, write_recipe

@@ -23,7 +23,8 @@ import numpy as np
 import pandas as pd
 
 from core.networks.architectures.backbones import BACKBONES
-from core.networks.recipe import Recipe, read_recipe, recipe_names
+from core.networks.recipe import Recipe
+from core.networks.recipe_files import read_recipe, recipe_names
 from core.training.train import TrainingConfig, train
 
 

@@ -51,7 +51,7 @@ SHARED = """
 import json, sys
 import numpy as np
 import tests.tiny
-from core.networks.recipe import read_recipe
+from core.networks.recipe_files import read_recipe
 from core.training.train import TrainingConfig, train
 from pathlib import Path
 trained = train(TrainingConfig(read_recipe(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])))

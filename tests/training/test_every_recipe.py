@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from core.networks.recipe import read_recipe, recipe_names
+from core.networks.recipe_files import read_recipe, recipe_names
 from core.runs.backends import BACKENDS
 
 from ..conftest import ROOT

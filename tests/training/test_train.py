@@ -13,7 +13,8 @@ from core.evaluation.evaluation import evaluate, evaluate_bundle
 from core.evaluation.predictions import predictions_for, predictions_of_run
 from core.networks.architectures.augmentation import RandomView
 from core.networks.bundle import Bundle, open_bundle
-from core.networks.recipe import Augmentation, Imbalance, Phase, Recipe, recipe_from, recipe_values, with_settings
+from core.networks.recipe import Augmentation, Imbalance, Phase, Recipe
+from core.networks.recipe_files import recipe_from, recipe_values, with_settings
 from core.networks.subset import load_subset
 from core.networks.weights.tensors import load_tensors, tensors_of
 from core.results import write

@@ -9,7 +9,8 @@ import pytest
 
 from core.cohorts import audit_folder, read_split, split_by_subject
 from core.files import UNFINISHED, write_table
-from core.networks.recipe import Phase, Recipe, read_recipe
+from core.networks.recipe import Phase, Recipe
+from core.networks.recipe_files import read_recipe
 from core.results import write
 from core.runs.folder import BUNDLE_FOLDER, FINISHED_FILE, card_of_run, is_finished
 from core.workflows.cross_validate import CrossValidation, cross_validate

@@ -8,7 +8,7 @@ from core.cohorts import audit_folder
 from core.cohorts.cohort import index_folder
 from core.errors import CohortError, StageLensError
 from core.evaluation.bootstrap import fraction_over_people
-from core.networks.recipe import read_recipe
+from core.networks.recipe_files import read_recipe
 from core.workflows.leakage import BASELINE, SCHEMES, measure_leakage, permuted
 
 from ..conftest import tiny_recipe

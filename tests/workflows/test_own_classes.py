@@ -16,7 +16,8 @@ from core.evaluation.evaluation import evaluate_bundle
 from core.networks.bundle import open_bundle
 from core.networks.card import Card
 from core.networks.fitting import recipe_for
-from core.networks.recipe import Phase, recipe_from, recipe_values
+from core.networks.recipe import Phase
+from core.networks.recipe_files import recipe_from, recipe_values
 from core.reporting.model_card import card_page
 from core.results import write
 from core.runs.folder import recipe_of_run

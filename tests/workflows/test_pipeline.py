@@ -14,7 +14,8 @@ from core.cohorts import audit_folder
 from core.errors import StageLensError, TrainingError
 from core.evaluation.evaluation import evaluate
 from core.evaluation.predictions import predictions_of_run
-from core.networks.recipe import Augmentation, Classic, Phase, read_recipe
+from core.networks.recipe import Augmentation, Classic, Phase
+from core.networks.recipe_files import read_recipe
 from core.reporting.text.evaluation import folds_text
 from core.results import write
 from core.runs.backends import BackendReport, backends, in_backend, why_unused

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import TrainingError
-from core.networks.recipe import Phase, recipe_names
+from core.networks.recipe import Phase
+from core.networks.recipe_files import recipe_names
 from core.runs.folder import BUNDLE_FOLDER, write_recipe
 from core.training.listeners import Silent
 from core.workflows.reproduce import runs

@@ -10,7 +10,8 @@ import pytest
 from core.cohorts import audit_folder, read_split, split_by_subject
 from core.errors import BundleError, StageLensError, TrainingError
 from core.files import stamp, write_table
-from core.networks.recipe import Classic, Phase, Recipe, with_settings
+from core.networks.recipe import Classic, Phase, Recipe
+from core.networks.recipe_files import with_settings
 from core.results import write
 from core.runs import request as requests
 from core.workflows import train as training

@@ -8,7 +8,7 @@ from core.cohorts import audit_folder, split_by_subject, subject_overlap, volume
 from core.cohorts.covariates import covariates_of, read_subjects
 from core.cohorts.synthetic.stages import HEIGHTS_MM, STAGES, draw_subject, subject_slices, synthetic_subjects
 from core.errors import CohortError
-from core.networks.recipe import read_recipe
+from core.networks.recipe_files import read_recipe
 from core.reporting.text.card_data import origin_of
 from core.scans import read_scan_file
 from core.scans.registration.standard_space import axial_slices, to_standard_space

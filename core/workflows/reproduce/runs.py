@@ -10,7 +10,8 @@ from core.errors import TrainingError
 from core.files import write_table
 from core.networks.bundle import WEIGHTS_FILE
 from core.networks.card import Card
-from core.networks.recipe import Recipe, read_recipe, with_settings
+from core.networks.recipe import Recipe
+from core.networks.recipe_files import read_recipe, with_settings
 from core.runs.folder import BUNDLE_FOLDER, card_of_run, is_finished
 from core.training.listeners import SILENT, TrainingListener
 from core.workflows.reported_run import run_reported

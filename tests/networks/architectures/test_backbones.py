@@ -12,7 +12,8 @@ from core.errors import RecipeError, WeightsError
 from core.networks.architectures.backbones import BACKBONES, UNIT_RANGE, Backbone, register
 from core.networks.architectures.freezing import freeze_for
 from core.networks.architectures.network import Network, build_network, fit_size
-from core.networks.recipe import Phase, Recipe, read_recipe, recipe_names, with_settings
+from core.networks.recipe import Phase, Recipe
+from core.networks.recipe_files import read_recipe, recipe_names, with_settings
 from core.networks.weights.tensors import (
     assign,
     from_torch_layout,
@@ -167,7 +168,7 @@ import os, sys
 os.environ["KERAS_BACKEND"] = "torch"
 import numpy as np, torch, torch.nn.functional as F
 from core.networks.architectures.network import build_network
-from core.networks.recipe import read_recipe, with_settings
+from core.networks.recipe_files import read_recipe, with_settings
 from core.networks.weights.tensors import tensors_of
 import keras
 network = build_network(with_settings(read_recipe("s4_resnet18"), ["height=64", "width=48"]))

@@ -131,7 +131,7 @@ import sys
 from core.networks.inference.engine import compile_body
 from core.networks.inference.folding import folded
 from core.networks.architectures.network import build_network
-from core.networks.recipe import read_recipe
+from core.networks.recipe_files import read_recipe
 print(compile_body(build_network(read_recipe("synthetic_ground_truth")))[0], sys.modules["openvino_telemetry"])
 """
     home = {"HOME": str(tmp_path), "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}

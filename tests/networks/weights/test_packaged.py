@@ -15,7 +15,7 @@ from core.errors import RecipeError, WeightsError
 from core.networks.architectures.efficientnet_lite import efficientnet_lite
 from core.networks.architectures.network import build_network
 from core.networks.inference.receptive_fields import cell_centres
-from core.networks.recipe import read_recipe, with_settings
+from core.networks.recipe_files import read_recipe, with_settings
 from core.networks.weights.packaged import lite_file, read_lite
 from core.networks.weights.tensors import assign, names_of, save_tensors, set_start_weights, tensors_of
 
