@@ -1,10 +1,10 @@
 # The public names of StageLens.
 
 from .cohorts import audit_folder as audit_folder
-from .cohorts import preprocess as preprocess
 from .cohorts import read_split as read_split
 from .cohorts import split_by_slice as split_by_slice
 from .cohorts import split_by_subject as split_by_subject
+from .cohorts.preprocess import preprocess as preprocess
 from .errors import StageLensError as StageLensError
 from .evaluation.evaluation import Evaluation as Evaluation
 from .evaluation.evaluation import evaluate_bundle as evaluate_bundle

@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from core.plain import number_or_none
 
 LEVEL = 0.95  # of every interval
+ROUGH = 20  # with fewer people than this all intervals are rough
 
 Number = Annotated[
     float,

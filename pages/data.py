@@ -15,12 +15,12 @@ from core.cohorts.split_summary import describe_split
 from core.cohorts.tasks import TASKS, with_task
 from core.cohorts.upload import unpack_cohort
 from core.errors import StageLensError
-from core.explain import png_bytes
 from core.files import stamp, typed_path, write_table
 from core.networks.recipe import Oversampling, OversamplingMethod
 from core.reporting.plots.cohorts import class_balance, embedding_map
 from core.reporting.text.cohorts import audit_text, split_text
 from core.runs.workspace import workspace
+from core.scans.writing import png_bytes
 from core.workflows.embedding_map import SPLIT_TITLES, gallery, map_embeddings
 from core.workflows.library import card_titles
 from pages import run_page

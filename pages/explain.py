@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from core.errors import EmptyHeatmap, StageLensError
-from core.explain import Explanation, difference, explain, explainer, explainers, heatmap_legend, png_bytes
+from core.explain import Explanation, difference, explain, explainer, explainers, heatmap_legend
 from core.explain.checks.faithfulness import faithfulness
 from core.explain.checks.randomisation import cascading_randomisation
 from core.explain.checks.stability import stability
@@ -28,6 +28,7 @@ from core.reporting.plots.heatmaps import (
 from core.reporting.text.numbers import sentence
 from core.reporting.text.predictions import raw_outputs_text, set_text
 from core.scans import Scan, read_scan
+from core.scans.writing import png_bytes
 from core.workflows.explain.study import asked_of, path_frames
 from core.workflows.library import card_titles, sample_heights, sample_scans
 from core.workflows.predict import bundle_version, layers_of_model, predictor_of

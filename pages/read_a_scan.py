@@ -7,7 +7,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.errors import ChoiceNeeded, EmptyHeatmap, StageLensError
-from core.explain import Explanation, explainer, explainers, heatmap_legend, png_bytes
+from core.explain import Explanation, explainer, explainers, heatmap_legend
 from core.explain.reading import Reading
 from core.networks.inference.prediction import Prediction
 from core.reporting.pictures.overlays import heatmap_picture, registration_check, slice_picture
@@ -26,6 +26,7 @@ from core.scans import Scan, generated_name, read_scan, separate_scans
 from core.scans.framing import flipped
 from core.scans.planes import PLANES, plane_of
 from core.scans.registration.standard_space import StandardHead
+from core.scans.writing import png_bytes
 from core.words import either
 from core.workflows.library import card_titles, reads_volumes, sample_scans
 from core.workflows.predict import bundle_version, predictor_of, read_scans, standard_head

@@ -146,7 +146,8 @@ def weights(
     writable(out)
     tensors = read_lite(lite_file(name))
     with silenced_startup():
-        from core.networks.weights.tensors import IMAGENET, save_tensors
+        from core.networks.weights.storage import save_tensors
+        from core.networks.weights.tensors import IMAGENET
     save_tensors(out, tensors, note=f"{name}{IMAGENET} {LICENCE}")
     show({"weights": str(out), "tensors": len(tensors), "licence": LICENCE}, as_json, f"{out}\n{LICENCE}")
 

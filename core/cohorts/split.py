@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import splitfolders
-from sklearn.model_selection import StratifiedGroupKFold
 
 from core.cohorts.tasks import TASK_COLUMN, task_of_table, write_task
 from core.errors import CohortError, shortened
@@ -268,6 +267,8 @@ def cut(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> Iterat
         folds: How many, at most as many as there are groups.
         seed: The same seed gives the same folds.
     """
+    from sklearn.model_selection import StratifiedGroupKFold  # takes a second to import
+
     if np.unique(labels, return_counts=True)[1].max() < folds:
         labels = np.zeros(len(labels))  # too few of every class to be spread at all
     with warnings.catch_warnings():  # a class with fewer people than folds is spread as evenly as possible

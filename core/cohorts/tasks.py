@@ -4,9 +4,8 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
 import tomli_w
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -14,6 +13,9 @@ from pydantic.dataclasses import dataclass
 from core.cohorts.names.classes import DIAGNOSES, KINDS, STAGES, Synonyms, in_order, plain
 from core.errors import CohortError
 from core.files import write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CUSTOM = "custom"
 TASK_FILE = "task.toml"
@@ -176,7 +178,7 @@ def write_task(folder: Path, task: Task) -> None:
     write_text(folder / TASK_FILE, tomli_w.dumps(values | ({"synonyms": own} if own else {})))
 
 
-def with_task(table: pd.DataFrame, task: Task, *, ordered: bool = False) -> pd.DataFrame:
+def with_task(table: "pd.DataFrame", task: Task, *, ordered: bool = False) -> "pd.DataFrame":
     """Return a table of files with its task in a column, which a split keeps.
 
     Args:
@@ -197,7 +199,7 @@ def with_task(table: pd.DataFrame, task: Task, *, ordered: bool = False) -> pd.D
     return table.assign(**{TASK_COLUMN: text})
 
 
-def task_of_table(table: pd.DataFrame) -> Task:
+def task_of_table(table: "pd.DataFrame") -> Task:
     """Return the task of a table of files or a split: what its column says, else what its labels belong to.
 
     Raises:

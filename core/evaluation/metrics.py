@@ -14,11 +14,10 @@ from core.cohorts.tasks import Task
 from core.evaluation.auc import weighted_auc
 from core.evaluation.bootstrap import METHOD, METHOD_OF_SLICES, draw_people, estimate, fraction_over_people
 from core.evaluation.scored import Scored
-from core.results import Estimate, Metrics, Unit
+from core.results import ROUGH, Estimate, Metrics, Unit
 from core.words import people as people_text
 
 FEW = 5  # a class with fewer people than this says nothing for itself
-ROUGH = 20  # with fewer people than this all intervals are rough
 ONE_CLASS = "the part holds one class only"  # why a metric can be undefined
 FRACTIONS = ("balanced_accuracy", "precision", "f1", "specificity", "auc", "auc_impaired")
 OF_CLASS = ("precision", "recall", "f1", "specificity", "auc")

@@ -5,7 +5,8 @@ from pathlib import Path
 from core.errors import BundleError, WeightsError
 from core.networks.architectures.network import Network, build_network
 from core.networks.recipe import Recipe
-from core.networks.weights.tensors import assign, load_tensors
+from core.networks.weights.storage import load_tensors
+from core.networks.weights.tensors import assign
 
 
 def phases_of_run(run: Path) -> list[int]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from core.errors import BundleError, WeightsError
 from core.networks.bundle import OOD_FILE
-from core.networks.weights.tensors import load_tensors, save_tensors
+from core.networks.weights.storage import load_tensors, save_tensors
 
 GRID = 4  # at most so many cells along each axis of a feature map
 NEAREST = 10

@@ -19,7 +19,8 @@ from core.networks.architectures.freezing import freeze_for
 from core.networks.architectures.network import Network
 from core.networks.backend import Forward, compile_for_training, in_batches
 from core.networks.recipe import Phase
-from core.networks.weights.tensors import load_tensors, save_tensors, tensors_of
+from core.networks.weights.storage import load_tensors, save_tensors
+from core.networks.weights.tensors import tensors_of
 from core.training.imbalance import class_weights, draw_order, loss_of
 from core.training.listeners import TrainingListener
 

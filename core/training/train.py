@@ -17,7 +17,8 @@ from core.networks.backend import compile_forward, compile_model, make_repeatabl
 from core.networks.devices import resolve_precision, spread_over_devices
 from core.networks.recipe import PIXELS, Phase, Recipe
 from core.networks.subset import Subset, fingerprint, load_subset
-from core.networks.weights.tensors import assign, load_tensors, save_tensors, set_start_weights, tensors_of
+from core.networks.weights.storage import load_tensors, save_tensors
+from core.networks.weights.tensors import assign, set_start_weights, tensors_of
 from core.runs.folder import FINISHED_FILE, RECIPE_FILE, RUN_FILE, SPLIT_FILE, write_recipe
 from core.runs.request import check_same, contents, requested, split_values
 from core.training.classic import classic_logits, fit_classic

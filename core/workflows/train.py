@@ -25,7 +25,8 @@ from core.networks.recipe import Recipe
 from core.networks.subset import fingerprint_of_split
 from core.networks.titles import title_of
 from core.networks.weights.bundle_files import Rounding, round_weights, write_bundle
-from core.networks.weights.tensors import Tensors, assign, tensors_of
+from core.networks.weights.storage import Tensors
+from core.networks.weights.tensors import assign, tensors_of
 from core.reporting.text.card_data import data_sentences, limit_sentences
 from core.results import write
 from core.runs.folder import (

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.cohorts import audit_folder, download, index_folder, index_volumes, preprocess, split_by_subject
+from core.cohorts import audit_folder, index_folder, index_volumes, split_by_subject
 from core.cohorts import volumes_from_slices as stack
-from core.cohorts.preprocess import stacked
+from core.cohorts.download import download
+from core.cohorts.preprocess import preprocess, stacked
 from core.errors import CohortError
 from core.scans import read_scan_file
 from core.scans.registration.standard_space import TRAINED_HEIGHTS_MM, brain_mask, matched_intensities, resampled

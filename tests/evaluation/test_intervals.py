@@ -13,11 +13,12 @@ from core.evaluation.bootstrap import draw_people, estimate, exact_fraction, fra
 from core.evaluation.comparison import LEAST, accuracy_difference, compare, compare_auc
 from core.evaluation.conformal import least_people, set_bounds
 from core.evaluation.evaluation import evaluate
-from core.evaluation.metrics import ROUGH, slice_metrics, subject_metrics
+from core.evaluation.metrics import slice_metrics, subject_metrics
 from core.evaluation.predictions import Predictions
 from core.evaluation.scored import Scored
 from core.reporting.text.evaluation import comparison_text
 from core.reporting.text.numbers import interval_line, percent, with_interval
+from core.results import ROUGH
 
 from ..conftest import CLASSES, tiny_recipe
 

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from core.errors import EmptyHeatmap, StageLensError
-from core.explain import Explainer, explain, explainer, explainers, heatmap_on_scan, overlay, png_bytes
+from core.explain import Explainer, explain, explainer, explainers, heatmap_on_scan
 from core.explain.checks.reliability import background_evidence
 from core.explain.methods.perturbation.rise import random_masks
+from core.explain.overlay import overlay
 from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Slices
 from core.scans import Scan, read_scan, read_scan_file
+from core.scans.writing import png_bytes
 
 from ..conftest import CLASSES, ROOT, SAMPLES
 from .networks import predictor_of, shared

@@ -18,7 +18,7 @@ from core.networks.architectures.network import Network, build_network
 from core.networks.backend import compile_forward
 from core.networks.recipe import Augmentation, Classic, Head, Oversampling, Phase, Recipe
 from core.networks.subset import load_subset
-from core.networks.weights.tensors import load_tensors
+from core.networks.weights.storage import load_tensors
 from core.runs.folder import balanced_counts
 from core.training.embeddings import EmbeddingStore
 from core.training.listeners import SILENT

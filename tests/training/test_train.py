@@ -16,7 +16,8 @@ from core.networks.bundle import Bundle, open_bundle
 from core.networks.recipe import Augmentation, Imbalance, Phase, Recipe
 from core.networks.recipe_files import recipe_from, recipe_values, with_settings
 from core.networks.subset import load_subset
-from core.networks.weights.tensors import load_tensors, tensors_of
+from core.networks.weights.storage import load_tensors
+from core.networks.weights.tensors import tensors_of
 from core.results import write
 from core.training.listeners import Silent
 from core.training.phases import COLUMNS, mean_loss

@@ -14,7 +14,7 @@ from core.networks.card import write_card
 from core.networks.inference.aggregation import combined_logits
 from core.networks.recipe import Slices
 from core.networks.weights.bundle_files import write_bundle
-from core.networks.weights.tensors import load_tensors
+from core.networks.weights.storage import load_tensors
 from core.reporting.pictures.overlays import heatmap_picture, registration_check, save_pictures, slice_picture
 from core.reporting.pictures.windowing import crosshair_picture, window_limits
 from core.scans import Scan, read_scan, read_scan_file

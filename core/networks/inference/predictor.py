@@ -18,7 +18,8 @@ from core.networks.inference.prediction import Calibration, Prediction
 from core.networks.inference.receptive_fields import Centres, cell_centres
 from core.networks.inference.submodels import answering, guided, head_kernel, split_at
 from core.networks.ood import OodModel, read_ood_model
-from core.networks.weights.tensors import assign, load_tensors
+from core.networks.weights.storage import load_tensors
+from core.networks.weights.tensors import assign
 from core.scans import Scan
 
 BATCH, BATCH_OF_VOLUMES = 16, 1

@@ -14,7 +14,8 @@ from core.networks.backend import Forward, in_batches
 from core.networks.bundle import WEIGHTS_FILE, with_digests
 from core.networks.card import CARD_FILE, Card, write_card
 from core.networks.ood import OodModel, write_ood_model
-from core.networks.weights.tensors import Tensors, assign, save_tensors, tensors_of
+from core.networks.weights.storage import Tensors, save_tensors
+from core.networks.weights.tensors import assign, tensors_of
 
 ALLOWED_MOVE = 0.005  # largest change of any probability when weights are rounded to float16
 PROBES = 256

@@ -5,24 +5,21 @@ import hashlib
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save_file
 
 from core.errors import WeightsError
-from core.files import check_file, replacing
 from core.networks.architectures.backbones import BACKBONES
 from core.networks.architectures.network import Network
 from core.networks.weights.quantised import start_from_quantised
+from core.networks.weights.storage import Tensors, load_tensors, note_of
 
 UNNAMED = re.compile(r"(conv2d|batch_normalization|normalization|dense)(?:_\d+)?")
 IMAGENET = ", ImageNet;"  # in the note of a file that `stagelens weights` writes
-Tensors = Mapping[str, NDArray[np.generic]]
 
 
 def names_of(variables: Iterable[keras.Variable]) -> list[str]:
@@ -79,38 +76,6 @@ def assign(variables: Iterable[keras.Variable], tensors: Tensors, source: str) -
         variable.assign(tensors[name].astype(variable.dtype))
 
 
-def save_tensors(path: Path, tensors: Tensors, *, note: str = "") -> None:
-    """Write tensors as safetensors, atomically: if interrupted, the old file stays."""
-    contiguous = {name: np.asarray(value, order="C") for name, value in tensors.items()}
-    with replacing(path) as unfinished:
-        save_file(contiguous, unfinished, metadata={"note": note})
-        unfinished.chmod(0o644)  # safetensors makes files readable by their owner only
-
-
-def _note_of(path: Path) -> str:
-    """Return the note that `save_tensors` left in a file; nothing of a file of another kind."""
-    if path.suffix != ".safetensors":
-        return ""
-    with safe_open(path, framework="numpy") as file:
-        return str((file.metadata() or {}).get("note", ""))
-
-
-def load_tensors(path: Path) -> dict[str, NDArray[np.generic]]:
-    """Read a safetensors file.
-
-    Raises:
-        WeightsError: There is no such file, or it is damaged.
-    """
-    try:
-        check_file(path)
-        tensors: dict[str, NDArray[np.generic]] = load_file(path)
-    except FileNotFoundError as error:
-        raise WeightsError(f"there is no weights file {path}.") from error
-    except (OSError, SafetensorError, ValueError) as error:
-        raise WeightsError(f"{path.name} is damaged or not a safetensors file.") from error
-    return tensors
-
-
 def set_start_weights(network: Network, file: Path | None, scans: NDArray) -> str:
     """Load the start weights that a recipe asks for into a new network.
 
@@ -134,7 +99,7 @@ def set_start_weights(network: Network, file: Path | None, scans: NDArray) -> st
         _load_backbone(network, file, scans)
         _keep_neutral(network.features)
         known = f"{file.name} (SHA-256 {hashlib.sha256(file.read_bytes()).hexdigest()})"
-        return f"ImageNet, {known}" if IMAGENET in _note_of(file) else known
+        return f"ImageNet, {known}" if IMAGENET in note_of(file) else known
     if start == "file":
         raise WeightsError("this recipe starts from a file; give it with --weights FILE.")
     if start == "imagenet":

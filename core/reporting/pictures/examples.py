@@ -10,9 +10,9 @@ from scipy.special import softmax
 from core.errors import StageLensError
 from core.evaluation.predictions import Predictions
 from core.evaluation.scored import scored_table
-from core.explain import png_bytes
 from core.scans import Scan, read_scan_file
 from core.scans.planes import upright
+from core.scans.writing import png_bytes
 
 EACH = 6  # right ones, and as many wrong ones
 SIDE = 224  # pixels; larger pictures are shrunk by a whole number

@@ -9,23 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import StageLensError, why_refused
-from core.explain import (
-    Explanation,
-    contours,
-    explainer,
-    heatmap_on_scan,
-    overlay,
-    png_bytes,
-    side_by_side,
-    signed_overlay,
-)
+from core.explain import Explanation, contours, explainer, heatmap_on_scan, side_by_side, signed_overlay
+from core.explain.overlay import overlay
 from core.explain.reading import Reading
 from core.scans import Scan
 from core.scans.planes import PLANES, plane_picture, upright
 from core.scans.registration.standard_space import AFFINE, ORIGIN_MM, SHAPE, StandardHead, brain_mask, resampled
 from core.scans.scan import grey_of
 from core.scans.volume import window_of
-from core.scans.writing import write_nifti
+from core.scans.writing import png_bytes, write_nifti
 
 OUTLINE = (64, 200, 255)
 CHECKED_AT_MM = (20.0, -20.0, 12.0)  # x, y and z of the three slices of a check

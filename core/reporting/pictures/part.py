@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import StageLensError, why_refused
-from core.explain import Explanation, heatmap_on_scan, overlay, png_bytes, side_by_side
-from core.explain.overlay import Picture
+from core.explain import Explanation, heatmap_on_scan, side_by_side
+from core.explain.overlay import Picture, overlay
 from core.explain.part import Example, ExplainedPart
 from core.files import replacing, write_table
 from core.networks.inference.receptive_fields import stretched
 from core.scans import Scan
 from core.scans.planes import upright
+from core.scans.writing import png_bytes
 
 FILES = ("explanations.csv", "examples.png", "heatmaps.npy", "mean-maps.png", "mean-heatmaps.npz")
 GAP = 6

@@ -1,10 +1,8 @@
 """Metrics of an evaluation as text that a person reads on a shell."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from core.evaluation.comparison import Comparison
-from core.evaluation.evaluation import Evaluation, Standing
 from core.networks.card import UNLEARNED, CalibrationRecord, Card, OodRecord
 from core.reporting.text.numbers import interval_line, number, percent, with_interval
 from core.results import (
@@ -20,6 +18,10 @@ from core.results import (
     UnitCalibration,
 )
 from core.words import counted, people
+
+if TYPE_CHECKING:
+    from core.evaluation.comparison import Comparison
+    from core.evaluation.evaluation import Evaluation, Standing
 
 HEADLINE = ("accuracy", "balanced_accuracy", "auc")
 SCALINGS = {"as_is": "uncalibrated", "temperature": "temperature", "vector": "vector scaling"}
@@ -163,7 +165,7 @@ def scans_of(part: str, split: SplitSummary) -> str:
     return "scans of people not trained on" if split.unseen_people else f"scans of the {part} part"
 
 
-def subgroup_text(evaluation: Evaluation) -> str:
+def subgroup_text(evaluation: "Evaluation") -> str:
     """Say the accuracy of each part, by slice and by subject, and of slices from the lowest to the highest quarter."""
     lines = []
     for one in evaluation.by_part:
@@ -177,7 +179,7 @@ def subgroup_text(evaluation: Evaluation) -> str:
     return "\n".join(lines)
 
 
-def standing_text(rows: Sequence[Standing]) -> str:
+def standing_text(rows: Sequence["Standing"]) -> str:
     """Say the AUC of networks beside each other and beside age, sex and site alone, a group of people at a time."""
     lines = []
     for group in dict.fromkeys(row.group for row in rows):
@@ -209,7 +211,7 @@ def networks_text(networks: Mapping[str, Measured]) -> str:
     return "\n".join(lines)
 
 
-def comparison_text(found: Comparison) -> str:
+def comparison_text(found: "Comparison") -> str:
     """Say how two networks compare."""
     first, second = found.networks
     whose = f" of {people(found.people)}" if found.people else ""

@@ -1,10 +1,9 @@
 """What a test says of people a network was not trained on; how it was split and how it is counted are two things."""
 
-from core.evaluation.metrics import ROUGH
 from core.networks.card import Card
 from core.reporting.text.evaluation import metrics_text
 from core.reporting.text.numbers import interval_line
-from core.results import Metrics, SplitSummary
+from core.results import ROUGH, Metrics, SplitSummary
 from core.words import people
 
 SPLITS = {"slice": "by slice, at random", "folder": "as their folders came"}

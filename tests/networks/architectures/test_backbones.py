@@ -14,14 +14,8 @@ from core.networks.architectures.freezing import freeze_for
 from core.networks.architectures.network import Network, build_network, fit_size
 from core.networks.recipe import Phase, Recipe
 from core.networks.recipe_files import read_recipe, recipe_names, with_settings
-from core.networks.weights.tensors import (
-    assign,
-    from_torch_layout,
-    save_tensors,
-    set_start_weights,
-    tensors_of,
-    weights_hash,
-)
+from core.networks.weights.storage import save_tensors
+from core.networks.weights.tensors import assign, from_torch_layout, set_start_weights, tensors_of, weights_hash
 
 from ... import tiny as _tiny  # noqa: F401 - makes the tiny networks known
 from ...conftest import NO_SCANS, ROOT, tiny_recipe

@@ -12,7 +12,8 @@ from core.networks.architectures.geometry import fit_of
 from core.networks.architectures.network import build_network
 from core.networks.backend import compile_forward
 from core.networks.recipe import Augmentation
-from core.networks.weights.tensors import assign, load_tensors, save_tensors, set_start_weights, tensors_of
+from core.networks.weights.storage import load_tensors, save_tensors
+from core.networks.weights.tensors import assign, set_start_weights, tensors_of
 
 from ...conftest import NO_SCANS, tiny_recipe
 

@@ -17,7 +17,8 @@ from core.networks.architectures.network import build_network
 from core.networks.inference.receptive_fields import cell_centres
 from core.networks.recipe_files import read_recipe, with_settings
 from core.networks.weights.packaged import lite_file, read_lite
-from core.networks.weights.tensors import assign, names_of, save_tensors, set_start_weights, tensors_of
+from core.networks.weights.storage import save_tensors
+from core.networks.weights.tensors import assign, names_of, set_start_weights, tensors_of
 
 from ...conftest import NO_SCANS, ROOT
 from ...shell import said
