@@ -33,8 +33,9 @@ browser := tests/pages/test_in_browser.py tests/runs
 rest := tests $(addprefix --ignore=,$(filter tests/%,$(foreach part,$(filter-out rest,$(PARTS)),$($(part)))))
 # All tests, the slow ones too, four parts at a time, the long ones first, so that none runs alone at the end. What loads the
 # same (whole data sets, networks) is one part, as each is a process that loads it anew.
-ALL_PARTS := training start benchmarks docs workflows browser explain cohorts scans pages rest
-all_training := tests/training
+ALL_PARTS := recipes start docs benchmarks workflows training browser explain cohorts scans pages rest
+all_recipes := tests/training/test_every_recipe.py
+all_training := tests/training --ignore=$(all_recipes)
 all_start := tests/start
 all_benchmarks := tests/test_benchmarks.py
 all_docs := tests/test_docs.py tests/test_systems.py tests/test_examples.py

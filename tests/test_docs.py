@@ -99,9 +99,12 @@ def here(command: str, folder: Path) -> str:
 
 @pytest.mark.slow
 def test_every_command_of_readme_and_tutorial_runs_as_written_and_in_order(tmp_path: Path) -> None:
-    """Both begin alike: commands that stand in both, up to the first that does not, run once, each as a process."""
+    """Both begin alike: commands that stand in both, up to the first that does not, run once.
+
+    Those that load a network for the first time are processes of their own, to see that nothing else speaks there.
+    """
     answers: dict[str, str] = {}
-    for page, run in zip(WALKED, (typed, here), strict=True):
+    for page in WALKED:
         answer = ""
         assert commands_of(page, "sh")[0] == ["stagelens", "sample-cohort", "sample"]
         for _, language, body in FENCE.findall(page.read_text(encoding="utf-8")):
@@ -113,6 +116,7 @@ def test_every_command_of_readme_and_tutorial_runs_as_written_and_in_order(tmp_p
                     if command not in answers:
                         if page != WALKED[0]:
                             answers.clear()  # what follows may come out differently after this one
+                        run = typed if command.split()[1] in {"train", "predict"} else here
                         answers[command] = " ".join(run(command, tmp_path).split())
                     answer = answers[command]
         made = {path.name for path in tmp_path.iterdir()}

@@ -1,5 +1,8 @@
 """What DICOM files say besides their pixels: planes, echoes, colours, mosaics, series, and nothing of the person."""
 
+import io
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -12,8 +15,10 @@ from pydicom.sequence import Sequence
 from core.errors import ChoiceNeeded, ScanError
 from core.scans import Scan, read_scan, read_scan_file, separate_scans
 from core.scans.contrast.acquisition import Acquisition, technical_words
+from core.scans.dicom.pixel_data import _run_length
 from core.scans.raster import LUMA
 
+from ..conftest import ROOT
 from . import volumes
 
 OWN = Path(pydicom.__file__).parent / "data/test_files"
@@ -238,3 +243,64 @@ def test_the_weighting_is_told_by_times_and_words(weighting: str, values: dict[s
 def test_only_technical_words_of_a_description_are_kept() -> None:
     assert technical_words("T1w_MPR ADAMS^EVE 1947-01-02 #4711 (Dr. Grey) 0.9mm +C sag") == "t1w mpr 0.9mm +c sag"
     assert technical_words("St. Elsewhere Ward 3 Müller") == ""
+
+
+COMPRESSED = ("JPEG 2000", "JPEG-LS", "JPEG lossless", "RLE", "RLE of colours", "RLE of bytes")
+DAMAGES = """
+import sys
+import numpy as np
+from core.errors import ScanError
+from core.scans import read_scan
+from tests.scans.test_dicom import compressed_file
+whole, value = compressed_file(sys.argv[1])
+begin = whole.index(value[:12])
+draw = np.random.default_rng(0)
+for trial in range(400):
+    damaged = bytearray(whole)
+    for _ in range(draw.integers(1, 4)):
+        reach = 80 if trial % 2 else len(whole) - begin  # a frame's header, or all of it
+        damaged[begin + draw.integers(0, reach)] = draw.integers(0, 256)
+    try:
+        assert np.isfinite(read_scan({"a": bytes(damaged)}).grey()).all()
+    except ScanError:
+        pass
+"""
+
+
+def compressed_file(name: str) -> tuple[bytes, bytes]:
+    """Return a compressed image, and the first frame of it as it is stored."""
+    if name == "RLE of colours":
+        colours = np.stack([volumes.PICTURE // 16, volumes.PICTURE // 17, volumes.PICTURE // 20], -1).astype(np.uint8)
+        whole = volumes.compressed(colours, pydicom.uid.RLELossless)
+    elif name == "RLE of bytes":
+        whole = volumes.compressed((volumes.PICTURE // 16).astype(np.uint8), pydicom.uid.RLELossless)
+    else:
+        whole = volumes.known_dicom()[name][0]
+    pixels = pydicom.dcmread(io.BytesIO(whole)).PixelData
+    return whole, next(pydicom.encaps.generate_frames(pixels, number_of_frames=1))
+
+
+@pytest.mark.parametrize("name", COMPRESSED)
+def test_no_damage_of_a_compressed_frame_ends_the_process(name: str) -> None:
+    done = subprocess.run([sys.executable, "-c", DAMAGES, name], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.returncode} {done.stderr[-1000:]}"
+
+
+@pytest.mark.parametrize("name", ["RLE", "RLE of colours", "RLE of bytes"])
+def test_run_length_frames_are_what_pydicom_reads(name: str) -> None:
+    whole, frame = compressed_file(name)
+    read = pydicom.dcmread(io.BytesIO(whole)).pixel_array
+    out = np.zeros(read.shape, read.dtype)
+    _run_length(frame, out)
+    np.testing.assert_array_equal(out, read)
+
+
+@pytest.mark.parametrize(
+    ("at", "value"), [(0, 3), (0, 0), (4, 63), (4, 2**31), (8, 2**32 - 1), (8, 0)], ids=lambda value: f"{value}"
+)
+def test_a_run_length_frame_whose_segments_lie_elsewhere_is_damaged(at: int, value: int) -> None:
+    whole, frame = compressed_file("RLE")
+    header = bytearray(frame[:64])
+    header[at : at + 4] = value.to_bytes(4, "little")
+    with pytest.raises(ScanError, match="frame 1 is damaged: it cannot be decoded as RLE Lossless"):
+        read_scan({"a": whole.replace(frame[:64], bytes(header))})

@@ -17,6 +17,7 @@ from core.errors import ScanError
 
 Pixels = NDArray[np.generic]
 Decode = Callable[[bytes, Pixels], object]
+RLE_HEADER = 64  # bytes: how many segments there are, and where up to 15 of them begin
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 NATIVE = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", BIG_ENDIAN})
 
@@ -70,9 +71,24 @@ def _jpeg_2000(frame: bytes, out: Pixels) -> object:
 
 
 def _run_length(frame: bytes, out: Pixels) -> object:
-    decoded = np.frombuffer(imagecodecs.dicomrle_decode(frame, out.dtype), out.dtype)
-    planes = decoded.reshape((*out.shape[2:], *out.shape[:2]))  # the samples of a colour one after the other
-    out[...] = np.moveaxis(planes, 0, -1) if out.ndim == 3 else planes
+    """Decode a frame of PS3.5, annex G: a segment for each byte of a value, the highest first, of each sample.
+
+    Each is decoded on its own into a plane of its size. imagecodecs' decoder of whole frames believes the places of the
+    segments, which may lie outside the frame, and then ends the process.
+    """
+    samples, size = out.shape[2] if out.ndim == 3 else 1, out.dtype.itemsize
+    count, *starts = np.frombuffer(frame, "<u4", RLE_HEADER // 4).tolist()
+    if count != samples * size:
+        raise ValueError(f"{count} segments in place of {samples * size}")
+    bounds = [*starts[:count], len(frame)]
+    if bounds[0] < RLE_HEADER or bounds != sorted(bounds):
+        raise ValueError("segments outside of the frame")
+    planes = np.empty((samples, size, out.shape[0] * out.shape[1]), np.uint8)
+    for plane, start, end in zip(planes.reshape(count, -1), bounds, bounds[1:], strict=False):
+        if len(imagecodecs.packbits_decode(frame[start:end], out=plane)) < len(plane):
+            raise ValueError("a segment ends early")
+    values = np.ascontiguousarray(planes.transpose(2, 0, 1)).view(out.dtype.newbyteorder(">"))
+    out[...] = values.reshape(out.shape)
     return out
 
 
