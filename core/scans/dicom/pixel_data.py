@@ -85,8 +85,7 @@ def _run_length(frame: bytes, out: Pixels) -> object:
         raise ValueError("segments outside of the frame")
     planes = np.empty((samples, size, out.shape[0] * out.shape[1]), np.uint8)
     for plane, start, end in zip(planes.reshape(count, -1), bounds, bounds[1:], strict=False):
-        if len(imagecodecs.packbits_decode(frame[start:end], out=plane)) < len(plane):
-            raise ValueError("a segment ends early")
+        plane[:] = np.frombuffer(imagecodecs.packbits_decode(frame[start:end], out=len(plane)), np.uint8, len(plane))
     values = np.ascontiguousarray(planes.transpose(2, 0, 1)).view(out.dtype.newbyteorder(">"))
     out[...] = values.reshape(out.shape)
     return out
