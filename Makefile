@@ -33,7 +33,7 @@ browser := tests/pages/test_in_browser.py tests/runs
 rest := tests $(addprefix --ignore=,$(filter tests/%,$(foreach part,$(filter-out rest,$(PARTS)),$($(part)))))
 # All tests, the slow ones too, four parts at a time, the long ones first, so that none runs alone at the end. What loads the
 # same (whole data sets, networks) is one part, as each is a process that loads it anew.
-ALL_PARTS := recipes start docs benchmarks workflows training browser explain cohorts scans pages rest
+ALL_PARTS := recipes start workflows cohorts docs benchmarks browser explain scans training pages rest
 all_recipes := tests/training/test_every_recipe.py
 all_training := tests/training --ignore=$(all_recipes)
 all_start := tests/start

@@ -68,4 +68,6 @@ def test_the_import_contract_names_every_room() -> None:
 def test_no_level_of_a_room_holds_more_than_fifteen_files() -> None:
     folders = [folder for folder in (ROOT / "core").rglob("*") if folder.is_dir() and folder.name != "__pycache__"]
     assert len(folders) > 20
-    assert not [folder for folder in folders if sum(path.is_file() for path in folder.iterdir()) > 15]
+    faces = "__init__.pyi"  # the names of a room's __init__.py, which imports them when they are used
+    files = {folder: [path for path in folder.iterdir() if path.is_file() and path.name != faces] for folder in folders}
+    assert not [folder for folder, inside in files.items() if len(inside) > 15]
