@@ -139,15 +139,13 @@ def weights(
     as_json: AsJson = False,
 ) -> None:
     """Convert ImageNet's weights from the Python package that carries them, for machines without a download."""
-    from core.networks.weights.packaged import LICENCE, lite_file, read_lite
+    from core.networks.weights.packaged import IMAGENET, LICENCE, lite_file, read_lite
+    from core.networks.weights.storage import save_tensors
 
     if out.suffix != ".safetensors":
         raise typer.BadParameter(f"{out.name} must end in .safetensors")
     writable(out)
     tensors = read_lite(lite_file(name))
-    with silenced_startup():
-        from core.networks.weights.storage import save_tensors
-        from core.networks.weights.tensors import IMAGENET
     save_tensors(out, tensors, note=f"{name}{IMAGENET} {LICENCE}")
     show({"weights": str(out), "tensors": len(tensors), "licence": LICENCE}, as_json, f"{out}\n{LICENCE}")
 

