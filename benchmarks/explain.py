@@ -154,7 +154,7 @@ def engines(bench: Bench) -> None:
     import onnxruntime
     import tensorflow as tf
 
-    from core.networks.inference.engine import compile_body
+    from core.networks.inference.conversion import compile_body
     from core.networks.inference.folding import folded
     from core.networks.inference.submodels import answering
 
@@ -173,7 +173,7 @@ def engines(bench: Bench) -> None:
         opset=17,
     )
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
-    _, openvino = compile_body(bench.network, engine="openvino")
+    openvino = compile_body(bench.network, engine="openvino").run
     for batch in BATCHES:
         given = bench.inputs[:batch]
         constant = tf.constant(given)

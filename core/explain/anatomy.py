@@ -7,21 +7,23 @@ from core.errors import StageLensError
 from core.explain.explanation import ExplanationBatch, Floats
 from core.explain.placing import drawn_at
 from core.networks.architectures.geometry import nearest_fitted
-from core.networks.inference.receptive_fields import Centres, stretched
-from core.scans.registration.atlas import REGIONS, region_slice
+from core.networks.inference.engine import Centres, stretched
 
 
 def regions_at_input(batch: ExplanationBatch, index: int) -> NDArray[np.uint8]:
-    """Return the region of each pixel of an input: uint8, (depth ×) height × width, indices into `REGIONS`.
+    """Return the region of each pixel of an input: uint8, (depth ×) height × width, indices into
+    `core.scans.registration.atlas.REGIONS`.
 
     Raises:
         StageLensError: The network does not read slices in standard space, or the slice's height is not known.
     """
-    recipe = batch.predictor.network.recipe
+    recipe = batch.predictor.recipe
     if recipe.slices is None:
         raise StageLensError(
             "regions are known in standard space only, which this network does not read; use occlusion instead."
         )
+    from core.scans.registration.atlas import region_slice
+
     size = (recipe.height, recipe.width)
     if recipe.depth is not None:
         heights = np.linspace(recipe.slices.lowest_mm, recipe.slices.highest_mm, recipe.depth)
@@ -46,10 +48,12 @@ def evidence_by_region(
     Returns:
         Region to "evidence" and "size"; None if regions are not known or there is no positive evidence.
     """
-    recipe = batch.predictor.network.recipe
+    recipe = batch.predictor.recipe
     positive = np.maximum(heatmap, 0)
     if recipe.slices is None or (recipe.depth is None and batch.heights_mm[index] is None) or not positive.any():
         return None
+    from core.scans.registration.atlas import REGIONS
+
     labels = regions_at_input(batch, index)
     drawn = drawn_at(positive[None], centres, stretched(labels.shape, labels.shape))[0]
     sums = np.bincount(labels.ravel(), drawn.ravel().astype(np.float64), len(REGIONS))

@@ -12,8 +12,8 @@ from core.explain.checks.sanity_report import sanity_report_of
 from core.explain.explanation import Explainer, Explanation, ExplanationBatch, Floats
 from core.explain.registry import explainer
 from core.explain.targets import class_indices
+from core.networks.inference.engine import stretched
 from core.networks.inference.predictor import Predictor
-from core.networks.inference.receptive_fields import stretched
 from core.scans import Scan
 
 
@@ -60,7 +60,7 @@ def explain_arrays(
     """Explain arrays of grey levels, H × W, or D × H × W for 3D networks; the rest as for `explain`."""
     record = explainer(method)
     chosen = record.checked_settings(settings)
-    wanted = class_indices(predictor.network.recipe, class_names)
+    wanted = class_indices(predictor.recipe, class_names)
     if not images:
         return []
     batch = ask(predictor, predictor.inputs(images), wanted, heights_mm=heights_mm)
@@ -104,14 +104,15 @@ def _explanations(
 ) -> list[Explanation]:
     """Compute the attribution of a batch and make explanations of it, with their cheap checks."""
     attribution = record.compute(batch, **settings)
-    network = batch.predictor.network
-    sanity_report = sanity_report_of(batch.predictor.bundle)
-    wording = {"layer": network.target_layer, **settings, **attribution.settings}
-    shape = network.input_shape[:-1]
-    centres = batch.predictor.cell_centres(attribution.layer) if attribution.layer else None
+    predictor = batch.predictor
+    sanity_report = sanity_report_of(predictor.bundle)
+    wording = {"layer": predictor.target_layer, **settings, **attribution.settings}
+    shape = predictor.input_shape[:-1]
+    centres = predictor.cell_centres(attribution.layer) if attribution.layer else None
+    predictions = predictor.predictions_of(names, batch.feature_maps, batch.logits)
     explanations = []
-    for index, (image, name) in enumerate(zip(images, names, strict=True)):
-        class_name = network.recipe.classes[batch.classes[index]]
+    for index, (image, prediction) in enumerate(zip(images, predictions, strict=True)):
+        class_name = predictor.recipe.classes[batch.classes[index]]
         heatmap = np.ascontiguousarray(attribution.maps[index], np.float32)
         checks = dict(attribution.checks[index]) if attribution.checks else {}
         placed = centres or stretched(heatmap.shape, shape)
@@ -127,7 +128,7 @@ def _explanations(
             method=record.name,
             class_name=class_name,
             settings=settings | attribution.settings,
-            prediction=batch.predictor.prediction_of(name, batch.feature_maps[[index]], batch.logits[index]),
+            prediction=prediction,
             shows=record.shows.format(**wording | {"class_name": class_name, "cells": cells}),
             checks=checks,
         )

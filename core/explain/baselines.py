@@ -29,7 +29,7 @@ def baseline_of(batch: ExplanationBatch, index: int, kind: str) -> Floats:
         return np.zeros_like(scan)
     if kind == "blurred":
         return blurred(scan, BLUR_FRACTION * min(scan.shape[-3:-1]))
-    slices = batch.predictor.network.recipe.slices
+    slices = batch.predictor.recipe.slices
     if slices is None or scan.ndim != 3:
         raise StageLensError(
             "the baseline healthy is an average of slices in standard space, which this network does not read; use "

@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.explain.explanation import ExplanationBatch, Floats
-from core.networks.inference.submodels import head_kernel, is_linear_head
 
 
 def activations_and_gradient(batch: ExplanationBatch, layer: str | None) -> tuple[Floats, Floats]:
@@ -15,7 +14,7 @@ def activations_and_gradient(batch: ExplanationBatch, layer: str | None) -> tupl
 
     Args:
         batch: The scans to explain.
-        layer: One of `core.networks.inference.submodels.layers_of`; None for the target layer.
+        layer: One of the predictor's layers; None for the target layer.
 
     Returns:
         float32, N × h × w × channels, and the same or N × 1 × 1 × channels.
@@ -23,17 +22,15 @@ def activations_and_gradient(batch: ExplanationBatch, layer: str | None) -> tupl
     Raises:
         StageLensError: The network cannot be cut at that layer.
     """
-    network = batch.predictor.network
-    if layer in (None, network.target_layer) and is_linear_head(network):
+    target, head = batch.predictor.target_layer, batch.predictor.linear_head
+    if layer in (None, target) and head is not None:
         count = len(batch.classes)
-        if batch.kernel is None:
-            chosen = head_kernel(network).T[batch.classes]
-        else:
-            chosen = batch.kernel[np.arange(count), :, batch.classes]
+        dropped = batch.kernel
+        chosen = head[0].T[batch.classes] if dropped is None else dropped[np.arange(count), :, batch.classes]
         cells = int(np.prod(batch.feature_maps.shape[1:-1]))
         flat = (count, *(1,) * (batch.feature_maps.ndim - 2), chosen.shape[-1])
         return batch.feature_maps, np.asarray(chosen.reshape(flat) / cells, np.float32)
-    return batch.predictor.layer_gradient(batch.inputs, batch.classes, layer or network.target_layer)
+    return batch.predictor.layer_gradient(batch.inputs, batch.classes, layer or target)
 
 
 def weighted(activations: Floats, weights: Floats) -> Floats:

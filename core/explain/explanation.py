@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 
 from core.errors import StageLensError
+from core.networks.inference.engine import Centres
 from core.networks.inference.prediction import Prediction
 from core.networks.inference.predictor import Predictor
-from core.networks.inference.receptive_fields import Centres
 from core.plain import number_or_none
 
 Floats = NDArray[np.float32]

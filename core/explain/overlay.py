@@ -11,7 +11,7 @@ from core.errors import EmptyHeatmap, StageLensError
 from core.explain.explanation import Explanation
 from core.explain.placing import drawn_at
 from core.networks.architectures.geometry import fit_of
-from core.networks.inference.receptive_fields import stretched
+from core.networks.inference.engine import stretched
 from core.scans import Scan
 
 Picture = NDArray[np.uint8]

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from core.networks.inference.receptive_fields import Centres, stretched
+from core.networks.inference.engine import Centres, stretched
 
 Floats = NDArray[np.float32]
 

@@ -1,12 +1,14 @@
 """A Reading: one scan with a network's prediction and its explanations."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.explain.explanation import Explanation
 from core.networks.inference.prediction import Prediction
 from core.scans import Scan
-from core.scans.registration.standard_space import StandardHead
+
+if TYPE_CHECKING:
+    from core.scans.registration.standard_space import StandardHead
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +27,7 @@ class Reading:
     prediction: Prediction
     slices: tuple[Scan, ...]
     explanations: tuple[Explanation, ...] = ()
-    head: StandardHead | None = None
+    head: "StandardHead | None" = None
 
     @property
     def strongest(self) -> int:

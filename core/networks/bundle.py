@@ -45,19 +45,26 @@ def with_digests(card: Card, folder: Path) -> Card:
     return replace(card, digests={name: sha256_of(folder / name) for name in found})
 
 
-def check_digests(bundle: Bundle) -> None:
+def check_digests(bundle: Bundle) -> dict[str, str]:
     """See that a bundle's weights and OOD model are those its card speaks of, where the card says which these are.
 
+    Returns:
+        SHA-256 of each that is there, by the file's name.
+
     Raises:
-        BundleError: A file is another one.
+        BundleError: There are no weights, or a file is another one.
     """
+    files = {name: bundle.folder / name for name in (WEIGHTS_FILE, OOD_FILE)}
+    if not files[WEIGHTS_FILE].is_file():
+        raise BundleError(f"there is no weights file {files[WEIGHTS_FILE]}.")
+    found = {name: sha256_of(file) for name, file in files.items() if file.is_file()}
     for name, digest in bundle.card.digests.items():
-        file = bundle.folder / name
-        if file.is_file() and sha256_of(file) != digest:
+        if name in found and found[name] != digest:
             remedy = ", or run stagelens calibrate on it" if name == OOD_FILE else ""
             raise BundleError(
                 f"{name} of {bundle.name} is not the file whose tests are on its card; put the original back{remedy}."
             )
+    return found
 
 
 def models_folder() -> Path:

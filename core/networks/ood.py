@@ -79,12 +79,21 @@ class OodModel:
         residual = centred - along @ self.axes
         return np.asarray(np.linalg.norm(residual, axis=1), np.float32), np.asarray(along, np.float32)
 
-    def ood(self, feature_maps: Floats, classes: tuple[str, ...], limit: float) -> OodScore:
-        """Return the OOD score of a scan; for several slices of one head, the median over the slices."""
-        scores, along = self.scores(feature_maps)
+    def judged(
+        self, scores: Floats, along: Floats, classes: tuple[str, ...], limit: float, *, turned: float | None = None
+    ) -> OodScore:
+        """Return the OOD score of a scan; for several slices of one head, the median over the slices.
+
+        Args:
+            scores: float32, of its slices.
+            along: float32, slices × k, as `scores` returns them.
+            classes: Of the network.
+            limit: The largest score at which a scan is accepted.
+            turned: Its score upside down, if that was tried.
+        """
         nearest = np.argsort(((self.known - np.median(along, axis=0)) ** 2).sum(axis=1))[:NEAREST]
         similar = Counter(classes[label] for label in self.labels[nearest])
-        return OodScore(float(np.median(scores)), limit, dict(similar.most_common()))
+        return OodScore(float(np.median(scores)), limit, dict(similar.most_common()), turned)
 
 
 def signatures(feature_maps: Floats) -> Floats:

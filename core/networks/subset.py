@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.errors import CohortError
 from core.files import read_file
-from core.networks.architectures.network import fit_size, input_shape
+from core.networks.architectures.geometry import fit_size, input_shape
 from core.networks.recipe import Recipe
 from core.scans import read_scan, read_slice
 

@@ -9,6 +9,7 @@ slice, and change its brightness.
 Only pictures without an orientation are looked at: a picture straight from a DICOM file is as the scanner made it.
 """
 
+import functools
 from dataclasses import dataclass, replace
 
 import cv2
@@ -30,6 +31,16 @@ PLACED = "The head was cut out of its margins and placed and sized as in the sli
 LEVELLED = "The picture is {than} than the slices the network knows; its brightness was brought to theirs."
 LARGEST = 300  # pixels; larger squares keep their width
 FLIPPED = "The picture was turned over as you asked: the back of the head is now at the top."
+CLEARLY = 0.04  # of 800 slices of the public set 99 % exceed it, and no slice turned over comes above -0.02
+# The left half of the ICBM 2009a T1 template's mean axial slice, from 8 mm below to 32 mm above the AC–PC line, the back
+# of the head at the top, cut to the head's box: uint8, 24 × 10.
+HALF_HEAD = bytes.fromhex(
+    "00000000000e467b7d23000000002182b3cfc19500000034aac0d9dbd4bb000024afd5d7dfe1cdba000589c4d9e8dece"
+    "c7af004dbbc5dcefdac6bca60ea8c4c7e0e8dcc5bba044c0cee3efd7cfdbc69775c3c7dcf4d9b2d1ce9c8ec5c9d2e6e5"
+    "c8b0bab587c3cad0dde4ebbdbcaa74bec7d5c8e0e8d1c0b265c7d0c3c2e1e6dcc4b835c0c9c4cae2e6e2c6b309b1d4c5"
+    "c9dfe4e3c9a20177b2bec3dbe6e2cc990030adc4cedbefe4c8ad001aadc9d1d9f7e6cece000695d1deebfcf8e9be0000"
+    "4abadaeaf7ffd4af00000b7dc6e4e9fcd4ab0000002d92bacaefdaa9000000013068a6c5dca1000000000003345f8147"
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,30 @@ def head_box(picture: NDArray[np.float32]) -> Box | None:
     left, top, columns, rows, area = (int(value) for value in found[1 + int(found[1:, cv2.CC_STAT_AREA].argmax())])
     box = Box(top, left, rows, columns)
     return box if area >= MIN_HEAD * picture.size and min(rows, columns) > 1 else None
+
+
+def is_clearly_upright(scan: Scan) -> bool:
+    """Tell whether a slice looks so much more like an average head than like one turned over that there is no doubt.
+
+    It saves a pass of the network turned over; where this is False, the network has to say.
+    """
+    picture = scan.grey()
+    box = head_box(picture)
+    if box is None:
+        return False
+    inside = picture[box.top : box.top + box.rows, box.left : box.left + box.columns]
+    average = _average_head()
+    found = cv2.resize(inside, average.shape[::-1], interpolation=cv2.INTER_AREA)
+    found = found - found.mean()
+    size = float(np.linalg.norm(found) * np.linalg.norm(average))
+    return float((found * (average - average[::-1])).sum()) > CLEARLY * size
+
+
+@functools.cache
+def _average_head() -> NDArray[np.float32]:
+    half = np.frombuffer(HALF_HEAD, np.uint8).reshape(24, 10).astype(np.float32)
+    whole = np.hstack([half, half[:, ::-1]])
+    return np.asarray(whole - whole.mean(), np.float32)
 
 
 def unsqueezed(scan: Scan) -> Scan | None:

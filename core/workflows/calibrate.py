@@ -98,7 +98,7 @@ def fit_uncertainty(predictor: Predictor, parts: Parts, *, coverage: float = COV
     logits = {name: found for name, (found, _) in seen.items()}
     limit = ood_limit(seen["val"][1])
     why_not = _why_not(parts)
-    recipe = predictor.network.recipe
+    recipe = predictor.recipe
     return Uncertainty(
         ood_model=ood_model,
         ood=_ood(predictor, ood_model, limit, asked=asked, subset=parts[asked], scores=seen[asked][1]),
@@ -233,7 +233,7 @@ def _ood(
     turned = np.concatenate([_turned(predictor, ood_model, chunk) for chunk in _chunks(subset.scans)])
     rejected = fraction_over_people((scores > limit) | (turned < scores), subject_numbers(subset.subjects))
     kinds = None
-    if predictor.network.recipe.depth is None:
+    if predictor.recipe.depth is None:
         every = max(1, len(subset.labels) // 50)
         images = ood_images(list(subset.scans[::every, ..., 0]))
         kinds = {kind: _rejected(predictor, ood_model, limit, intensities) for kind, intensities in images.items()}

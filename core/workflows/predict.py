@@ -5,31 +5,29 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cohorts.preprocess import cube_of
 from core.errors import StageLensError
 from core.explain import explain, explain_arrays, explainer
 from core.explain.placing import drawn_at
 from core.explain.reading import Reading
 from core.files import stamp
 from core.networks.bundle import bundle_folder, open_bundle
+from core.networks.inference.engine import stretched
 from core.networks.inference.framed import Framed, framed
-from core.networks.inference.prediction import Prediction
 from core.networks.inference.predictor import Predictor, load_predictor
-from core.networks.inference.receptive_fields import stretched
-from core.networks.inference.submodels import layers_of
 from core.networks.recipe import Recipe
-from core.networks.subset import volume_as_seen
 from core.scans import Scan
 from core.scans.planes import as_network_slice
-from core.scans.registration.standard_space import ORIGIN_MM, SHAPE, StandardHead, axial_slices, to_standard_space
+
+if TYPE_CHECKING:
+    from core.scans.registration.standard_space import StandardHead
 
 KEPT = 4  # volumes in memory, 80 MB each
-_kept: OrderedDict[str, StandardHead] = OrderedDict()
+_kept: "OrderedDict[str, StandardHead]" = OrderedDict()
 _looking, _making = threading.Lock(), threading.Lock()
 LOADED_AT_ONCE = 4
 _loaded: OrderedDict[str, tuple[str, Predictor]] = OrderedDict()  # by folder, with its version
@@ -63,21 +61,19 @@ def bundle_version(name: str | Path | None = None) -> tuple[str, str]:
 
 def layers_of_model(name: str) -> tuple[str, ...]:
     """Return the layers of a bundle's network that heatmaps can be made at, from the finest to the coarsest."""
-    return layers_of(predictor_of(name).network)
+    return predictor_of(name).layers
 
 
 def predict_scans(scans: Sequence[Scan], predictor: Predictor) -> list[Reading]:
     """Predict scans without explaining them; arguments and errors as for `read_scans`."""
-    images = _as_seen([scan for scan in scans if not scan.is_volume], predictor)
-    predictions = predictor.predict([image.scan for image in images])
-    predicted = iter(zip(images, predictions, strict=True))
+    images = iter(_as_seen([scan for scan in scans if not scan.is_volume], predictor))
     readings = []
     for scan in scans:
         if scan.is_volume:
             readings.append(_predict_volume(scan, predictor))
         else:
-            image, prediction = next(predicted)
-            readings.append(Reading(scan, _with_turned(prediction, image), (image.scan,)))
+            image = next(images)
+            readings.append(Reading(scan, image.prediction(predictor), (image.scan,)))
     return readings
 
 
@@ -109,21 +105,17 @@ def read_scans(
         StageLensError: The class, the method or a setting is not known, or the network does not read such a scan.
     """
     explainer(method).checked_settings(settings)  # says no before a volume is registered
-    whole = predictor.network.recipe.depth is not None
-    if whole and not all(scan.is_volume for scan in scans):
-        raise StageLensError(f"{predictor.bundle.name} reads whole volumes, not single pictures.")
+    whole = predictor.recipe.depth is not None
     framed_images = _as_seen([scan for scan in scans if not scan.is_volume], predictor)
     images = [image.scan for image in framed_images]
     heights = [height_mm] * len(images)
     maps = explain(predictor, images, [class_name] * len(images), method, heights_mm=heights, **settings)
-    said = predictor.held_upright([one.prediction for one in maps], images)
-    said = [_with_turned(prediction, image) for prediction, image in zip(said, framed_images, strict=True)]
-    explained = iter(zip(images, maps, said, strict=True))
+    explained = iter(zip(framed_images, maps, strict=True))
     readings = []
     for scan in scans:
         if not scan.is_volume:
-            image, explanation, prediction = next(explained)
-            readings.append(Reading(scan, prediction, (image,), (explanation,)))
+            image, explanation = next(explained)
+            readings.append(Reading(scan, image.prediction(predictor), (image.scan,), (explanation,)))
             continue
         if whole:
             readings.append(_read_whole(scan, predictor, class_name, method, settings=settings))
@@ -150,9 +142,9 @@ def _read_whole(
 ) -> Reading:
     """Explain a volume with a network that reads it whole; the heatmap is cut where the volume's slices lie."""
     head = standard_head(scan)
-    volume = whole_of(head, predictor.network.recipe)
+    volume = whole_of(head, predictor.recipe)
     (found,) = explain_arrays(predictor, [volume], [class_name], method, names=[scan.name], **settings)
-    heights = heights_of_whole(predictor.network.recipe, len(volume))
+    heights = heights_of_whole(predictor.recipe, len(volume))
     slices, prediction = (
         slices_of_whole(scan.name, volume, heights),
         replace(found.prediction, heights_mm=tuple(heights)),
@@ -167,25 +159,20 @@ def _read_whole(
 
 
 def _as_seen(scans: Sequence[Scan], predictor: Predictor) -> list[Framed]:
-    """Return images the way round, and in the frame, that their network knows, if the network cares."""
-    if predictor.network.recipe.slices is None:
-        return [Framed(scan) for scan in scans]
-    return framed(predictor, [as_network_slice(scan) for scan in scans])
-
-
-def _with_turned(prediction: Prediction, image: Framed) -> Prediction:
-    """Return a prediction that says how an image would fare turned over, in the frame that suits it best."""
-    if image.turned is None or prediction.ood is None:
-        return prediction
-    turned = image.turned if prediction.ood.turned is None else min(image.turned, prediction.ood.turned)
-    return replace(prediction, ood=replace(prediction.ood, turned=turned))
+    """Return images the way round, and in the frame, that their network knows, and what it makes of them."""
+    if scans and predictor.recipe.depth is not None:
+        raise StageLensError(f"{predictor.bundle.name} reads whole volumes, not single pictures; give a volume.")
+    of_heads = predictor.recipe.slices is not None
+    return framed(predictor, [as_network_slice(scan) if of_heads else scan for scan in scans])
 
 
 def _predict_volume(scan: Scan, predictor: Predictor) -> Reading:
-    recipe = predictor.network.recipe
+    recipe = predictor.recipe
     if recipe.depth is not None:
         head = standard_head(scan)
         return Reading(scan, predictor.predict_whole(scan.name, whole_of(head, recipe)), (), head=head)
+    from core.scans.registration.standard_space import axial_slices
+
     heights = heights_of(recipe)
     head = standard_head(scan)
     slices = tuple(axial_slices(head, heights))
@@ -203,7 +190,7 @@ def _load(folder: str, version: str) -> Predictor:
     return predictor
 
 
-def standard_head(scan: Scan) -> StandardHead:
+def standard_head(scan: Scan) -> "StandardHead":
     """Return a volume in standard space; one volume is registered at a time, and what is kept is there at once.
 
     Raises:
@@ -212,6 +199,8 @@ def standard_head(scan: Scan) -> StandardHead:
     kept = _look(scan.digest)
     if kept is not None:
         return kept
+    from core.scans.registration.standard_space import to_standard_space
+
     with _making:
         kept = _look(scan.digest) or to_standard_space(scan)  # somebody else may have made it meanwhile
         with _looking:
@@ -221,14 +210,14 @@ def standard_head(scan: Scan) -> StandardHead:
         return kept
 
 
-def _look(digest: str) -> StandardHead | None:
+def _look(digest: str) -> "StandardHead | None":
     with _looking:
         if digest in _kept:
             _kept.move_to_end(digest)
         return _kept.get(digest)
 
 
-def whole_of(head: StandardHead, recipe: Recipe) -> NDArray[np.float32]:
+def whole_of(head: "StandardHead", recipe: Recipe) -> NDArray[np.float32]:
     """Return what a 3D network sees of a head: the slices its recipe asks for, or the whole head as a cube.
 
     Returns:
@@ -238,7 +227,12 @@ def whole_of(head: StandardHead, recipe: Recipe) -> NDArray[np.float32]:
         NoHead: The head did not come to lie in standard space.
     """
     if recipe.slices is None:
+        from core.cohorts.preprocess import cube_of
+        from core.networks.subset import volume_as_seen
+
         return volume_as_seen(cube_of(head)[0])
+    from core.scans.registration.standard_space import axial_slices
+
     return np.stack([scan.grey() for scan in axial_slices(head, heights_of(recipe))])
 
 
@@ -259,6 +253,8 @@ def heights_of_whole(recipe: Recipe, depth: int) -> NDArray[np.float64]:
     """Return the heights (mm) of the slices of a volume as a 3D network sees it, from the lowest up."""
     if recipe.slices is not None:
         return heights_of(recipe)
+    from core.scans.registration.standard_space import ORIGIN_MM, SHAPE
+
     step = max(SHAPE) / depth
     return np.asarray(ORIGIN_MM[2] + (SHAPE[2] - 1) / 2 + step * (np.arange(depth) - (depth - 1) / 2))
 

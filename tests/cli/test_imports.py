@@ -53,6 +53,16 @@ def test_what_only_says_something_imports_nothing_that_computes(
     assert imported(tmp_path, *command.split()) & forbidden == set()
 
 
+def test_a_prediction_imports_no_network_library_once_the_network_is_compiled(tmp_path: Path) -> None:
+    scan = str(ROOT / "sample_scans" / "icbm_template_z08.png")
+    imported(tmp_path, "predict", scan)
+    found = imported(tmp_path, "predict", scan)
+    assert "openvino" in found or os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow"
+    if "openvino" in found:
+        heavy = (NETWORKS - {"openvino"}) | {"sklearn", "skimage", "SimpleITK", "pandas"}
+        assert found & heavy == set()
+
+
 def test_an_audit_and_a_split_import_no_network_library(tmp_path: Path, slice_cohort: Path) -> None:
     assert imported(tmp_path, "audit", str(slice_cohort)) & (NETWORKS | {"sklearn"}) == set()
     assert imported(tmp_path, "split", str(slice_cohort), "--out", "split.csv") & NETWORKS == set()

@@ -5,7 +5,7 @@ import pytest
 
 from core.errors import BundleError
 from core.networks.bundle import OOD_FILE
-from core.networks.ood import OodModel, read_ood_model, signatures, write_ood_model
+from core.networks.ood import OodModel, OodScore, read_ood_model, signatures, write_ood_model
 
 
 def plane() -> OodModel:
@@ -13,6 +13,10 @@ def plane() -> OodModel:
     known = np.array([[side * 10, step] for side in (-1, 1) for step in range(4)], np.float32)
     axes = np.eye(2, 5, dtype=np.float32)
     return OodModel(np.zeros(5, np.float32), axes, known, np.repeat([0, 1], 4))
+
+
+def judged(feature_maps: np.ndarray, limit: float) -> OodScore:
+    return plane().judged(*plane().scores(feature_maps), ("ill", "well"), limit)
 
 
 def test_the_score_is_the_distance_from_the_plane() -> None:
@@ -24,21 +28,21 @@ def test_the_score_is_the_distance_from_the_plane() -> None:
 
 def test_a_scan_is_rejected_beyond_the_limit_and_its_neighbours_are_counted() -> None:
     far = np.array([[[[81.0, 1.0, 0, 9.0, 16.0]]]], np.float32)
-    ood = plane().ood(far, ("ill", "well"), 4.9)
+    ood = judged(far, 4.9)
     assert ood.rejected
     assert ood.similar == {"well": 4, "ill": 4}
     assert next(iter(ood.similar)) == "well"  # the nearest come first
-    assert not plane().ood(far, ("ill", "well"), 5.1).rejected
+    assert not judged(far, 5.1).rejected
 
 
 def test_a_scan_whose_features_are_not_numbers_is_rejected() -> None:
-    assert plane().ood(np.full((1, 1, 1, 5), np.nan, np.float32), ("ill", "well"), 5.0).rejected
+    assert judged(np.full((1, 1, 1, 5), np.nan, np.float32), 5.0).rejected
 
 
 def test_a_head_in_slices_is_judged_by_its_middle_slice() -> None:
     maps = np.zeros((3, 1, 1, 5), np.float32)
     maps[:, 0, 0, 4] = (1, 4, 10_000)
-    assert plane().ood(maps, ("ill", "well"), 5.0).score == pytest.approx(2)
+    assert judged(maps, 5.0).score == pytest.approx(2)
 
 
 @pytest.mark.parametrize("size", [(3, 4), (4, 4), (7, 7), (13, 5), (4, 6, 9)])

@@ -12,7 +12,7 @@ from core.explain.checks.similarity import pearson, top_overlap
 from core.explain.explanation import Explanation, ExplanationBatch, Floats
 from core.explain.masking import masked_scores
 from core.explain.placing import drawn_at
-from core.networks.inference.receptive_fields import Centres, stretched
+from core.networks.inference.engine import Centres, stretched
 
 STEPS = 20
 RANDOM_ORDERS = 5

@@ -20,8 +20,8 @@ from core.explain.checks.similarity import ranks, ssim_within
 from core.explain.explanation import Explanation, Floats
 from core.explain.placing import drawn_at
 from core.explain.registry import explainers
+from core.networks.inference.engine import Centres, stretched
 from core.networks.inference.predictor import Predictor, randomised
-from core.networks.inference.receptive_fields import Centres, stretched
 from core.scans import BACKGROUND, Scan
 
 RESAMPLES = 1000
@@ -135,7 +135,7 @@ def sanity_check(
     for record in explainers():
         if methods and record.name not in methods:
             continue
-        if record.name == "regions" and (predictor.network.recipe.slices is None or heights_mm is None):
+        if record.name == "regions" and (predictor.recipe.slices is None or heights_mm is None):
             continue
         settings = CHEAPER.get(record.name, {})
         original = explain_arrays(

@@ -20,7 +20,6 @@ from core.explain.explanation import ExplanationBatch, Floats
 from core.explain.registry import explainer
 from core.explain.targets import class_indices
 from core.networks.inference.predictor import Predictor
-from core.networks.inference.submodels import is_linear_head
 from core.plain import number_or_none
 from core.scans import Scan
 
@@ -164,7 +163,7 @@ def stability(
     """
     record = explainer(method)
     if original is None:
-        wanted = class_indices(predictor.network.recipe, [class_name])
+        wanted = class_indices(predictor.recipe, [class_name])
         original = ask(predictor, predictor.inputs([scan.grey()]), wanted, heights_mm=[height_mm])
     chosen = record.checked_settings(settings or {})
     reference = record.compute(original, **chosen).maps[0]
@@ -187,7 +186,7 @@ def stability(
     variability = np.concatenate(all_maps).std(axis=0) if all_maps else np.zeros_like(reference)
     return Stability(
         method=method,
-        class_name=predictor.network.recipe.classes[original.classes[0]],
+        class_name=predictor.recipe.classes[original.classes[0]],
         reference=reference,
         kinds=found,
         variability=variability.astype(np.float32),
@@ -198,7 +197,7 @@ def stability(
 
 
 def _changes(kinds: Sequence[str], predictor: Predictor, method: str) -> list[Perturbation]:
-    drops = predictor.network.recipe.head.dropout > 0 and is_linear_head(predictor.network) and method in DROPPING
+    drops = predictor.recipe.head.dropout > 0 and predictor.linear_head is not None and method in DROPPING
     unknown = [name for name in kinds if name not in NAMES]
     if unknown:
         raise StageLensError(f"there is no change {unknown[0]!r}; known are {', '.join(NAMES)}.")
@@ -211,7 +210,7 @@ def _changes(kinds: Sequence[str], predictor: Predictor, method: str) -> list[Pe
 
 
 def _default_strength(change: Perturbation, predictor: Predictor) -> float:
-    return predictor.network.recipe.head.dropout if change.name == DROPOUT.name else change.strength
+    return predictor.recipe.head.dropout if change.name == DROPOUT.name else change.strength
 
 
 def _changed_batch(
@@ -240,8 +239,9 @@ def _under_dropout(original: ExplanationBatch, copies: int, rng: np.random.Gener
     kernel = original.predictor.dropped_kernels(copies, int(rng.integers(2**31)))
     axes = tuple(range(1, original.feature_maps.ndim - 1))
     feature_maps = np.repeat(original.feature_maps, copies, axis=0)
-    bias = np.asarray(original.predictor.network.head.get_layer("logits").bias)
-    logits = np.einsum("nk,nkc->nc", feature_maps.mean(axis=axes), kernel) + bias
+    head = original.predictor.linear_head
+    assert head is not None  # noqa: S101 - dropout is only tried with such heads
+    logits = np.einsum("nk,nkc->nc", feature_maps.mean(axis=axes), kernel) + head[1]
     inputs = np.repeat(original.inputs, copies, axis=0)
     return replace(original, inputs=inputs, feature_maps=feature_maps, logits=logits, kernel=kernel)
 

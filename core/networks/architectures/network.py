@@ -16,14 +16,14 @@ import keras
 import numpy as np
 from keras import layers
 from numpy.typing import NDArray
-from skimage.transform import resize
 
 from core.networks.architectures.augmentation import RandomView
 from core.networks.architectures.backbones import BACKBONES, Backbone
+from core.networks.architectures.geometry import fit_size, input_shape
 from core.networks.recipe import Phase, Recipe
 
 Floats = NDArray[np.float32]
-BATCH = 64  # scans resized or augmented at once
+BATCH = 64  # scans augmented at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class Network:
         return input_shape(self.recipe)
 
     def fit_size(self, images: Sequence[NDArray]) -> Floats:
-        """Bring images of any size to the network's size; see `fit_size` below."""
+        """Bring images of any size to the network's size; see `core.networks.architectures.geometry.fit_size`."""
         return fit_size(self.recipe, images)
 
     def augment_for(self, phase: Phase) -> None:
@@ -77,43 +77,6 @@ class Network:
         augment = RandomView(self.recipe.augmentation, seed)
         batches = (scans[start : start + BATCH].astype(np.float32) for start in range(0, len(scans), BATCH))
         return np.concatenate([keras.ops.convert_to_numpy(augment(batch, training=True)) for batch in batches])
-
-
-def input_shape(recipe: Recipe) -> tuple[int, ...]:
-    """Return height, width, 1 of the input of a recipe's network; depth first for volumes."""
-    plane = (recipe.height, recipe.width, 1)
-    return plane if recipe.depth is None else (recipe.depth, *plane)
-
-
-def fit_size(recipe: Recipe, images: Sequence[NDArray]) -> Floats:
-    """Bring images of any size to a recipe's size, as the network's own first layer does.
-
-    Args:
-        recipe: The recipe that gives the size.
-        images: Arrays H × W, or D × H × W for volumes, grey levels in [0, 255].
-
-    Returns:
-        float32, N × height × width × 1, with the aspect ratio kept and black padding; the network does not change such
-        an array further. Volumes are stretched to N × depth × height × width × 1.
-    """
-    shape = input_shape(recipe)
-    inputs = np.empty((len(images), *shape), np.float32)
-    if recipe.depth is not None:
-        for index, image in enumerate(images):
-            same = image.shape == shape[:-1]
-            exact = image.astype(np.float32)
-            inputs[index, ..., 0] = exact if same else resize(exact, shape[:-1], order=1, anti_aliasing=True)
-        return inputs
-    indices_by_shape: dict[tuple[int, ...], list[int]] = {}
-    for index, image in enumerate(images):
-        indices_by_shape.setdefault(image.shape, []).append(index)
-    fit = _fit(recipe)
-    for indices in indices_by_shape.values():
-        for start in range(0, len(indices), BATCH):
-            chosen = indices[start : start + BATCH]
-            batch = np.stack([images[index] for index in chosen]).astype(np.float32)[..., None]
-            inputs[chosen] = keras.ops.convert_to_numpy(fit(batch))
-    return inputs
 
 
 def build_network(recipe: Recipe, *, precision: str = "float32", for_training: bool = False) -> Network:

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp, softmax
 
 from core.networks.recipe import Aggregation
 
@@ -26,6 +25,8 @@ def subject_logits(logits: NDArray[np.floating], subjects: NDArray[np.int64], ho
     if how == "mean_logit":
         return _mean(exact, subjects)
     if how == "mean_probability":
+        from scipy.special import logsumexp, softmax
+
         logarithms = np.log(_mean(softmax(exact, axis=1), subjects))
         return np.asarray(logarithms - logsumexp(logarithms, axis=1, keepdims=True))
     if how == "median_logit":

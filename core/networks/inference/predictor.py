@@ -1,29 +1,51 @@
-"""A bundle in memory: makes predictions, and provides the gradients that explanations need."""
+"""A bundle in memory: makes predictions, and provides what explanations need. Knows Keras only for gradients."""
 
+import functools
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import BundleError, StageLensError, WeightsError
-from core.networks.architectures.network import Network, build_network
-from core.networks.backend import Forward, Gradient, compile_gradient, compile_model
+from core.errors import StageLensError
+from core.networks.architectures.geometry import fit_size, input_shape
 from core.networks.bundle import WEIGHTS_FILE, Bundle, check_digests
 from core.networks.inference.aggregation import combined_logits
-from core.networks.inference.engine import compile_body
-from core.networks.inference.folding import folded
+from core.networks.inference.batches import batches
+from core.networks.inference.compiled import compiled_body_of
+from core.networks.inference.engine import Body, Centres, Floats, wants_openvino
 from core.networks.inference.prediction import Calibration, Prediction
-from core.networks.inference.receptive_fields import Centres, cell_centres
-from core.networks.inference.submodels import answering, guided, head_kernel, split_at
 from core.networks.ood import OodModel, read_ood_model
-from core.networks.weights.storage import load_tensors
-from core.networks.weights.tensors import assign
+from core.networks.recipe import Recipe
+from core.networks.weights.storage import load_tensor
 from core.scans import Scan
+from core.scans.framing import is_clearly_upright
 
-BATCH, BATCH_OF_VOLUMES = 16, 1
-GRADIENT_PIXELS = 4 * 224 * 224  # limit for a batch that is differentiated, since its activations stay in memory
+if TYPE_CHECKING:
+    from core.networks.architectures.network import Network
+    from core.networks.inference.gradients import Gradients
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What is kept of a network's passes: no feature maps.
+
+    Attributes:
+        logits: float32, N × classes.
+        scores: float32, N, OOD scores; NaN for a network without an OOD model.
+        along: float32, N × k, coordinates along the axes of the OOD model; N × 0 without one.
+    """
+
+    logits: Floats
+    scores: Floats
+    along: Floats
+
+    def __getitem__(self, index: int) -> "Seen":
+        """Return what was seen of one scan."""
+        one = slice(index, index + 1)
+        return Seen(self.logits[one], self.scores[one], self.along[one])
 
 
 class Predictor:
@@ -31,51 +53,140 @@ class Predictor:
 
     Attributes:
         bundle: The bundle it was loaded from.
-        network: The network itself.
-        engine: What runs the forward passes: "openvino" or "keras".
+        body: Its compiled forward pass.
     """
 
-    def __init__(self, bundle: Bundle, network: Network, *, engine: str = "auto") -> None:
-        """Compile the forward pass; `engine` as for `core.networks.inference.engine.compile_body`."""
+    def __init__(
+        self, bundle: Bundle, network: "Network | None" = None, *, engine: str = "auto", body: Body | None = None
+    ) -> None:
+        """Take a compiled forward pass, or compile one.
+
+        Args:
+            bundle: The bundle.
+            network: Its network; None for one that is built when it is first needed.
+            engine: As for `core.networks.inference.conversion.compile_body`.
+            body: The compiled forward pass; None to compile the network's.
+        """
         self.bundle = bundle
-        self.network = network
-        self.engine, self._body = compile_body(network, engine=engine)
-        self._embed: Forward | None = None
-        self._splits: dict[str, tuple[Forward, Gradient]] = {}
-        self._gradients: dict[str, Gradient] = {}
-        self._centres: dict[str, Centres] = {}
-        self._turn = threading.Lock()
+        self._network = network
+        self._gradients: Gradients | None = None
+        if body is None:
+            from core.networks.inference.conversion import compile_body
+
+            body = compile_body(self.network, engine=engine)
+        self.body = body
+        self._turn, self._building = threading.Lock(), threading.Lock()
         self._calibrations = {unit: Calibration.of_card(bundle.card, unit) for unit in ("scan", "subject")}
         self._limit: float | None = bundle.card.ood.limit if bundle.card.ood is not None else None
         self._ood_model = read_ood_model(bundle.folder) if self._limit is not None else None
 
+    @property
+    def engine(self) -> str:
+        """What runs the forward passes: "openvino" or "keras"."""
+        return self.body.engine
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the network is built from."""
+        return self.bundle.recipe
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Height, width, 1 of the network's input; depth first for volumes."""
+        return input_shape(self.recipe)
+
+    @property
+    def target_layer(self) -> str:
+        """Name of the layer whose output is the feature map."""
+        return self.body.layout.target_layer
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers at which heatmaps can be made, from the finest to the coarsest; the last is the target layer."""
+        return tuple(self.body.layout.centres)
+
+    @property
+    def network(self) -> "Network":
+        """The network itself, built in Keras when it is first asked for."""
+        if self._network is None:
+            with self._building:
+                if self._network is None:
+                    from core.networks.inference.gradients import load_network
+
+                    self._network = load_network(self.bundle)
+        return self._network
+
+    @property
+    def _differentiated(self) -> "Gradients":
+        """The parts of the network that Keras runs; to be used in turn."""
+        if self._gradients is None:
+            from core.networks.inference.gradients import Gradients
+
+            self._gradients = Gradients(self.network)
+        return self._gradients
+
+    @property
+    def linear_head(self) -> tuple[Floats, Floats] | None:
+        """The weights, channels × classes, and biases of a head of pooling and one dense layer; None for another."""
+        if self.recipe.head.dense:
+            return None
+        if self._network is None:
+            return self._stored_head
+        kernel, bias = (np.asarray(one, np.float32) for one in self._network.head.get_layer("logits").get_weights())
+        return kernel, bias
+
+    @functools.cached_property
+    def _stored_head(self) -> tuple[Floats, Floats]:
+        file = self.bundle.folder / WEIGHTS_FILE
+        kernel, bias = (load_tensor(file, f"logits/{name}").astype(np.float32) for name in ("kernel", "bias"))
+        return kernel, bias
+
     def warm_up(self) -> None:
         """Run once on an empty scan, so that the first user does not wait."""
-        self.features_and_logits(np.zeros((1, *self.network.input_shape), np.float32))
+        self.features_and_logits(np.zeros((1, *self.input_shape), np.float32))
 
-    def inputs(self, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def inputs(self, images: Sequence[Floats]) -> Floats:
         """Bring grey levels in [0, 255], H × W of any size (or D × H × W), to the network's size: N × … × 1."""
-        return self.network.fit_size(images)
+        return fit_size(self.recipe, images)
 
-    def features_and_logits(self, inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def features_and_logits(self, inputs: Floats) -> tuple[Floats, Floats]:
         """Return feature maps, N × h × w × channels, and logits, N × classes, of scans at the network's size."""
         with self._turn:
-            found = [self._body(batch) for batch in _batches(inputs)]
+            found = [self.body.run(batch) for batch in batches(inputs)]
         feature_maps, logits = zip(*found, strict=True)
         return np.concatenate(feature_maps), np.concatenate(logits)
 
-    def logits_of(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    def logits_of(self, inputs: Floats) -> Floats:
         """Return logits, N × classes, of scans at the network's size."""
         with self._turn:
-            return np.concatenate([self._body(batch)[1] for batch in _batches(inputs)])
+            return np.concatenate([self.body.run(batch)[1] for batch in batches(inputs)])
 
-    def logits(self, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def logits(self, images: Sequence[Floats]) -> Floats:
         """Return logits, N × classes, of N images in [0, 255] of any size, H × W, or D × H × W for 3D networks."""
         return self.logits_of(self.inputs(images))
 
+    def see(self, inputs: Floats, ood_model: OodModel | None = None) -> Seen:
+        """Run scans at the network's size, N × … × 1, and keep logits and OOD scores, batch by batch.
+
+        Args:
+            inputs: The scans; at least one.
+            ood_model: The OOD model to use; None for the bundle's own, if it has one.
+        """
+        model, found = ood_model or self._ood_model, []
+        for batch in batches(inputs):
+            with self._turn:
+                feature_maps, logits = self.body.run(batch)
+            found.append((logits, *self._scored(feature_maps, model)))
+        return Seen(*map(np.concatenate, zip(*found, strict=True)))
+
+    def _scored(self, feature_maps: Floats, model: OodModel | None) -> tuple[Floats, Floats]:
+        if model is None:
+            return np.full(len(feature_maps), np.nan, np.float32), np.empty((len(feature_maps), 0), np.float32)
+        return model.scores(feature_maps)
+
     def input_gradient(
-        self, inputs: NDArray[np.float32], classes: NDArray[np.int64], *, kind: str = "plain"
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        self, inputs: Floats, classes: NDArray[np.int64], *, kind: str = "plain"
+    ) -> tuple[Floats, Floats]:
         """Return logits and the gradient of each scan's chosen logit with respect to the network's input.
 
         Args:
@@ -88,15 +199,9 @@ class Predictor:
             float32: N × classes, and the shape of `inputs`.
         """
         with self._turn:
-            if kind not in self._gradients:
-                whole = answering(self.network)
-                model = guided(self.network)[0] if kind == "guided" else folded(whole, self.network)
-                self._gradients[kind] = compile_gradient(model, dropout=kind == "dropout")
-            return _gradient_in_batches(self._gradients[kind], inputs, classes)
+            return self._differentiated.of_input(inputs, classes, kind)
 
-    def layer_gradient(
-        self, inputs: NDArray[np.float32], classes: NDArray[np.int64], layer: str
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def layer_gradient(self, inputs: Floats, classes: NDArray[np.int64], layer: str) -> tuple[Floats, Floats]:
         """Return a layer's activations and the gradient of each scan's chosen logit with respect to them.
 
         Only what follows the layer is differentiated.
@@ -104,92 +209,97 @@ class Predictor:
         Raises:
             StageLensError: The network cannot be cut at that layer.
         """
-        activations = self.activations(inputs, layer)
         with self._turn:
-            return activations, _gradient_in_batches(self._splits[layer][1], activations, classes)[1]
+            activations = self._differentiated.activations(inputs, layer)
+            return activations, self._differentiated.of_layer(activations, classes, layer)
 
-    def activations(self, inputs: NDArray[np.float32], layer: str) -> NDArray[np.float32]:
+    def activations(self, inputs: Floats, layer: str) -> Floats:
         """Return a layer's activations, N × … × channels, for scans at the network's size.
 
         Raises:
             StageLensError: The network cannot be cut at that layer.
         """
         with self._turn:
-            if layer not in self._splits:
-                lower, upper = split_at(self.network, layer)
-                self._splits[layer] = (compile_model(lower), compile_gradient(upper))
-            return np.concatenate([self._splits[layer][0](batch) for batch in _batches(inputs)])
+            return self._differentiated.activations(inputs, layer)
 
     def cell_centres(self, layer: str) -> Centres:
-        """Return where a layer's cells lie in the network's input; as `receptive_fields.cell_centres`, once a layer."""
-        if layer not in self._centres:
-            self._centres[layer] = cell_centres(self.network, layer)
-        return self._centres[layer]
+        """Return where a layer's cells lie in the network's input; as `receptive_fields.cell_centres`.
 
-    def dropped_kernels(self, count: int, seed: int) -> NDArray[np.float32]:
+        Raises:
+            StageLensError: The network cannot be cut at that layer.
+        """
+        centres = self.body.layout.centres
+        if layer not in centres:
+            raise StageLensError(f"there is no layer {layer!r} for heatmaps; this network has {', '.join(centres)}.")
+        return centres[layer]
+
+    def dropped_kernels(self, count: int, seed: int) -> Floats:
         """Return the weights of a head without dense layers under random dropout: count × channels × classes."""
-        kernel, fraction = head_kernel(self.network), self.network.recipe.head.dropout
+        assert self.linear_head is not None  # noqa: S101 - what the caller has looked at
+        kernel, fraction = self.linear_head[0], self.recipe.head.dropout
         keeps = np.random.default_rng(seed).random((count, len(kernel), 1)) >= fraction
         return np.asarray(kernel * keeps / (1 - fraction), np.float32)
 
-    def embeddings(self, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def embeddings(self, images: Sequence[Floats]) -> Floats:
         """Return the pooled features, N × channels, of N images in [0, 255] of any size."""
         with self._turn:
-            if self._embed is None:
-                self._embed = compile_model(self.network.embedder)
-            return np.concatenate([self._embed(batch) for batch in _batches(self.inputs(images))])
+            return self._differentiated.embeddings(self.inputs(images))
 
     def predict(self, scans: Sequence[Scan]) -> list[Prediction]:
-        """Predict images, in order.
+        """Predict images as they are, in order; those that might lie upside down go through the network turned, too.
 
         Raises:
             StageLensError: The network reads volumes.
         """
         if not scans:
             return []
-        if self.network.recipe.depth is not None:
+        if self.recipe.depth is not None:
             raise StageLensError(f"{self.bundle.name} reads whole volumes, not single pictures; give a volume.")
-        feature_maps, logits = self.features_and_logits(self.inputs([scan.grey() for scan in scans]))
-        predictions = [
-            self.prediction_of(scan.name, feature_maps[[index]], logits[index]) for index, scan in enumerate(scans)
-        ]
-        return self.held_upright(predictions, scans)
-
-    def held_upright(self, predictions: Sequence[Prediction], scans: Sequence[Scan]) -> list[Prediction]:
-        """Run images upside down, too, in a second pass: one that is closer to the training scans then is rejected.
-
-        Skipped if the network cannot tell: it has no OOD model, or was trained on images turned upside down.
-        """
-        if self._ood_model is None or not self.knows_upright or not scans:
-            return list(predictions)
-        scores = self.turned_scores(self.inputs([scan.grey() for scan in scans]))
+        inputs = self.inputs([scan.grey() for scan in scans])
+        seen, turned = self.see(inputs), self.turned_where_in_doubt(scans, inputs)
         return [
-            replace(prediction, ood=prediction.ood and replace(prediction.ood, turned=float(score)))
-            for prediction, score in zip(predictions, scores, strict=True)
+            self.prediction_of_seen(scan.name, seen[index], turned=turned.get(index))
+            for index, scan in enumerate(scans)
         ]
+
+    def turned_where_in_doubt(self, scans: Sequence[Scan], inputs: Floats) -> dict[int, float]:
+        """Return the OOD scores of images turned upside down, by their index, where an image may lie that way.
+
+        One that is closer to the training scans then is rejected. None is turned if the network cannot tell: it has no
+        OOD model, or was trained on images turned upside down.
+
+        Args:
+            scans: The images.
+            inputs: The same at the network's size.
+        """
+        if self._ood_model is None or not self.knows_upright:
+            return {}
+        of_heads = self.recipe.slices is not None
+        doubtful = [index for index, scan in enumerate(scans) if not (of_heads and is_clearly_upright(scan))]
+        if not doubtful:
+            return {}
+        return dict(zip(doubtful, self.turned_scores(inputs[doubtful]).tolist(), strict=True))
 
     @property
     def ood_limit(self) -> float | None:
         """The OOD score up to which a scan is accepted; None without an OOD model."""
         return self._limit
 
-    def ood_scores(self, inputs: NDArray[np.float32], ood_model: OodModel | None = None) -> NDArray[np.float32]:
+    def ood_scores(self, inputs: Floats, ood_model: OodModel | None = None) -> Floats:
         """Return the OOD scores of images, N × height × width × 1, at the network's size.
 
         Args:
             inputs: The images.
             ood_model: The OOD model to use; None for the bundle's own.
         """
-        model = ood_model or self._ood_model
-        assert model is not None  # noqa: S101 - checked by the callers
-        return model.scores(self.features_and_logits(inputs)[0])[0]
+        return self.see(inputs, ood_model).scores
 
     @property
     def knows_upright(self) -> bool:
         """Whether the network was trained on upright images only."""
-        return self.network.recipe.knows_upright
+        return self.recipe.knows_upright
 
-    def turned_scores(self, inputs: NDArray[np.float32], ood_model: OodModel | None = None) -> NDArray[np.float32]:
+    def turned_scores(self, inputs: Floats, ood_model: OodModel | None = None) -> Floats:
         """Return the OOD scores of images, N × height × width × 1, turned upside down.
 
         Args:
@@ -206,79 +316,86 @@ class Predictor:
             slices: The slices the recipe asks for.
             heights_mm: Their heights in standard space.
         """
-        recipe = self.network.recipe
-        assert recipe.slices is not None  # noqa: S101 - only such a recipe's slices are cut
-        feature_maps, logits = self.features_and_logits(self.inputs([scan.grey() for scan in slices]))
-        whole = self.prediction_of(name, feature_maps, combined_logits(logits, recipe.slices.combine))
+        assert self.recipe.slices is not None  # noqa: S101 - only such a recipe's slices are cut
+        seen = self.see(self.inputs([scan.grey() for scan in slices]))
+        whole = self.prediction_of_seen(name, seen, logits=combined_logits(seen.logits, self.recipe.slices.combine))
         return replace(
-            whole, slice_logits=logits, heights_mm=tuple(heights_mm), calibration=self._calibrations["subject"]
+            whole, slice_logits=seen.logits, heights_mm=tuple(heights_mm), calibration=self._calibrations["subject"]
         )
 
-    def predict_whole(self, name: str, volume: NDArray[np.float32]) -> Prediction:
+    def predict_whole(self, name: str, volume: Floats) -> Prediction:
         """Predict a volume with a 3D network.
 
         Args:
             name: The volume's generated name.
             volume: Grey levels in [0, 255], D × H × W, oriented as by `core.networks.subset.volume_as_seen`.
         """
-        feature_maps, logits = self.features_and_logits(self.inputs([volume]))
-        return self.prediction_of(name, feature_maps, logits[0])
+        return self.prediction_of_seen(name, self.see(self.inputs([volume])))
 
-    def prediction_of(self, name: str, feature_maps: NDArray[np.float32], logits: NDArray[np.float32]) -> Prediction:
-        """Make a Prediction from a scan's logits and feature maps, with calibration and OOD score.
+    def predictions_of(self, names: Sequence[str], feature_maps: Floats, logits: Floats) -> list[Prediction]:
+        """Make the predictions of scans from their feature maps, N × … × channels, and logits, N × classes.
+
+        Args:
+            names: The scans' generated names.
+            feature_maps: Of the scans.
+            logits: Of the scans.
+        """
+        parts = batches(feature_maps)
+        scored = [self._scored(part, self._ood_model) for part in parts]
+        seen = Seen(logits, *map(np.concatenate, zip(*scored, strict=True)))
+        return [self.prediction_of_seen(name, seen[index]) for index, name in enumerate(names)]
+
+    def prediction_of_seen(
+        self, name: str, seen: Seen, *, logits: Floats | None = None, turned: float | None = None
+    ) -> Prediction:
+        """Make a Prediction of one scan, with calibration and OOD score.
 
         Args:
             name: The scan's generated name.
-            feature_maps: 1 × … × channels; slices × … × channels for a volume read slice by slice.
-            logits: One per class.
+            seen: What was seen of it: one row, or a row a slice.
+            logits: One per class; None for those of the first row.
+            turned: Its OOD score upside down, if that was tried.
         """
-        classes, ood = self.network.recipe.classes, None
+        ood, of_scan = None, self._calibrations["scan"]
         if self._ood_model is not None and self._limit is not None:
-            ood = self._ood_model.ood(feature_maps, classes, self._limit)
-        of_scan = self._calibrations["scan"]
+            ood = self._ood_model.judged(seen.scores, seen.along, self.recipe.classes, self._limit, turned=turned)
         return Prediction(
             scan=name,
             model=self.bundle.name,
-            classes=classes,
-            logits=logits,
+            classes=self.recipe.classes,
+            logits=seen.logits[0] if logits is None else logits,
             calibration=of_scan,
             slice_calibration=of_scan,
             ood=ood,
         )
 
 
-def _batches(inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    size = BATCH if inputs.ndim == 4 else BATCH_OF_VOLUMES
-    return [inputs[start : start + size] for start in range(0, len(inputs), size)]
-
-
-def _gradient_in_batches(
-    gradient: Gradient, given: NDArray[np.float32], classes: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    size = min(BATCH, max(1, GRADIENT_PIXELS // int(np.prod(given.shape[1:3])))) if given.ndim == 4 else 1
-    batches = (slice(start, start + size) for start in range(0, len(given), size))
-    logits, gradients = zip(*(gradient(given[batch], classes[batch]) for batch in batches), strict=True)
-    return np.concatenate(logits), np.concatenate(gradients)
-
-
 def load_predictor(bundle: Bundle, *, engine: str = "auto") -> Predictor:
-    """Build a bundle's network from its recipe and load the bundle's weights.
+    """Load a bundle: its forward pass from the user's cache, or else by building the network and compiling it.
 
     Args:
         bundle: The bundle to load.
-        engine: What runs the forward passes, as for `core.networks.inference.engine.compile_body`.
+        engine: What runs the forward passes: "openvino", "keras", or "auto": OpenVINO where it converts such networks.
 
     Raises:
         BundleError: The weights are missing, damaged, not those the card speaks of, or do not fit.
     """
-    check_digests(bundle)
-    network = build_network(bundle.recipe)
-    try:
-        tensors = load_tensors(bundle.folder / WEIGHTS_FILE)
-        assign(network.whole.weights, tensors, f"{bundle.name}/{WEIGHTS_FILE}")
-    except WeightsError as error:
-        raise BundleError(str(error)) from error
-    return Predictor(bundle, network, engine=engine)
+    digests = check_digests(bundle)
+    if engine == "keras" or not wants_openvino():
+        from core.networks.inference.gradients import load_network
+
+        return Predictor(bundle, load_network(bundle), engine=engine)
+    built: list[Network] = []
+
+    def make() -> tuple[Body, Any]:
+        from core.networks.inference.conversion import compiled_body
+        from core.networks.inference.gradients import load_network
+
+        built.append(load_network(bundle))
+        return compiled_body(built[0], engine=engine)
+
+    body = compiled_body_of(bundle, digests[WEIGHTS_FILE], make)
+    return Predictor(bundle, built[0] if built else None, body=body)
 
 
 def randomised(predictor: Predictor, *, fraction: float = 1.0, seed: int = 0) -> tuple[Predictor, str]:
@@ -294,17 +411,7 @@ def randomised(predictor: Predictor, *, fraction: float = 1.0, seed: int = 0) ->
     Returns:
         The copy, whose forward passes run in Keras, and the name of the last layer that was randomised.
     """
-    recipe = predictor.network.recipe
-    fresh = build_network(replace(recipe, seed=seed + 1))
-    copy, source = fresh.whole.weights, predictor.network.whole.weights
-    layers = list(dict.fromkeys(_layer_of(variable.path) for variable in copy))
-    kept = set(layers[: round(len(layers) * (1 - fraction))])
-    for variable, original in zip(copy, source, strict=True):
-        if _layer_of(variable.path) in kept:
-            variable.assign(original)
-    last = layers[len(kept)]
-    return Predictor(predictor.bundle, fresh, engine="keras"), last.rsplit("/", 1)[-1]
+    from core.networks.inference.gradients import randomised_network
 
-
-def _layer_of(path: str) -> str:
-    return path.rsplit("/", 1)[0]
+    fresh, last = randomised_network(predictor.network, fraction=fraction, seed=seed)
+    return Predictor(predictor.bundle, fresh, engine="keras"), last

@@ -8,18 +8,15 @@ rows, not at 13, 39, 65 and 91.
 """
 
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from core.errors import StageLensError
 from core.networks.architectures.network import Network
+from core.networks.inference.engine import Centres, stretched
 from core.networks.inference.submodels import layers_of, sized_input
-
-Centres = tuple[NDArray[np.float64], ...]
 
 
 class _Axis(NamedTuple):
@@ -54,11 +51,6 @@ def cell_centres(network: Network, layer: str) -> Centres:
     if found is None:
         return stretched(cells, shape)
     return tuple(axis.start + axis.step * np.arange(count) for axis, count in zip(found, cells, strict=True))
-
-
-def stretched(cells: Sequence[int], shape: Sequence[int]) -> Centres:
-    """Return where cells lie that share an input of this shape evenly among them."""
-    return tuple((np.arange(count) + 0.5) * side / count - 0.5 for count, side in zip(cells, shape, strict=True))
 
 
 def _followed(model: keras.Model, start: keras.KerasTensor, end: keras.KerasTensor) -> list[_Axis] | None:

@@ -1,7 +1,7 @@
 """A network cut in two at a layer, so that explanations differentiate only what they need.
 
-All of these models begin with the scan at the network's size (`core.networks.architectures.network.fit_size`): resizing
-is done once, outside, and is never differentiated.
+All of these models begin with the scan at the network's size (`core.networks.architectures.geometry.fit_size`):
+resizing is done once, outside, and is never differentiated.
 """
 
 from collections.abc import Iterable

@@ -38,6 +38,20 @@ def load_tensors(path: Path) -> dict[str, NDArray[np.generic]]:
     return tensors
 
 
+def load_tensor(path: Path, name: str) -> NDArray[np.generic]:
+    """Read one tensor of a safetensors file.
+
+    Raises:
+        WeightsError: There is no such file or tensor, or the file is damaged.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            tensor: NDArray[np.generic] = file.get_tensor(name)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise WeightsError(f"{path.name} holds no tensor {name} that could be read.") from error
+    return tensor
+
+
 def note_of(path: Path) -> str:
     """Return the note that `save_tensors` left in a file; nothing of a file of another kind."""
     if path.suffix != ".safetensors":

@@ -14,7 +14,7 @@ from core.explain import Explanation, heatmap_on_scan, side_by_side
 from core.explain.overlay import Picture, overlay
 from core.explain.part import Example, ExplainedPart
 from core.files import replacing, write_table
-from core.networks.inference.receptive_fields import stretched
+from core.networks.inference.engine import stretched
 from core.scans import Scan
 from core.scans.planes import upright
 from core.scans.writing import png_bytes

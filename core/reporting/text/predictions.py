@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from core.words import counted, either
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BAR = 24
 FLIPPED = "This image is flipped: the front of the head is at the top. Turned over, it looks like a training scan."
@@ -34,7 +35,7 @@ def prediction_text(answer: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def prediction_table(answers: Sequence[dict[str, Any]], names: Sequence[str]) -> pd.DataFrame:
+def prediction_table(answers: Sequence[dict[str, Any]], names: Sequence[str]) -> "pd.DataFrame":
     """Return a row a scan; one that is rejected has no answer and no probabilities.
 
     Args:
@@ -60,6 +61,8 @@ def prediction_table(answers: Sequence[dict[str, Any]], names: Sequence[str]) ->
                 "warnings": " ".join(answer["warnings"]),
             }
         )
+    import pandas as pd
+
     return pd.DataFrame(rows)
 
 

@@ -29,7 +29,7 @@ def check_bundle(
     """
     for name in methods:
         explainer(name)
-    if predictor.network.recipe.depth is not None:
+    if predictor.recipe.depth is not None:
         raise StageLensError("sanity-check reports are made for networks of slices.")
     scans, heights = sample_slices()
     what = f"{len(scans)} synthetic slices of the ICBM average brain"

@@ -17,8 +17,8 @@ from core.explain.checks.faithfulness import Faithfulness, faithfulness
 from core.explain.checks.stability import MEASURES, Stability, stability
 from core.explain.part import Example, ExplainedPart, MeanMap, Steadiness
 from core.explain.targets import class_indices
+from core.networks.inference.engine import stretched
 from core.networks.inference.predictor import Predictor
-from core.networks.inference.receptive_fields import stretched
 from core.networks.subset import Subset, load_subset
 from core.scans import Scan
 from core.workflows.explain.study import asked_of
@@ -63,7 +63,7 @@ def explain_part(
         ScanError: A file cannot be read.
         StageLensError: The class, the method, a check or a setting is not known, or not for this network.
     """
-    recipe, chosen = predictor.network.recipe, settings or {}
+    recipe, chosen = predictor.recipe, settings or {}
     explainer(method).checked_settings(chosen)
     class_indices(recipe, [class_name])
     unknown = [name for name in checks if name not in CHECKS]
@@ -146,7 +146,7 @@ def _explained(
     progress: Progress,
 ) -> Iterator[tuple[int, Explanation]]:
     """Yield the number and the explanation of each scan, several in one pass."""
-    at_once = AT_ONCE if predictor.network.recipe.depth is None else 1
+    at_once = AT_ONCE if predictor.recipe.depth is None else 1
     waiting: list[Explanation] = []
     for row in progress(range(len(rows))):
         if not waiting:

@@ -95,7 +95,7 @@ def study(
     """
     if not checks and not compare:
         return Study(reading)
-    if predictor.network.recipe.depth is not None:
+    if predictor.recipe.depth is not None:
         raise StageLensError("stability, faithfulness and comparisons are for networks of slices.")
     scan, explanation = reading.slices[reading.strongest], reading.explanation
     heights = reading.prediction.heights_mm
@@ -121,7 +121,7 @@ def study(
 
 def asked_of(predictor: Predictor, scan: Scan, class_name: str, height_mm: float | None = None) -> ExplanationBatch:
     """Run the pass of an image that all costly checks need."""
-    wanted = class_indices(predictor.network.recipe, [class_name])
+    wanted = class_indices(predictor.recipe, [class_name])
     return ask(predictor, predictor.inputs([scan.grey()]), wanted, heights_mm=[height_mm])
 
 
@@ -152,6 +152,6 @@ def path_frames(
         float32 images of the network's size, and logits.
     """
     (inputs,) = predictor.inputs([scan.grey()])
-    index = int(class_indices(predictor.network.recipe, [class_name])[0])
+    index = int(class_indices(predictor.recipe, [class_name])[0])
     images = np.stack([inputs * np.float32(at) for at in alphas])
     return [image[..., 0] for image in images], predictor.logits_of(images)[:, index].tolist()

@@ -11,7 +11,8 @@ from core.backend_choice import is_installed
 from core.errors import RecipeError, WeightsError
 from core.networks.architectures.backbones import BACKBONES, UNIT_RANGE, Backbone, register
 from core.networks.architectures.freezing import freeze_for
-from core.networks.architectures.network import Network, build_network, fit_size
+from core.networks.architectures.geometry import fit_size
+from core.networks.architectures.network import Network, build_network
 from core.networks.recipe import Phase, Recipe
 from core.networks.recipe_files import read_recipe, recipe_names, with_settings
 from core.networks.weights.storage import save_tensors

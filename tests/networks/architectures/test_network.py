@@ -60,6 +60,15 @@ def test_the_padding_is_where_the_geometry_says(shape: tuple[int, int]) -> None:
     assert abs(columns[-1] + 1 - (fit.left + shape[1]) * 40 / fit.canvas_width) <= 1
 
 
+@pytest.mark.parametrize("shape", [(208, 176), (128, 128), (30, 25), (97, 210), (300, 40), (48, 40), (49, 40)])
+def test_scans_are_resized_as_the_networks_first_layer_does(shape: tuple[int, int]) -> None:
+    network = build_network(tiny_recipe())
+    first = keras.Model(network.features.input, network.features.get_layer("fit").output)
+    grey = np.random.default_rng(5).uniform(0, 255, shape).astype(np.float32)
+    expected = np.asarray(first(grey[None, ..., None]))
+    np.testing.assert_allclose(network.fit_size([grey]), expected, atol=2e-3)
+
+
 def test_augmentation_acts_while_training_only() -> None:
     augmentation = Augmentation(rotation_degrees=15, shift=0.1, flip_horizontal=True, flip_vertical=True)
     network = build_network(tiny_recipe(augmentation=augmentation), for_training=True)

@@ -1,5 +1,6 @@
 """Pictures as data sets and viewers hold them, read by the shipped network: brought into its frame, or said why not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,18 @@ from core.networks.bundle import bundle_names, open_bundle
 from core.networks.inference.framed import framed
 from core.networks.inference.predictor import Predictor, load_predictor
 from core.scans import Scan, read_scan_file
-from core.scans.framing import FRAME, LEVELLED, PLACED, UNSQUEEZED, flipped, head_box, is_in_place, levelled, unsqueezed
+from core.scans.framing import (
+    FRAME,
+    LEVELLED,
+    PLACED,
+    UNSQUEEZED,
+    flipped,
+    head_box,
+    is_clearly_upright,
+    is_in_place,
+    levelled,
+    unsqueezed,
+)
 from core.workflows.predict import predict_scans
 
 from ...conftest import SAMPLES, audited
@@ -139,3 +151,20 @@ def test_the_squeezed_copy_of_unseen_people_is_read_as_the_other_is(predictor: P
     assert max(rejected.values()) <= 0.04, rejected
     answers = {name: np.array([one.prediction.answer for one in found]) for name, found in readings.items()}
     assert (answers["path"] == answers["path_small"]).mean() >= 0.9  # the noise of JPEG alone moves 1 to 4 in a hundred
+
+
+def test_a_head_is_clearly_upright_and_never_one_turned_over() -> None:
+    for path in sorted(SAMPLES.glob("*.png")):
+        scan = read_scan_file(path)
+        assert is_clearly_upright(scan), path.name
+        assert not is_clearly_upright(flipped(scan)), path.name
+    assert not is_clearly_upright(replace(scan, voxels=np.zeros((208, 176), np.float32)))
+    disc = np.hypot(*np.mgrid[-104:104, -88:88]) < 70
+    assert not is_clearly_upright(replace(scan, voxels=np.asarray(disc * 200, np.float32)))
+
+
+def test_no_slice_of_the_set_that_is_turned_over_is_taken_for_upright(alzheimer_data: Path) -> None:
+    files = sorted((alzheimer_data / "alzheimer_mri_176x208").rglob("*.jpg"))[::40]
+    scans = [read_scan_file(path) for path in files]
+    assert not any(is_clearly_upright(flipped(scan)) for scan in scans)
+    assert np.mean([is_clearly_upright(scan) for scan in scans]) > 0.95  # the others cost a pass more

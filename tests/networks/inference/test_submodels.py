@@ -13,7 +13,7 @@ from core.networks.architectures.backbones import BACKBONES
 from core.networks.architectures.network import Network, build_network
 from core.networks.backend import compile_forward, compile_gradient
 from core.networks.bundle import Bundle
-from core.networks.inference.engine import compile_body
+from core.networks.inference.conversion import compile_body
 from core.networks.inference.folding import folded
 from core.networks.inference.predictor import load_predictor, randomised
 from core.networks.inference.submodels import answering, guided, head_kernel, is_linear_head, layers_of, split_at
@@ -106,33 +106,32 @@ def test_the_fast_engine_gives_the_networks_own_answers(name: str) -> None:
     pytest.importorskip("openvino", reason="OpenVINO is not installed")
     depth = {"depth": 32} if BACKBONES[name].dimensions == 3 else {}
     network = build_network(tiny_recipe(backbone=name, **depth))
-    engine, fast = compile_body(network)
-    assert engine == "openvino"
-    _, slow = compile_body(network, engine="keras")
+    fast, slow = compile_body(network), compile_body(network, engine="keras")
+    assert fast.engine == "openvino"
     scans = scans_for(network.recipe, 3)
-    for found, expected in zip(fast(scans), slow(scans), strict=True):
+    for found, expected in zip(fast.run(scans), slow.run(scans), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-4 * max(1, np.abs(expected).max()))
 
 
 def test_an_engine_with_other_answers_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    from core.networks.inference import engine
+    from core.networks.inference import conversion
 
-    monkeypatch.setattr(
-        engine, "_openvino", lambda model: lambda given: tuple(v + 1 for v in engine._keras(model)(given))
-    )
-    monkeypatch.setattr(engine, "_wanted", lambda: True)
-    assert compile_body(lively())[0] == "keras"
+    network = lively()
+    slow = compile_body(network, engine="keras").run
+    monkeypatch.setattr(conversion, "_converted", lambda model: None)
+    monkeypatch.setattr(conversion, "pass_of", lambda ready: lambda given: tuple(value + 1 for value in slow(given)))
+    assert compile_body(network, engine="openvino").engine == "keras"
 
 
 def test_openvino_tells_nobody_that_it_is_used(tmp_path: Path) -> None:
     pytest.importorskip("openvino", reason="OpenVINO is not installed")
     script = """
 import sys
-from core.networks.inference.engine import compile_body
+from core.networks.inference.conversion import compile_body
 from core.networks.inference.folding import folded
 from core.networks.architectures.network import build_network
 from core.networks.recipe_files import read_recipe
-print(compile_body(build_network(read_recipe("synthetic_ground_truth")))[0], sys.modules["openvino_telemetry"])
+print(compile_body(build_network(read_recipe("synthetic_ground_truth"))).engine, sys.modules["openvino_telemetry"])
 """
     home = {"HOME": str(tmp_path), "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
     found = subprocess.run(

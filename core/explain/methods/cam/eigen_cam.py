@@ -11,7 +11,7 @@ from core.explain.explanation import Attribution, Explainer, ExplanationBatch
 
 def eigen_cam(batch: ExplanationBatch, *, layer: str | None = None) -> Attribution:
     """Compute Eigen-CAM maps; the setting is that of Grad-CAM."""
-    target = batch.predictor.network.target_layer
+    target = batch.predictor.target_layer
     at_target = layer in (None, target)
     activations = batch.feature_maps if at_target else batch.predictor.activations(batch.inputs, str(layer))
     count, channels = len(activations), activations.shape[-1]

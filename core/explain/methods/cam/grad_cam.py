@@ -23,7 +23,7 @@ def grad_cam(batch: ExplanationBatch, *, layer: str | None = None) -> Attributio
     activations, gradient = activations_and_gradient(batch, layer)
     weights = gradient.mean(axis=tuple(range(1, gradient.ndim - 1)))
     maps = weighted(activations, np.asarray(weights, np.float32))
-    at = layer or batch.predictor.network.target_layer
+    at = layer or batch.predictor.target_layer
     return Attribution(maps, {"layer": at, "of": "logit"}, layer=at)
 
 

@@ -24,7 +24,7 @@ def grad_cam_plus(batch: ExplanationBatch, *, layer: str | None = None) -> Attri
     alpha = np.divide(g**2, denominator, out=np.zeros_like(g), where=denominator != 0)
     weights = (alpha * np.maximum(g, 0)).sum(axis=axes) * repeats
     maps = weighted(activations, np.asarray(weights, np.float32))
-    at = layer or batch.predictor.network.target_layer
+    at = layer or batch.predictor.target_layer
     return Attribution(maps, {"layer": at, "of": "exponential of the logit"}, layer=at)
 
 

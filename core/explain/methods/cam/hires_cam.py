@@ -15,7 +15,7 @@ def hires_cam(batch: ExplanationBatch, *, layer: str | None = None) -> Attributi
     """Compute HiResCAM maps; the setting is that of Grad-CAM."""
     activations, gradient = activations_and_gradient(batch, layer)
     maps = np.maximum((activations * gradient).sum(axis=-1), 0)
-    at = layer or batch.predictor.network.target_layer
+    at = layer or batch.predictor.target_layer
     return Attribution(maps, {"layer": at, "of": "logit"}, layer=at)
 
 

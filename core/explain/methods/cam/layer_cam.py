@@ -23,7 +23,7 @@ def layer_cam(batch: ExplanationBatch, *, layers: tuple[str, ...] = ()) -> Attri
         batch: The scans to explain.
         layers: Names of layers; several are fused at the resolution of the finest. If empty, the backbone's last.
     """
-    chosen = layers or (batch.predictor.network.target_layer,)
+    chosen = layers or (batch.predictor.target_layer,)
     maps = [_maps_at(batch, layer) for layer in chosen]
     settings = {"layers": list(chosen), "layer": " and ".join(chosen), "of": "logit"}
     if len(maps) == 1:

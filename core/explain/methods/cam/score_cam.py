@@ -40,7 +40,7 @@ def score_cam(batch: ExplanationBatch, *, channels: Annotated[int, Field(ge=1)] 
             weights[chosen] = softmax(_scores(batch, index, np.moveaxis(feature_map[..., chosen], -1, 0)))
         maps.append(weighted(feature_map[None], weights[None])[0])
         used.append({"channels": len(chosen)})
-    layer = batch.predictor.network.target_layer
+    layer = batch.predictor.target_layer
     return Attribution(np.stack(maps), {"layer": layer, "of": "logit"}, layer=layer, checks=used)
 
 

@@ -64,7 +64,7 @@ def _integral(
 def _baselines(batch: ExplanationBatch, index: int, kind: Kind) -> list[Floats]:
     if kind != "several":
         return [baseline_of(batch, index, kind)]
-    recipe = batch.predictor.network.recipe
+    recipe = batch.predictor.recipe
     kinds = SEVERAL if recipe.slices is not None and recipe.depth is None else SEVERAL[:2]
     return [baseline_of(batch, index, one) for one in kinds]
 
