@@ -1,5 +1,6 @@
 """The command line: `stagelens`, or `python -m core`."""
 
+import io
 import os
 import sys
 from typing import Annotated
@@ -52,6 +53,9 @@ def _options(
 
 def main() -> None:
     """Run the command line: exit status 0, 1 for failed work, 2 for bad usage, 130 if stopped; errors are one line."""
+    for stream in (sys.stdout, sys.stderr):  # names of files may hold what cannot be printed
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     words = sys.argv[1:]
     arguments, changed = renamed([*words[1:], "--help"] if words[:1] == ["help"] else words)
     for sentence in changed:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parents[1]
 UNFINISHED = ".unfinished-"  # in front of a name, so that its suffix still says what it is
+AS_NAMED = "surrogateescape"  # file names that are no UTF-8 are written as they are named
 _turns: dict[Path, threading.Lock] = {}  # a name is written by one thread at a time
 
 
@@ -67,7 +68,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write a text file, UTF-8, whole or not at all."""
     with replacing(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
+        unfinished.write_text(text, encoding="utf-8", errors=AS_NAMED)
 
 
 def write_json(path: Path, values: Any) -> None:
@@ -82,7 +83,7 @@ def write_json(path: Path, values: Any) -> None:
 def write_table(path: Path, table: "pd.DataFrame") -> None:
     """Write a table as CSV without its index, whole or not at all."""
     with replacing(path) as unfinished:
-        table.to_csv(unfinished, index=False)
+        table.to_csv(unfinished, index=False, errors=AS_NAMED)
 
 
 def read_file(path: Path) -> bytes:

@@ -21,6 +21,7 @@ class Batch:
     Attributes:
         scans: Those that were found.
         failed: How many could not be read, or got no answer.
+        refused: Name, what is shown, and the reason of each of these that has a name.
         passed_over: How many files in folders are no scans.
     """
 
@@ -37,15 +38,18 @@ class Batch:
         listing = find_scans(paths)
         self.scans, self.passed_over, self.failed = listing.scans, listing.passed_over, 0
         self._page, self._flip = page, flip
+        self.refused: list[tuple[str, str, str]] = []
         for error in listing.errors:
             self.refuse(error)
         if not self.scans and not self.failed:
             named = ", ".join(shortened(str(path)) for path in paths)
             self.refuse(ScanError(f"there is no scan in {named}; give a scan, or a folder of scans."))
 
-    def refuse(self, error: StageLensError) -> None:
+    def refuse(self, error: StageLensError, found: "Found | None" = None) -> None:
         """Print an error as one line, and count it."""
         self.failed += 1
+        if found is not None:
+            self.refused.append((found.name, found.shown, str(error)))
         complain(error)
 
     def read(self) -> Iterator[tuple["Found", "Scan"]]:
@@ -56,7 +60,7 @@ class Batch:
             try:
                 scan = found.read(self._page)
             except StageLensError as error:
-                self.refuse(error)
+                self.refuse(error, found)
                 continue
             yield found, flipped(scan) if self._flip and scan.orientation is None else scan
 
@@ -84,6 +88,6 @@ class Batch:
             answers = answer([scan for _, scan in waiting])
         except StageLensError as error:
             for found, _ in waiting:
-                self.refuse(type(error)(f"{found.shown}: {error}"))
+                self.refuse(type(error)(f"{found.shown}: {error}"), found)
         else:
             yield from zip([found for found, _ in waiting], answers, strict=True)

@@ -57,12 +57,18 @@ def predict(
             from core.workflows.predict import predict_scans, predictor_of
 
         predictor = predictor_of(opened.folder)
-        for found, reading in batch.answered(lambda some: predict_scans(some, predictor)):
-            answers.append({"scan": found.shown, **reading.as_dict(force=force)})
-            names.append(found.name)
-    if table is not None and answers:
-        write_table(table, prediction_table(answers, names))
-    lines = [*map(prediction_text, answers), NOTICE] if answers else []
+        try:
+            for found, reading in batch.answered(lambda some: predict_scans(some, predictor)):
+                answers.append({"scan": found.shown, **reading.as_dict(force=force)})
+                names.append(found.name)
+                if not as_json:
+                    print(prediction_text(answers[-1]), flush=True)
+        finally:  # what is there when somebody stops it is kept
+            if table is not None:
+                write_table(table, prediction_table(answers, names, batch.refused))
+    elif table is not None:
+        write_table(table, prediction_table([], [], batch.refused))
+    lines = [NOTICE] if answers else []
     if len(batch.scans) > 1:
         lines.append(summary_text(answers, failed=batch.failed, passed_over=batch.passed_over))
     show(answers, as_json, "\n".join(lines))

@@ -2,7 +2,7 @@
 
 import functools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +12,8 @@ from core.cohorts.names.people import AUTOMATIC, UNNAMED, Naming, named_people
 from core.cohorts.tasks import Task, task_in, with_task
 from core.errors import CohortError, shortened
 from core.registry import collect
+from core.scans.names import printable
+from core.words import counted
 
 
 @functools.cache
@@ -148,7 +150,26 @@ def _within(path: Path, root: Path) -> str:
     return "_".join((*inside.parts[:-1], without_ending(inside)))
 
 
+def _check_names(entries: Sequence[Entry]) -> None:
+    """See that tables can hold the files' names: text, in UTF-8."""
+    strange = [entry.path for entry in entries if not entry.path.as_posix().isascii() and not _is_text(entry.path)]
+    if strange:
+        raise CohortError(
+            f"{counted(len(strange), 'file has a name', 'files have names')} that no table can hold, such as "
+            f"{printable(strange[0].name)}: it is no UTF-8 text. Rename {'it' if len(strange) == 1 else 'them'}."
+        )
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        path.as_posix().encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _table(entries: list[Entry], task: Task) -> pd.DataFrame:
+    _check_names(entries)
     rows = [
         (entry.path.as_posix(), task.class_of(entry.label), entry.part, entry.subject, entry.session, entry.height_mm)
         for entry in entries

@@ -4,7 +4,7 @@ A run can be stopped at any time: a volume enters the manifest once its files ar
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,7 +94,7 @@ def preprocess(
         more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
         raise CohortError(f"{out} holds what was made of {gone[0]}{more}, not in {folder} now; give a new folder.")
     for number, (row, source) in enumerate(zip(table.itertuples(), sources, strict=True), start=1):
-        done, digest = manifest[manifest["source"] == source], _digest(Path(str(row.path)))
+        done, digest = manifest[manifest["source"] == source], _digest_or_none(Path(str(row.path)))
         known = {(row.label, row.subject, row.session, digest)}
         same = set(done[["label", "subject", "session", "digest"]].itertuples(index=False, name=None)) == known
         if same and len(done) == (slices or 1) and all((out / path).is_file() for path in done["path"]):
@@ -105,7 +105,7 @@ def preprocess(
         manifest = manifest[manifest["source"] != source]
         try:
             head = to_standard_space(read_scan_file(str(row.path)), bias_correction=bias_correction)
-            made = list(_written(head, out, row, slices))
+            made = list(_written(head, out, row, slices, set(manifest["path"].str.casefold())))
         except ScanError as error:
             failures.append((source, str(error)))
             if say is not None:
@@ -200,20 +200,24 @@ def cube_of(head: StandardHead) -> tuple[NDArray[np.uint8], NDArray[np.float64]]
 
 
 def _written(
-    head: StandardHead, out: Path, row: object, slices: int | None
+    head: StandardHead, out: Path, row: object, slices: int | None, taken: Collection[str]
 ) -> Iterator[tuple[str, str, str, str, float]]:
-    """Write the files of one volume; yield path, label, subject, session and height of each."""
+    """Write the files of one volume, none of them over another's; yield path, label, subject, session and height."""
     label, subject, session = (str(getattr(row, name)) for name in ("label", "subject", "session"))
     stem = re.sub(r"[^\w.-]+", "_", "_".join(part for part in (subject or head.scan.name, session) if part))
     relative = Path(_folder_name(label))
     (out / relative).mkdir(parents=True, exist_ok=True)
+    heights = np.linspace(*TRAINED_HEIGHTS_MM, slices or 0).round()
+    endings = [f"_z{round(float(height)):+03d}.png" for height in heights] or [".nii.gz"]
+    free, number = stem, 2
+    while any((relative / f"{free}{ending}").as_posix().casefold() in taken for ending in endings):
+        free, number = f"{stem}_{number}", number + 1
     if slices is None:
-        write_nifti(out / relative / f"{stem}.nii.gz", *cube_of(head))
-        yield (relative / f"{stem}.nii.gz").as_posix(), label, subject, session, float("nan")
+        write_nifti(out / relative / f"{free}.nii.gz", *cube_of(head))
+        yield (relative / f"{free}.nii.gz").as_posix(), label, subject, session, float("nan")
         return
-    heights = np.linspace(*TRAINED_HEIGHTS_MM, slices).round()
-    for height, scan in zip(heights, axial_slices(head, heights), strict=True):
-        path = relative / f"{stem}_z{round(float(height)):+03d}.png"
+    for height, ending, scan in zip(heights, endings, axial_slices(head, heights), strict=True):
+        path = relative / f"{free}{ending}"
         write_png(out / path, scan.picture())
         yield path.as_posix(), label, subject, session, float(height)
 
@@ -251,6 +255,14 @@ def _digest(path: Path) -> str:
         if file.is_file():
             found.update(read_file(file))
     return str(found.hexdigest())
+
+
+def _digest_or_none(path: Path) -> str:
+    """Return the same, "" for a volume that cannot be opened, which says so when it is read."""
+    try:
+        return _digest(path)
+    except OSError:
+        return ""
 
 
 def _folder_name(label: str) -> str:

@@ -8,6 +8,7 @@ import lzma
 import stat
 import zipfile
 import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from core.errors import ScanError
@@ -54,45 +55,75 @@ def unpacked(name: str, data: bytes) -> dict[str, bytes]:
         return {name.removesuffix(".gz"): gunzipped(data)}
     members: dict[str, bytes] = {}
     left = MAX_UNPACKED
-    for member, content in _members(data).items():
+    for member, content in _members(data):
         inner = gunzipped(content) if content.startswith(GZIP) else content
         if inner.startswith((ZIP, EMPTY_ZIP)):
             raise ScanError("the archive contains another archive; unpack it first.")
         left -= len(inner)
         if left < 0:
             raise ScanError(f"the archive contains more than {MAX_UNPACKED // 2**20} MB; give one scan at a time.")
-        members[member.removesuffix(".gz")] = inner
+        short = member.removesuffix(".gz")
+        members[_free(short if short not in members else member, members)] = inner
     if not members:
         raise ScanError("the archive contains no files.")
     return members
 
 
 def gunzipped(data: bytes) -> bytes:
-    """Unpack gzip data; a NIfTI file only up to the size its header states.
+    """Unpack gzip data, of several members too; a NIfTI file only up to the size its header states.
 
     Raises:
         ScanError: It is damaged, incomplete, or grows beyond every limit.
     """
-    engine = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    found = bytearray()
+    limit = MAX_UNPACKED
     try:
-        head = engine.decompress(data, HEAD)
-        limit = bytes_needed(head) if is_single_file(head) else MAX_UNPACKED
-        body = engine.decompress(engine.unconsumed_tail, max(limit - len(head), 1))
-        if not engine.eof and len(head) + len(body) >= limit:
-            surplus = engine.decompress(engine.unconsumed_tail, CHUNK)
-            if not engine.eof and surplus:
+        for piece in _inflated(data):
+            before = len(found)
+            found += piece
+            if before < HEAD <= len(found) and is_single_file(bytes(found[:HEAD])):
+                limit = bytes_needed(bytes(found[:HEAD]))
+            if len(found) > limit + CHUNK:
                 raise ScanError("the gzip data unpacks to more than its header states; please compress the file again.")
     except zlib.error as error:
         raise ScanError("the gzip data is damaged: please export or copy the file again.") from error
-    if not engine.eof:
-        raise ScanError("the file is incomplete: please export or copy it again.")
-    return head + body
+    except EOFError as error:
+        raise ScanError("the file is incomplete: please export or copy it again.") from error
+    return bytes(found[:limit])
 
 
-def _members(data: bytes) -> dict[str, bytes]:
+def _inflated(data: bytes) -> Iterator[bytes]:
+    """Yield what gzip data holds, piece by piece, one member after the other; what follows the last is passed over."""
+    view, at = memoryview(data), 0
+    while data.startswith(GZIP, at):
+        engine = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        given = view[at : at + CHUNK]
+        at += len(given)
+        while not engine.eof:
+            yield engine.decompress(given, CHUNK)
+            if engine.eof:
+                break
+            given = memoryview(engine.unconsumed_tail)
+            if not given:
+                given = view[at : at + CHUNK]
+                at += len(given)
+                if not given:
+                    raise EOFError
+        at -= len(engine.unused_data)
+
+
+def _free(name: str, taken: Mapping[str, bytes]) -> str:
+    """Return a name that no other member has: an archive may hold two of one name."""
+    number, free = 2, name
+    while free in taken:
+        free, number = f"{name} ({number})", number + 1
+    return free
+
+
+def _members(data: bytes) -> list[tuple[str, bytes]]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return {info.filename: _content(archive, info) for info in _checked(archive)}
+            return [(info.filename, _content(archive, info)) for info in _checked(archive)]
     except (*DAMAGES, OSError) as error:
         raise ScanError(
             "the zip archive is damaged or uses a compression that is not supported; make it again."

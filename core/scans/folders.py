@@ -5,15 +5,16 @@ import io
 import os
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ScanError, why_refused
 from core.files import check_file
 from core.scans.archives import GZIP, is_archive, is_leftover
-from core.scans.dicom.image import series_of
-from core.scans.names import display_name
+from core.scans.dicom.image import Belongs, series_of
+from core.scans.dicom.mixed import parted
+from core.scans.names import display_name, printable
 from core.scans.reading import belonging, read_files, read_scan, read_scan_file
 from core.scans.scan import Scan
 
@@ -42,7 +43,7 @@ class Found:
     @property
     def shown(self) -> str:
         """The first file, and how many more there are."""
-        first = self.paths[0].as_posix()
+        first = printable(self.paths[0].as_posix())
         return first if len(self.paths) == 1 else f"{first} and {len(self.paths) - 1} more"
 
     def read(self, page: int | None = None) -> Scan:
@@ -83,33 +84,52 @@ def find_scans(paths: Iterable[Path]) -> Listing:
     heads: dict[str, bytes] = {}
     asked = set()
     for path in given:
-        files = sorted(_inside(path)) if path.is_dir() else [path]
+        files = sorted(_inside(path, errors)) if path.is_dir() else [path]
         if not path.is_dir():
             asked.add(path.as_posix())
         for file in files:
             try:
                 heads[file.as_posix()] = _head(file)
             except (OSError, ValueError) as error:
-                reason = why_refused(error) if isinstance(error, OSError) else "not a usable file name"
-                errors.append(ScanError(f"{display_name(str(file))} cannot be opened: {reason}."))
+                errors.append(_unopened(str(file), error))
     groups: list[tuple[str, ...]] = []
     passed_over = 0
     for reader, names in belonging(heads):
         if reader is not None and reader.of_discs:
-            groups += _series(names)
+            series, others = _series(names, asked)
+            groups += series
+            passed_over += others
         elif reader is not None or is_archive(heads[names[0]]) or names[0] in asked or _is_meant(names[0]):
             groups.append(names)
         else:
             passed_over += 1
-    alone = len(given) == 1 and len(heads) == 1 and given[0].is_file()
     found = [tuple(map(Path, names)) for names in groups]
-    named = [Found(name, files, alone) for name, files in zip(_names(found, given), found, strict=True)]
+    named = [
+        Found(name, files, len(files) == 1 and files[0].as_posix() in asked)
+        for name, files in zip(_names(found, given), found, strict=True)
+    ]
     return Listing(tuple(named), passed_over, tuple(errors))
 
 
-def _inside(folder: Path) -> Iterator[Path]:
-    """Yield the files in a folder, without those that operating systems leave behind."""
-    for root, folders, files in os.walk(folder):
+def _unopened(name: str, error: OSError | ValueError) -> ScanError:
+    reason = why_refused(error) if isinstance(error, OSError) else "not a usable file name"
+    return ScanError(f"{display_name(name)} cannot be opened: {reason}.")
+
+
+def _inside(folder: Path, errors: list[ScanError]) -> Iterator[Path]:
+    """Yield the files in a folder, links followed, without those that operating systems leave behind.
+
+    A folder that cannot be entered is one more error.
+    """
+    visited = set()
+    for root, folders, files in os.walk(
+        folder, onerror=lambda error: errors.append(_unopened(str(error.filename), error)), followlinks=True
+    ):
+        state = Path(root).stat()
+        if (state.st_dev, state.st_ino) in visited:  # a link leads back
+            folders.clear()
+            continue
+        visited.add((state.st_dev, state.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith(".") and not is_leftover(name))
         for name in files:
             if not name.startswith(".") and not is_leftover(name):
@@ -129,12 +149,30 @@ def _head(path: Path) -> bytes:
         return head
 
 
-def _series(names: Sequence[str]) -> list[tuple[str, ...]]:
-    """Divide DICOM files into series by their headers; a file without one stays alone."""
-    found: dict[bytes | str, list[str]] = {}
+def _series(names: Sequence[str], asked: Collection[str]) -> tuple[list[tuple[str, ...]], int]:
+    """Divide DICOM files into series by their headers; a file without one stays alone.
+
+    Files that do not name their series are of one if they lie in one folder. Tables of contents and reports are passed
+    over.
+
+    Returns:
+        The series, and how many files were passed over.
+    """
+    found: dict[object, list[tuple[str, Belongs | None]]] = {}
+    passed_over = 0
     for name in names:
-        found.setdefault(series_of(Path(name)) or name, []).append(name)
-    return [tuple(files) for files in found.values()]
+        told = series_of(Path(name))
+        if told is not None and not told.is_image and name not in asked:
+            passed_over += 1
+            continue
+        key = name if told is None else (told.series, "" if told.identified else Path(name).parent)
+        found.setdefault(key, []).append((name, told))
+    series: list[tuple[str, ...]] = []
+    for files in found.values():
+        along = [None if told is None else told.along for _, told in files]
+        own = [name for name, _ in files]
+        series += map(tuple, parted(own, along, [Path(name).parent for name in own]))
+    return series, passed_over
 
 
 def _is_meant(name: str) -> bool:
@@ -155,11 +193,15 @@ def _names(found: Sequence[tuple[Path, ...]], given: Sequence[Path]) -> list[str
         stem if often[stem] == 1 else "_".join((*_within(path.parent, given), stem))
         for stem, path in zip(stems, chosen, strict=True)
     ]
-    seen: Counter[str] = Counter()
-    names = []
+    taken, names = {name.casefold() for name in longer}, []
+    first: set[str] = set()
     for name in longer:
-        seen[name] += 1
-        names.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+        free, number = name, 2
+        while free.casefold() in (first if free == name else taken):
+            free, number = f"{name}_{number}", number + 1
+        first.add(name.casefold())
+        taken.add(free.casefold())
+        names.append(free)
     return names
 
 
@@ -172,5 +214,6 @@ def _within(folder: Path, given: Sequence[Path]) -> tuple[str, ...]:
 def _stem(path: Path) -> str:
     """Return a file's name without its ending; a name without a known ending stays whole."""
     name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
+    name = "".join(one if one.isprintable() else "_" for one in name)
     stem, dot, ending = name.rpartition(".")
     return stem if dot and stem and f".{ending.lower()}" in MEANT else (name or "scan")

@@ -32,8 +32,8 @@ LEVELLED = "The picture is {than} than the slices the network knows; its brightn
 LARGEST = 300  # pixels; larger squares keep their width
 FLIPPED = "The picture was turned over as you asked: the back of the head is now at the top."
 CLEARLY = 0.04  # of 800 slices of the public set 99 % exceed it, and no slice turned over comes above -0.02
-# The left half of the ICBM 2009a T1 template's mean axial slice, from 8 mm below to 32 mm above the AC–PC line, the back
-# of the head at the top, cut to the head's box: uint8, 24 × 10.
+# The left half of the mean axial slice of the ICBM 2009a T1 template, 8 mm below to 32 mm above the AC–PC line, back of
+# the head at the top, cut to the head's box: uint8, 24 × 10.
 HALF_HEAD = bytes.fromhex(
     "00000000000e467b7d23000000002182b3cfc19500000034aac0d9dbd4bb000024afd5d7dfe1cdba000589c4d9e8dece"
     "c7af004dbbc5dcefdac6bca60ea8c4c7e0e8dcc5bba044c0cee3efd7cfdbc69775c3c7dcf4d9b2d1ce9c8ec5c9d2e6e5"

@@ -220,6 +220,9 @@ def _affine(header: Any, shape: tuple[int, ...], notes: list[str]) -> NDArray[np
         warnings.simplefilter("ignore")
         try:
             affine = np.asarray(header.get_best_affine(), np.float64)
+            if not is_regular(affine) and int(header["qform_code"]) > 0:
+                affine = np.asarray(header.get_qform(), np.float64)
+                notes.append("The file's sform is not usable; its qform is used.")
         except (HeaderDataError, ValueError):
             affine = np.zeros((4, 4))
     if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:

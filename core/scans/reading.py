@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import ChoiceNeeded, ScanError
+from core.errors import ChoiceNeeded, ScanError, StageLensError
 from core.files import read_file
 from core.registry import collect
 from core.scans.archives import GZIP, is_archive, is_leftover, unpacked
@@ -18,6 +18,7 @@ from core.words import either
 MAX_BYTES = 100 * 1024 * 1024  # of one file
 MAX_TOTAL = 400 * 1024 * 1024  # of all files of a scan
 MAX_FILES = 5_000
+TOO_MUCH = f"more than {MAX_TOTAL // 2**20} MB in all; give one scan at a time."
 NAMED = 3  # up to this many skipped files are named; more are counted
 # What else people upload, recognised by its first bytes.
 OTHER_FORMATS = (
@@ -68,7 +69,7 @@ def read_scan(files: Mapping[str, bytes], *, page: int | None = None) -> Scan:
         ChoiceNeeded: There are several and none was chosen.
         ScanError: The content is not a scan; the message says what it is and what is accepted.
     """
-    shown = display_name(next(iter(files))) if len(files) == 1 else f"the {len(files)} files"
+    shown = display_name(next(iter(files), "")) + (f" and {len(files) - 1} more" if len(files) > 1 else "")
     try:
         return _read(files, page)
     except ChoiceNeeded as error:
@@ -111,6 +112,7 @@ def read_files(paths: Iterable[str | Path]) -> dict[str, bytes]:
         ScanError: One of them cannot be opened, or there are too many of them.
     """
     files: dict[str, bytes] = {}
+    total = 0
     for path in map(Path, paths):
         try:
             found = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
@@ -119,8 +121,12 @@ def read_files(paths: Iterable[str | Path]) -> dict[str, bytes]:
                     f"{display_name(str(path))} holds {len(found):,} files; at most {MAX_FILES:,} are read."
                 )
             for item in found:
-                if item.stat().st_size > MAX_BYTES:
-                    raise ScanError(f"{display_name(item.name)}: {_too_large(item.stat().st_size)}")
+                size = item.stat().st_size
+                total += size
+                if size > MAX_BYTES:
+                    raise ScanError(f"{display_name(item.name)}: {_too_large(size)}")
+                if total > MAX_TOTAL:
+                    raise ScanError(f"{display_name(str(path))}: {TOO_MUCH}")
                 files[item.as_posix()] = read_file(item)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "not a usable file name"
@@ -199,12 +205,12 @@ def _opened(files: Mapping[str, bytes]) -> dict[str, bytes]:
     if not opened:
         raise ScanError("no file was given.")
     if sum(map(len, opened.values())) > MAX_TOTAL:
-        raise ScanError(f"more than {MAX_TOTAL // 2**20} MB in all; give one scan at a time.")
+        raise ScanError(TOO_MUCH)
     return opened
 
 
 def _too_large(size: int) -> str:
-    return f"{size / 2**20:.0f} MB is too large; at most {MAX_BYTES // 2**20} MB are read."
+    return f"{size / 2**20:.0f} MB is too large; at most {MAX_BYTES // 2**20} MB are read. Compress it, as .nii.gz is."
 
 
 def _groups(files: Mapping[str, bytes]) -> list[_Group]:
@@ -213,7 +219,7 @@ def _groups(files: Mapping[str, bytes]) -> list[_Group]:
     found = {name: _reader_of(data) for name, data in files.items()}
     headers = {name: reader for name, reader in found.items() if reader is not None and reader.beside is not None}
     for name, reader in headers.items():
-        image = _image_of(name, reader, left, headers)
+        image = _image_of(name, reader, left, found)
         members = {key: left.pop(key) for key in (name, image) if key is not None}
         groups[name] = _Group(reader, members)
     together: dict[str, _Group] = {}
@@ -245,17 +251,22 @@ def _reader_of(data: bytes) -> Reader | None:
     return next((reader for reader in readers() if reader.matches(data)), None)
 
 
-def _image_of(header: str, reader: Reader, files: Mapping[str, bytes], headers: Mapping[str, Reader]) -> str | None:
-    """Find the voxels that belong to a header: by their name, in the same folder, or as the only other file."""
+def _image_of(
+    header: str, reader: Reader, files: Mapping[str, bytes], found: Mapping[str, Reader | None]
+) -> str | None:
+    """Find the voxels that belong to a header: by their name, in the same folder, or as the only other file.
+
+    What can be read by itself is no file of voxels.
+    """
     assert reader.beside is not None  # noqa: S101 - only of headers
     folder, name = posixpath.split(header.replace("\\", "/"))
     wanted = [_last(one).casefold() for one in reader.beside(_split_name(name)[0], files[header])]
     if not wanted:
         return None
-    others = [one for one in files if one not in headers]
+    others = [one for one in files if found[one] is None]
     for one in others:
         place, other = posixpath.split(one.replace("\\", "/"))
-        if place == folder and other.casefold().removesuffix(".gz") in wanted:
+        if place == folder and {other.casefold(), other.casefold().removesuffix(".gz")} & set(wanted):
             return one
     same = [
         one for one in others if _split_name(one.replace("\\", "/"))[0] == _split_name(header.replace("\\", "/"))[0]
@@ -281,9 +292,14 @@ def _read_group(group: _Group, choice: int | None) -> Scan:
     assert reader is not None  # noqa: S101 - groups without a reader are sorted out before
     if not reader.has_pages and choice not in {None, 1}:
         raise ScanError(f"this picture has one page, so there is no page {choice}.")
-    if reader.read_several is not None and len(group.files) > 1:
-        return reader.read_several(group.files, choice)
-    return reader.read(next(iter(group.files.values())), choice)
+    try:
+        if reader.read_several is not None and len(group.files) > 1:
+            return reader.read_several(group.files, choice)
+        return reader.read(next(iter(group.files.values())), choice)
+    except StageLensError:
+        raise
+    except Exception as error:  # whatever a third-party decoder stumbles over, one file never ends the others
+        raise ScanError(f"the {reader.name} data is damaged, or of a kind that cannot be read.") from error
 
 
 def _described(group: _Group) -> str:

@@ -1,4 +1,6 @@
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,3 +50,12 @@ def test_a_folder_without_scans_is_one_sentence(tmp_path: Path, name: str) -> No
     (tmp_path / "empty").mkdir()
     with pytest.raises(CohortError, match=name):
         index_folder(tmp_path / name)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_no_table_can_hold_is_one_line(slice_cohort: Path, tmp_path: Path) -> None:
+    shutil.copytree(slice_cohort, tmp_path / "in")
+    first = next((tmp_path / "in").rglob("*.png"))
+    first.rename(os.fsdecode(os.fsencode(first.parent) + b"/m\xfcller.png"))
+    with pytest.raises(CohortError, match=r"1 file has a name that no table can hold, such as m\\udcfcller\.png"):
+        index_folder(tmp_path / "in")

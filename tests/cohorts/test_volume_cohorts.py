@@ -16,7 +16,7 @@ from core.scans.registration.standard_space import TRAINED_HEIGHTS_MM, brain_mas
 from core.scans.registration.template import ICBM_TO_TALAIRACH, template
 from core.scans.writing import write_nifti
 
-from ..conftest import audited
+from ..conftest import SAMPLES, audited
 from ..scans import volumes
 
 RATINGS = {"OAS1_0001_MR1": "0", "OAS1_0002_MR1": "0.5", "OAS1_0003_MR1": "", "OAS1_0004_MR1": "1", "OAS1_0004_MR2": ""}
@@ -292,3 +292,39 @@ def test_a_volume_among_slices_is_unreadable_to_the_audit_and_says_what_to_do(
     assert list(unreadable["reason"]) == [
         "volume.nii: this is a volume, but a slice is needed; cut it into slices with preprocess."
     ]
+
+
+def two_heads(folder: Path, *subjects: str) -> Path:
+    """A cohort of one head twice, at two levels of brightness, with a table of subjects."""
+    folder.mkdir()
+    head = read_scan_file(SAMPLES / "icbm_volume.nii.gz")
+    for number, _ in enumerate(subjects, start=1):
+        write_nifti(folder / f"s{number}.nii.gz", head.voxels * number, head.affine)
+    rows = "".join(f"s{number}.nii.gz,{name},Non Demented\n" for number, name in enumerate(subjects, start=1))
+    (folder / "people.csv").write_text(f"path,subject,diagnosis\n{rows}")
+    return folder
+
+
+def test_no_person_s_files_take_the_place_of_another_s(tmp_path: Path) -> None:
+    made = preprocess(two_heads(tmp_path / "in", "A 1", "A_1"), tmp_path / "out", slices=2, bias_correction=False)
+    assert made.manifest["path"].nunique() == 4
+    assert all((tmp_path / "out" / path).is_file() for path in made.manifest["path"])
+    again = preprocess(tmp_path / "in", tmp_path / "out", slices=2, bias_correction=False)
+    assert again.resumed == 2
+
+
+def test_a_volume_that_cannot_be_opened_is_left_out_and_the_others_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(path: Path) -> bytes:
+        if path.name == "s1.nii.gz":
+            raise PermissionError(13, "Permission denied", str(path))
+        return path.read_bytes()
+
+    cohort = two_heads(tmp_path / "in", "A", "B")
+    for place in ("core.cohorts.preprocess.read_file", "core.scans.reading.read_file"):
+        monkeypatch.setattr(place, closed)
+    made = preprocess(cohort, tmp_path / "out", slices=2, bias_correction=False)
+    assert set(made.manifest["subject"]) == {"B"}
+    assert made.left_out["source"].tolist() == ["s1.nii.gz"]
+    assert "Permission denied" in made.left_out["reason"].iloc[0]

@@ -4,10 +4,12 @@ import gzip
 import io
 from pathlib import Path
 
+import h5py
 import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -290,3 +292,97 @@ def test_a_damaged_file_ends_in_a_scan_or_a_scan_error_and_nothing_else(data: st
     except ScanError as error:
         said = str(error)
     assert "\n" not in said
+
+
+def test_a_minc_file_leads_to_no_other_file(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.bin"
+    secret.write_bytes(b"TOPSECRET_PATIENT_DATA! " * 2000)
+    shape = (28, 24, 20)
+    for kind in ("external", "virtual", "link"):
+        stream = io.BytesIO()
+        with h5py.File(stream, "w") as file:
+            group = file.create_group("minc-2.0")
+            for index, (name, length) in enumerate(zip(("zspace", "yspace", "xspace"), shape, strict=True)):
+                axis = group.require_group("dimensions").create_dataset(name, data=0)
+                axis.attrs.update(length=length, step=1.0, start=0.0, direction_cosines=np.eye(3)[2 - index])
+                axis.attrs.update(spacing=np.bytes_("regular__"), units=np.bytes_("mm"))
+            place = group.create_group("image/0")
+            if kind == "external":
+                image = place.create_dataset("image", shape=shape, dtype="i2", external=[(str(secret), 0, 26880)])
+            elif kind == "virtual":
+                layout = h5py.VirtualLayout(shape=shape, dtype="i2")
+                layout[:] = h5py.VirtualSource(str(secret), "x", shape=shape)
+                image = place.create_virtual_dataset("image", layout)
+            else:
+                place["image"] = h5py.ExternalLink(str(secret), "/x")
+                image = None
+            if image is not None:
+                image.attrs.update(
+                    dimorder=np.bytes_("zspace,yspace,xspace"), valid_range=np.array([-32768.0, 32767.0])
+                )
+            place.create_dataset("image-min", data=-32768.0)
+            place.create_dataset("image-max", data=32767.0)
+        with pytest.raises(ScanError, match="lie in another file, which is not opened"):
+            read_scan({"a.mnc": stream.getvalue()})
+
+
+@pytest.mark.parametrize("kind", [6, 9])
+def test_afni_values_of_a_kind_that_is_not_read_are_one_line(kind: int) -> None:
+    pair = afni()
+    changed = {
+        name: data.replace(b"\n1\n", f"\n{kind}\n".encode()) if name.endswith("HEAD") else data
+        for name, data in pair.items()
+    }
+    with pytest.raises(ScanError, match="AFNI"):
+        read_scan(changed)
+
+
+def test_gzip_of_several_members_is_read_whole() -> None:
+    data = volumes.nifti()
+    blocks = b"".join(gzip.compress(data[at : at + 5000]) for at in range(0, len(data), 5000))
+    np.testing.assert_array_equal(read_scan({"a.nii.gz": blocks}).voxels, volumes.BLOCK)
+    with pytest.raises(ScanError, match="incomplete"):
+        read_scan({"a.nii.gz": blocks[:-9]})
+
+
+def test_an_sform_of_zeros_leaves_the_qform() -> None:
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0])
+    image = nibabel.Nifti1Image(volumes.BLOCK.astype(np.int16), affine)
+    image.set_sform(np.zeros((4, 4)), 1)
+    image.set_qform(affine, 1)
+    scan = read_scan({"a.nii": image.to_bytes()})
+    np.testing.assert_array_equal(scan.voxels, volumes.BLOCK[::-1, ::-1])
+    assert any("its qform is used" in warning for warning in scan.warnings)
+
+
+def test_two_members_of_one_name_in_a_zip_are_both_there() -> None:
+    one, other = volumes.nifti(), volumes.nifti(volumes.BLOCK + 1)
+    with pytest.raises(ChoiceNeeded, match="2 scans"):
+        read_scan({"a.zip": volumes.zipped({"a.nii": one, "a.nii.gz": gzip.compress(other)})})
+
+
+def test_a_series_that_simpleitk_writes_as_nrrd_is_a_series(tmp_path: Path) -> None:
+    values = np.stack([volumes.BLOCK, volumes.BLOCK + 1]).astype(np.int16)  # volumes × X × Y × Z
+    sitk.WriteImage(sitk.GetImageFromArray(values.transpose(0, 3, 2, 1), isVector=False), str(tmp_path / "a.nrrd"))
+    data = (tmp_path / "a.nrrd").read_bytes()
+    with pytest.raises(ChoiceNeeded, match="4-D series"):
+        read_scan({"a.nrrd": data})
+    assert float(read_scan({"a.nrrd": data}, page=2).voxels.min()) == volumes.BLOCK.min() + 1
+
+
+def test_a_palette_of_eight_bits_is_as_bright_as_one_of_sixteen() -> None:
+    picture = np.tile(np.arange(64, dtype=np.uint8), (64, 1))
+    ramp = np.tile(np.arange(256, dtype=np.uint16), (3, 1))
+    found = []
+    for colours in (ramp, ramp * 257):
+        stream = io.BytesIO()
+        tifffile.imwrite(stream, picture, photometric="palette", colormap=colours)
+        found.append(read_scan({"a.tif": stream.getvalue()}).grey())
+    np.testing.assert_array_equal(*found)
+    assert found[0].max() > 60
+
+
+def test_a_stack_behind_one_page_is_said() -> None:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, np.zeros((4, 32, 32), np.uint8) + 9, imagej=True, truncate=True)
+    assert any("holds 4 images" in warning for warning in read_scan({"a.tif": stream.getvalue()}).warnings)

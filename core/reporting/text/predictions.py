@@ -35,14 +35,17 @@ def prediction_text(answer: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def prediction_table(answers: Sequence[dict[str, Any]], names: Sequence[str]) -> "pd.DataFrame":
+def prediction_table(
+    answers: Sequence[dict[str, Any]], names: Sequence[str], refused: Sequence[tuple[str, str, str]] = ()
+) -> "pd.DataFrame":
     """Return a row a scan; one that is rejected has no answer and no probabilities.
 
     Args:
         answers: As `prediction_text` takes them.
         names: What each scan is called.
+        refused: Name, what is shown, and the reason of each that could not be read or got no answer; they come last.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for answer, name in zip(answers, names, strict=True):
         ood, sets, space = answer["ood"], answer["prediction_set"], answer.get("standard_space", {})
         rows.append(
@@ -63,7 +66,8 @@ def prediction_table(answers: Sequence[dict[str, Any]], names: Sequence[str]) ->
         )
     import pandas as pd
 
-    return pd.DataFrame(rows)
+    rows += [{"name": name, "scan": shown, "error": error} for name, shown, error in refused]
+    return pd.DataFrame(rows, columns=None if rows else ["name", "scan", "error"])
 
 
 def summary_text(answers: Sequence[dict[str, Any]], *, failed: int, passed_over: int) -> str:

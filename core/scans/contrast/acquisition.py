@@ -18,6 +18,11 @@ TECHNICAL = re.compile(
     r"dual|echo|phase|magnitude|mosaic|perf|perfusion|trace|colfa|fa|mtc?|reformat|recon|derived|secondary|"
     r"\d{1,2}(?:[.,]\d{1,2})?mm|p2|p3|[+]c|c[+]"
 )
+# Words that say that a contrast agent was given, and those that take it back.
+GIVEN = frozenset({"post", "gd", "gad", "gado", "gadolinium", "contrast", "kontrast", "kontrastmittel", "contraste",
+                   "km", "ce", "+c", "c+", "+gd", "gd+", "+km", "mdc", "postgd", "postcontrast"})  # fmt: skip
+NOT_GIVEN = frozenset({"pre", "no", "non", "without", "w/o", "wo", "ohne", "nativ", "native", "sans", "plain",
+                       "senza", "unenhanced", "precontrast", "-c", "c-"})  # fmt: skip
 ANATOMY = frozenset({"", "HEAD", "BRAIN", "SKULL", "HEADNECK", "HEAD_NECK", "WHOLEBRAIN", "NEURO", "CRANIUM"})
 TILED = frozenset({"MOSAIC", "VFRAME"})  # Siemens' and United Imaging's words for many slices in one picture
 DERIVED = {
@@ -151,6 +156,16 @@ class Acquisition:
             )
             if one
         )
+
+
+def names_agent(description: str) -> bool:
+    """Tell whether a description says that a contrast agent was given.
+
+    >>> [names_agent(one) for one in ("T1 MPRAGE POST GD", "t1_mpr_km", "T1w +C", "T1 pre contrast", "t1 ohne km")]
+    [True, True, True, False, False]
+    """
+    words = {word.strip(".,") for word in re.split(r"[^\w+/.,]+|_", description.casefold())}
+    return bool(words & GIVEN) and not words & NOT_GIVEN
 
 
 def technical_words(description: str) -> str:

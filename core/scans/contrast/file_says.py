@@ -24,6 +24,9 @@ MODALITIES = {"CT": "a CT", "PT": "a PET", "NM": "a nuclear-medicine image", "US
 ELSEWHERE = frozenset({"KNEE", "SPINE", "LSPINE", "TSPINE", "TLSPINE", "LSSPINE", "ABDOMEN", "PELVIS", "CHEST", "HIP",
                        "SHOULDER", "FOOT", "ANKLE", "HAND", "WRIST", "ELBOW", "HEART", "BREAST", "PROSTATE", "LEG",
                        "ARM", "THIGH", "CALF", "LIVER", "KIDNEY", "UTERUS"})  # fmt: skip
+# Other parts whose names are shown; what else a file says could be a name.
+NEAR = frozenset({"NECK", "CSPINE", "CERVICALSPINE", "FACE", "JAW", "ORBIT", "SINUS", "EAR", "IAC", "PITUITARY",
+                  "SELLA", "WHOLEBODY", "TRUNK", "EXTREMITY", "SPINALCORD"})  # fmt: skip
 AGENT = (
     "A contrast agent was given: vessels and some tissue are brighter than in the plain T1 scans the network knows, so "
     "its answer may be wrong."
@@ -63,7 +66,8 @@ def doubts_of_file(scan: Scan) -> tuple[str, ...]:
         return ()
     found = [AGENT] if made.agent else []
     if made.body_part not in ANATOMY and made.body_part not in ELSEWHERE:
-        found.append(f"The file says that it shows {made.body_part}; the network reads heads.")
+        part = made.body_part if made.body_part in NEAR else "another part of the body"
+        found.append(f"The file says that it shows {part}; the network reads heads.")
     return tuple(found)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
-from core.scans.contrast.acquisition import Acquisition, technical_words
+from core.scans.contrast.acquisition import Acquisition, names_agent, technical_words
 from core.scans.scan import Origin
 
 SLOPE = "The file's rescale slope is 0 or not a number; the stored values are used unscaled."
@@ -21,6 +21,7 @@ PLACEHOLDER = re.compile(
     r"patient|patientid|patientname|name|subject|0+|x+|(.)\2{4,}"
 )
 _KEY = secrets.token_bytes(32)
+SAME_PLANE = 0.01  # the cosines of one plane differ by at most this
 HUMAN = ("homo sapiens", "human", "337915000", "l-85b00")  # words and SNOMED codes (PS3.16, CID 7454)
 NO_AGENT = frozenset({"", "no", "none", "n", "0", "without", "no contrast", "nocontrast", "non contrast", "off"})
 # Where enhanced objects keep what plain ones have at the top level (PS3.3, C.7.6.16 and C.8.13.5).
@@ -71,9 +72,26 @@ class Frame:
     apart: tuple[str, ...] = ()
 
     @property
-    def plane(self) -> tuple[float, ...] | None:
-        """Its orientation, rounded so that frames of one stack are equal; None if unknown."""
-        return None if self.orientation is None else tuple((np.round(self.orientation, 2).ravel() + 0.0).tolist())
+    def along(self) -> float | None:
+        """Its position along the normal of its plane, in mm; None if unknown."""
+        if self.position is None or self.orientation is None:
+            return None
+        return float(self.position @ np.cross(self.orientation[0], self.orientation[1]))
+
+
+def planes_of(orientations: Sequence[NDArray[np.float64] | None]) -> list[int]:
+    """Number planes so that those of one stack, which may differ in their last digits, have one number; 0: unknown."""
+    known: list[NDArray[np.float64]] = []
+    numbers = []
+    for one in orientations:
+        if one is None:
+            numbers.append(0)
+            continue
+        same = [number for number, other in enumerate(known, start=1) if np.abs(one - other).max() <= SAME_PLANE]
+        if not same:
+            known.append(one)
+        numbers.append(same[0] if same else len(known))
+    return numbers
 
 
 def frame_of(groups: Sequence[pydicom.Dataset], dataset: pydicom.Dataset, notes: list[str]) -> Frame:
@@ -108,7 +126,7 @@ def acquisition_of(groups: Sequence[pydicom.Dataset], dataset: pydicom.Dataset) 
     """Return how a frame was made, from its functional groups or from the object."""
     inversions, frame_type = (of_frame(groups, dataset, one) for one in ("InversionTimes", "FrameType"))
     echo = number(dataset.get("EchoTime", None)) or number(of_frame(groups, dataset, "EffectiveEchoTime"))
-    description = " ".join(str(dataset.get(one, "") or "") for one in ("SeriesDescription", "ProtocolName"))
+    described = [str(dataset.get(one, "") or "") for one in ("SeriesDescription", "ProtocolName")]
     return Acquisition(
         echo_ms=echo,
         repetition_ms=number(of_frame(groups, dataset, "RepetitionTime")),
@@ -119,11 +137,11 @@ def acquisition_of(groups: Sequence[pydicom.Dataset], dataset: pydicom.Dataset) 
         dimensions=next(iter(codes(dataset, "MRAcquisitionType")), ""),
         image_type=tuple(dict.fromkeys((*codes(dataset, "ImageType"), *_codes(frame_type)))),
         thickness_mm=number(of_frame(groups, dataset, "SliceThickness")),
-        agent=_has_agent(dataset),
+        agent=_has_agent(dataset) or any(map(names_agent, described)),
         angiography=str(dataset.get("AngioFlag", "")).upper() == "Y",
         body_part=plain_code(str(dataset.get("BodyPartExamined", "") or "").strip().upper()),
         species=_species(dataset),
-        description=technical_words(description),
+        description=technical_words(" ".join(described)),
     )
 
 

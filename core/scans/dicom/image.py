@@ -7,6 +7,7 @@ hashed at once, to notice when two people's files were mixed, and leaves this mo
 import hashlib
 import io
 import logging
+import re
 import struct
 import warnings
 import zlib
@@ -24,7 +25,15 @@ from core.errors import ScanError
 from core.scans.contrast.acquisition import Acquisition
 from core.scans.dicom.colour import COLOURS, KNOWN, PALETTE, grey_of_colours, grey_of_palette
 from core.scans.dicom.header import TAGS as DESCRIBED_BY
-from core.scans.dicom.header import Frame, acquisition_of, first_number, frame_of, origin_of, plain_code, whole
+from core.scans.dicom.header import (
+    Frame,
+    acquisition_of,
+    first_number,
+    frame_of,
+    origin_of,
+    planes_of,
+    whole,
+)
 from core.scans.dicom.pixel_data import Stored, check_transfer_syntax, decode_frames, decodes_to_rgb
 from core.scans.reader import DAMAGE
 from core.scans.scan import Origin
@@ -37,10 +46,12 @@ MAX_INFLATED = 128 * 1024 * 1024
 MAX_FRAMES = 4096
 DIRECTORY = "1.2.840.10008.1.3.10"
 SERIES_KEYS = ("SeriesInstanceUID", "PatientID", "PatientName", "TemporalPositionIdentifier", "EchoNumbers", "Modality")
+BELONGING = [*SERIES_KEYS, "ImageType", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows"]
 ORIGIN_KEYS = ("PatientID", "PatientName", "StudyInstanceUID", "SeriesInstanceUID")
 PALETTES = tuple(f"{name}PaletteColorLookupTable{what}" for name in ("Red", "Green", "Blue")
                  for what in ("Descriptor", "Data"))  # fmt: skip
-MOSAIC_TAGS = (0x00191000 | 0x0A, 0x00651050)  # how many slices lie in it: Siemens, United Imaging
+# How many slices lie in a mosaic: the tag, and whose private block it must be in.
+MOSAIC_TAGS = {0x0019100A: (0x00190010, "SIEMENS"), 0x00651050: (0x00650010, "IMAGE PRIVATE HEADER")}
 TAGS = [
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", *SERIES_KEYS, "InstanceNumber", "BurnedInAnnotation"),
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PlanarConfiguration", "PhotometricInterpretation"),
@@ -50,6 +61,7 @@ TAGS = [
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
     *DESCRIBED_BY,
     *MOSAIC_TAGS,
+    *(creator for creator, _ in MOSAIC_TAGS.values()),
 ]
 PARSING_ERRORS = (
     *DAMAGE,
@@ -62,6 +74,13 @@ NOTES = {
     "burnt": "The file says that text is burnt into its picture, which may name the patient.",
     "preamble": "The DICOM file lacks its preamble; it was read anyway.",
 }
+# The modalities that DICOM defines (PS3.3, C.7.3.1.1.1), and how pixels may be stored (C.7.6.3.1.2).
+CODES = re.compile(
+    r"AR|ASMT|AU|BDUS|BI|BMD|CR|CT|DG|DOC|DX|ECG|EPS|ES|FID|GM|HC|HD|IO|IOL|IVOCT|IVUS|KER|KO|LEN|LS|M3D|MG|MR|NM|OAM|OCT|"
+    r"OP|OPM|OPT|OPTBSV|OPTENF|OPV|OSS|OT|PA|PLAN|PR|PT|PX|REG|RESP|RF|RG|RTDOSE|RTIMAGE|RTINTENT|RTPLAN|RTRAD|RTRECORD|"
+    r"RTSEGANN|RTSTRUCT|RWV|SC|SEG|SM|SMR|SR|SRF|TG|US|VA|XA|XC|MONOCHROME[12]|RGB|HSV|ARGB|CMYK|PALETTE COLOR|"
+    r"YBR_(FULL|FULL_422|PARTIAL_422|PARTIAL_420|ICT|RCT)|unknown"
+)
 MOSAIC = (
     "this is a mosaic, many slices of a functional or diffusion series side by side in one picture, and no structural "
     "head; give the T1 series."
@@ -89,6 +108,7 @@ class DicomObject:
         source: Format in words.
         digest: XXH3 of the file.
         notes: Sentences for the person who views it.
+        place: The folder the file lies in.
     """
 
     pixels: NDArray[np.generic]
@@ -104,6 +124,7 @@ class DicomObject:
     source: str
     digest: bytes
     notes: tuple[str, ...] = field(default=())
+    place: str = ""
 
     @property
     def acquisition(self) -> Acquisition:
@@ -145,16 +166,38 @@ def read_object(data: bytes) -> DicomObject:
         raise ScanError("the DICOM data is damaged or incomplete: please export or copy the file again.") from error
 
 
-def series_of(path: Path) -> bytes | None:
-    """Return a digest of the series that a file on disk belongs to, without its pixels; None if that cannot be told."""
+@dataclass(frozen=True)
+class Belongs:
+    """What a file's header says of the series it belongs to.
+
+    Attributes:
+        series: Digest of it.
+        identified: Whether the file names its series; else it is told by the folder.
+        along: Where the image lies along the normal of its plane, in mm; None if unknown.
+        is_image: Whether there are pixels; a table of contents or a report has none.
+    """
+
+    series: bytes
+    identified: bool
+    along: float | None
+    is_image: bool
+
+
+def series_of(path: Path) -> Belongs | None:
+    """Return which series a file on disk belongs to, without reading its pixels; None if that cannot be told."""
     try:
         with path.open("rb") as stream:
             if DEFLATED in stream.read(4096):  # it would be inflated whole, and without a limit
                 return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            dataset = dcmread(path, force=True, stop_before_pixels=True, specific_tags=[*SERIES_KEYS, "ImageType"])
-            return _digest(*(_raw(dataset, key) for key in (*SERIES_KEYS, "ImageType")))
+            dataset = dcmread(path, force=True, stop_before_pixels=True, specific_tags=BELONGING)
+            return Belongs(
+                series=_digest(*(_raw(dataset, key) for key in (*SERIES_KEYS, "ImageType"))),
+                identified=bool(_raw(dataset, "SeriesInstanceUID")),
+                along=frame_of((), dataset, []).along,
+                is_image="Rows" in dataset and not _is_directory(dataset),
+            )
     except PARSING_ERRORS:
         return None
 
@@ -239,8 +282,9 @@ def _object(dataset: pydicom.Dataset, data: bytes, notes: list[str]) -> DicomObj
 def _stacks(frames: Sequence[Frame]) -> list[list[int]]:
     """Return the indices of the frames of each stack, in the order of their first ones."""
     found: dict[object, list[int]] = {}
+    planes = planes_of([frame.orientation for frame in frames])
     for index, frame in enumerate(frames):
-        found.setdefault((frame.plane, frame.apart), []).append(index)
+        found.setdefault((planes[index], frame.apart), []).append(index)
     return list(found.values())
 
 
@@ -252,7 +296,7 @@ def _checked(dataset: pydicom.Dataset) -> Stored:
         modality = str(dataset.get("Modality", ""))
         kind = f"its modality is {_plain(modality)}" if modality else "it may be a report"
         raise ScanError(f"this DICOM file contains no image ({kind}); give the image files.")
-    if any(tag in dataset for tag in MOSAIC_TAGS) or acquisition_of((), dataset).tiled:
+    if _is_mosaic(dataset) or acquisition_of((), dataset).tiled:
         raise ScanError(MOSAIC)
     frames = int(dataset.get("NumberOfFrames", None) or 1)
     rows, columns = int(dataset.get("Rows", 0) or 0), int(dataset.get("Columns", 0) or 0)
@@ -283,6 +327,17 @@ def _checked(dataset: pydicom.Dataset) -> Stored:
     )
 
 
+def _is_mosaic(dataset: pydicom.Dataset) -> bool:
+    """Tell whether a vendor's own tag counts several slices in one picture; of another vendor it is another thing."""
+    for tag, (creator, name) in MOSAIC_TAGS.items():
+        if tag in dataset and creator in dataset and str(dataset[creator].value).upper().startswith(name):
+            value = dataset[tag].value
+            stored = int.from_bytes(value[:2], "little") if isinstance(value, bytes) else first_number(value)
+            if stored is not None and stored > 1:
+                return True
+    return False
+
+
 def _is_directory(dataset: pydicom.Dataset) -> bool:
     meta = getattr(dataset, "file_meta", None)
     return meta is not None and str(meta.get("MediaStorageSOPClassUID", "")) == DIRECTORY
@@ -308,5 +363,5 @@ def _digest(*values: bytes) -> bytes:
 
 
 def _plain(text: str) -> str:
-    """Keep a code such as "MR" or "RTSTRUCT"; anything else could be a name."""
-    return plain_code(text) or "other"
+    """Keep a code that DICOM defines (PS3.3, C.7.3.1.1.1 and C.7.6.3.1.2); anything else could be a name."""
+    return text if CODES.fullmatch(text) else "of another kind"

@@ -3,17 +3,19 @@
 Images are sorted by their position along the normal of their plane (PS3.3, C.7.6.2.1.1), never by name or number.
 """
 
+import posixpath
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ChoiceNeeded, ScanError
-from core.scans.dicom.header import Frame
+from core.scans.dicom.header import Frame, planes_of
 from core.scans.dicom.image import DicomObject, read_object
+from core.scans.dicom.mixed import EVEN, MIXED, SAME_POSITION_MM, interleave, of_one_making, parted
 from core.scans.names import display_name
 from core.scans.raster import check_size, generated_name
 from core.scans.scan import Scan
@@ -21,10 +23,9 @@ from core.scans.volume import check_volume, scan_from_volume, window_of
 from core.words import counted
 
 LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
-EVEN = 0.1  # distances between slices may differ by this fraction of the median
-SAME_POSITION_MM = 1e-3
 NAMED = 3  # up to this many unreadable files are named; more are counted
 MIN_LIKELY = 20  # slices, at least, of a head that is a volume
+MOST_DOUBLES = 0.1  # of the places; with more of them taken twice, two stacks were mixed
 MOST_MISSING = 0.25  # of a series; with more gaps the volume would be mostly interpolated
 
 
@@ -69,7 +70,7 @@ def _read_all(files: Mapping[str, bytes]) -> tuple[list[DicomObject], list[str]]
     objects, failures = [], []
     for name, data in files.items():
         try:
-            objects.append(read_object(data))
+            objects.append(replace(read_object(data), place=posixpath.dirname(name.replace("\\", "/"))))
         except ScanError as error:
             failures.append((name, str(error)))
     if not objects:
@@ -81,19 +82,45 @@ def _read_all(files: Mapping[str, bytes]) -> tuple[list[DicomObject], list[str]]
 
 
 def _without_repeats(objects: Sequence[DicomObject], notes: list[str]) -> list[DicomObject]:
-    kept = list({item.instance: item for item in reversed(objects)}.values())[::-1]
+    kept = list({(item.instance, _where(item)): item for item in reversed(objects)}.values())[::-1]
     repeats = len(objects) - len(kept)
     if repeats:
         notes.append(f"{_images(repeats)} came twice; each was used once.")
     return kept
 
 
+def _where(item: DicomObject) -> bytes:
+    """Return where an image lies: some anonymisers give all images of a series one identifier."""
+    position = item.frames[0].position
+    return b"" if position is None else np.round(position, 3).tobytes()
+
+
 def _grouped(objects: Sequence[DicomObject]) -> list[list[DicomObject]]:
-    """Group images by series, size, plane and kind; largest group first, so that the numbering is always the same."""
+    """Group images by series, size, plane and kind; largest group first, so that the numbering is always the same.
+
+    Images without a series are of one if they lie in one folder. What claims to be one series and is several is
+    divided.
+    """
     groups: dict[tuple[object, ...], list[DicomObject]] = defaultdict(list)
-    for item in objects:
-        groups[item.series, item.frames[0].plane, item.frames[0].apart].append(item)
-    return sorted(groups.values(), key=lambda group: (-_count(group), min(item.digest for item in group)))
+    planes = planes_of([item.frames[0].orientation for item in objects])
+    for item, plane in zip(objects, planes, strict=True):
+        place = "" if item.origin.series else item.place
+        groups[item.series, place, plane, item.frames[0].apart].append(item)
+    divided = [part for group in groups.values() for one in _of_one_place(group) for part in _of_one_making(one)]
+    return sorted(divided, key=lambda group: (-_count(group), min(item.digest for item in group)))
+
+
+def _of_one_place(group: list[DicomObject]) -> list[list[DicomObject]]:
+    return parted(group, _positions(group), [item.place for item in group])
+
+
+def _of_one_making(group: list[DicomObject]) -> list[list[DicomObject]]:
+    return of_one_making(group, _positions(group), lambda item: item.acquisition)
+
+
+def _positions(group: Sequence[DicomObject]) -> list[float | None]:
+    """Return where images lie along their normal; None for objects of several frames, which are series already."""
+    return [item.frames[0].along if len(item.frames) == 1 else None for item in group]
 
 
 def _count(group: Sequence[DicomObject]) -> int:
@@ -184,10 +211,8 @@ def _name(objects: Sequence[DicomObject]) -> str:
 
 
 def _slice(item: DicomObject, number: int) -> _Slice:
-    frame, position = item.frames[number], 0.0
-    if frame.position is not None and frame.orientation is not None:
-        position = float(frame.position @ np.cross(frame.orientation[0], frame.orientation[1]))
-    return _Slice(item.pixels[number], frame, position, item.number + number)
+    frame = item.frames[number]
+    return _Slice(item.pixels[number], frame, frame.along or 0.0, item.number + number)
 
 
 def _rescaled(item: _Slice, out: NDArray[np.float32]) -> None:
@@ -244,11 +269,15 @@ def _letter(direction: NDArray[np.float64]) -> str:
 
 
 def _one_a_position(slices: list[_Slice], notes: list[str]) -> list[_Slice]:
-    kept = [slices[0]]
+    kept, others = [slices[0]], 0
     for item in slices[1:]:
         if item.position - kept[-1].position > SAME_POSITION_MM:
             kept.append(item)
+        else:
+            others += not np.array_equal(item.stored, kept[-1].stored)
     doubles = len(slices) - len(kept)
+    if (len(kept) > 1 and others > MOST_DOUBLES * len(kept)) or interleave([item.position for item in kept]):
+        raise ScanError(MIXED)
     if doubles:
         have = "has" if doubles == 1 else "have"
         notes.append(f"{_images(doubles)} {have} the same position as another; the first was used.")

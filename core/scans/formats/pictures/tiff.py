@@ -19,6 +19,8 @@ from core.words import counted
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MAX_PAGES = 5_000
+UINT8 = 255
+ONE_OF_STACK = "The file holds {} images behind one page, as ImageJ writes them; the first was read."
 DECODING_ERRORS = (*DAMAGE, ZeroDivisionError)
 # How to turn the stored rows upright for each value of tag 274 (TIFF 6.0, page 36).
 UPRIGHT = {1: "", 2: "h", 3: "hv", 4: "v", 5: "t", 6: "th", 7: "thv", 8: "tv"}
@@ -44,7 +46,10 @@ def read_tiff(data: bytes, page: int | None) -> Scan:
             found = tiff.pages[number - 1]
             assert isinstance(found, tifffile.TiffPage)  # noqa: S101 - tifffile returns frames only on request
             scan = _read_page(found, data)
-            return scan if len(offsets) == 1 else replace(scan, name=f"{scan.name}-{number}")
+            if len(offsets) > 1:
+                return replace(scan, name=f"{scan.name}-{number}")
+            images = (tiff.imagej_metadata or {}).get("images", 1)
+            return scan.with_warnings(ONE_OF_STACK.format(images)) if images > 1 else scan
     except DECODING_ERRORS as error:
         raise ScanError("the TIFF file is damaged, incomplete or uses a compression that is not supported.") from error
 
@@ -109,7 +114,8 @@ def _scan(pixels: NDArray[np.generic], page: tifffile.TiffPage, data: bytes, sou
     alpha = _alpha(several, own, page)
     if kind == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
         colours = np.moveaxis(np.asarray(page.colormap)[:, several[..., 0].astype(np.intp)], 0, -1)
-        eight = (colours >> 8).astype(np.uint8)  # TIFF keeps palettes in 16 bits
+        # TIFF keeps palettes in 16 bits; some programs write 8 into them.
+        eight = (colours >> 8 if np.asarray(page.colormap).max() > UINT8 else colours).astype(np.uint8)
         return scan_from_pixels(eight, data, source, alpha=_full_depth(alpha, page.bitspersample))
     if kind == tifffile.PHOTOMETRIC.SEPARATED:
         ink = several[..., :4].astype(np.float64) / np.iinfo(pixels.dtype.str).max

@@ -4,7 +4,7 @@ import io
 from collections.abc import Mapping
 
 import numpy as np
-from nibabel.brikhead import AFNIArrayProxy, AFNIHeader, AFNIHeaderError
+from nibabel.brikhead import AFNIArrayProxy, AFNIHeader, AFNIHeaderError, AFNIImageError
 
 from core.errors import ScanError
 from core.scans.headers.pairs import header_and_data
@@ -26,7 +26,7 @@ def read_afni(files: Mapping[str, bytes], volume: int | None) -> Scan:
         read = AFNIHeader.from_fileobj(io.StringIO(header.decode("utf-8", errors="replace")))
         shape, affine = tuple(map(int, read.get_data_shape())), np.asarray(read.get_affine(), np.float64)
         dtype = read.get_data_dtype()
-    except (*DAMAGE, AFNIHeaderError) as error:
+    except (*DAMAGE, AFNIHeaderError, AFNIImageError) as error:
         raise ScanError("the AFNI header is damaged or of a kind that is not read: export it as NIfTI.") from error
 
     def voxels(number: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """NRRD, with its voxels in the file or beside it (teem.sourceforge.net/nrrd/format.html)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -98,8 +98,8 @@ def _described(values: dict[str, str], begins: int, beside: str | None) -> tuple
         columns = np.diag([step if np.isfinite(step) else 1.0 for step in steps[:3]])
         notes = (NO_PLACE,)
     else:
-        spatial = [axis for axis, one in enumerate(directions) if one is not None]
-        columns = np.array([one for one in directions if one is not None]).T
+        spatial = _axes_in_space(directions)
+        columns = np.array([(directions[axis] or [])[:3] for axis in spatial]).T
     others = [axis for axis in range(len(sizes)) if axis not in spatial]
     if len(spatial) != 3 or len(others) > 1:
         raise ScanError(f"the NRRD has {len(spatial)} axes in space of {len(sizes)}; 3 make a volume, 4 a series.")
@@ -107,7 +107,7 @@ def _described(values: dict[str, str], begins: int, beside: str | None) -> tuple
     affine[:3, :3] = columns
     origin = _vectors(values.get("space origin"))
     if origin is not None and origin[0] is not None:
-        affine[:3, 3] = origin[0]
+        affine[:3, 3] = origin[0][:3]
     space = values.get("space", "").lower()
     if directions is not None:
         if space not in SPACES:
@@ -123,6 +123,12 @@ def _described(values: dict[str, str], begins: int, beside: str | None) -> tuple
         raw,
         others[0] if others else None,
     )
+
+
+def _axes_in_space(directions: Sequence[list[float] | None]) -> list[int]:
+    """Return which axes lie in space; some programs count the time of a series as a fourth axis of it."""
+    spatial = [axis for axis, one in enumerate(directions) if one is not None]
+    return spatial[:3] if len(spatial) == 4 and all(len(one or ()) == 4 for one in directions) else spatial
 
 
 def _vectors(text: str | None) -> list[list[float] | None] | None:
