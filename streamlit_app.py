@@ -7,8 +7,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import streamlit as st
 
 from core.reporting.text import NOTICE
-from pages import FRAMED, WANTED
+from pages import FRAMED, WANTED, workers_started
 
+workers_started()
 st.set_page_config(page_title="StageLens", page_icon=":material/neurology:", layout="wide")
 page = st.navigation(
     [

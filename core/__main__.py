@@ -1,6 +1,7 @@
 """The command line: `stagelens`, or `python -m core`."""
 
 import io
+import logging
 import os
 import sys
 from typing import Annotated
@@ -10,7 +11,7 @@ import typer
 # TensorFlow's start-up notes would stand between a person and the one line that matters.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from core.cli import cohorts, evaluation, explanation, machine, prediction, training
+from core.cli import archive, cohorts, evaluation, explanation, machine, prediction, training
 from core.cli.aliases import renamed
 from core.cli.shared import Verbs, complain
 from core.errors import StageLensError, of_files
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for theme in (cohorts, training, evaluation, prediction, explanation, machine):
+for theme in (cohorts, training, evaluation, prediction, archive, explanation, machine):
     app.add_typer(theme.commands)
 
 
@@ -56,6 +57,10 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # names of files may hold what cannot be printed
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if sys.stderr.isatty():  # what takes long says so
+        told = logging.getLogger("stagelens")
+        told.setLevel(logging.INFO)
+        told.addHandler(logging.StreamHandler())
     words = sys.argv[1:]
     arguments, changed = renamed([*words[1:], "--help"] if words[:1] == ["help"] else words)
     for sentence in changed:

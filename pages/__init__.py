@@ -4,17 +4,25 @@ Until the front page has been visited once, a server takes every `pages/*.py` fo
 (Streamlit's older way of making apps of several pages). Each page therefore is run by `run_page`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
 
 import streamlit as st
 
 from core.errors import StageLensError, of_files
+from core.networks.bundle import bundle_names
 from core.networks.inference.prediction import Prediction
 from core.reporting.text.predictions import ood_text
+from core.runs.workers import Cancelled, Ticket, pool, workers_wanted
+from core.words import counted
+from core.workflows.asked import loaded
 from core.workflows.library import default_model
+from core.workflows.predict import bundle_version
 
-FRAMED, WANTED = "framed", "wanted page"
+FRAMED, WANTED, SHOWN = "framed", "wanted page", "shown page"
 FRAME = "streamlit_app.py"
+TICKETS = "work that is waited for"
+AT_ONCE_S, LOOK_S = 0.4, 0.2  # what is done sooner shows no line; how often the line is written anew
 NAME_WIDTH = 380  # pixels; a network's title is a sentence
 
 
@@ -28,6 +36,9 @@ def run_page(page: str, main: Callable[[], None]) -> None:
     if FRAMED not in st.session_state:
         st.session_state[WANTED] = page
         st.switch_page(FRAME)
+    if st.session_state.get(SHOWN) != page:
+        leave(None)
+        st.session_state[SHOWN] = page
     try:
         main()
     except StageLensError as error:
@@ -59,3 +70,68 @@ def is_in_distribution(prediction: Prediction, key: str) -> bool:
         return True
     st.error(ood_text(prediction.ood.as_dict()), icon=":material/block:")
     return bool(st.toggle("Show anyway (not validated for this image)", key=f"ood {key}"))
+
+
+def computed(key: Hashable, title: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Let a worker process compute something, and show meanwhile how far it is; other people's pages go on.
+
+    A page that runs again meanwhile, because somebody moved a slider, goes on waiting for the same piece of work; one
+    that asks for something else cancels it. The answer is this session's alone.
+
+    Args:
+        key: What is asked for, with all that it depends on.
+        title: What is shown meanwhile.
+        function: Of `core.workflows`.
+        arguments: Of the function.
+
+    Raises:
+        StageLensError: What the function raises, or that it was cancelled.
+    """
+    if not workers_wanted():
+        with st.spinner(title):
+            return function(*arguments)
+    tickets = leave(key)
+    if key not in tickets:
+        tickets[key] = pool().submit(function, *arguments)
+    ticket = tickets[key]
+    place = st.empty()
+    if not ticket.wait(AT_ONCE_S):
+        with place.container(horizontal=True, vertical_alignment="center"):
+            line = st.empty()
+            if st.button("Cancel", key=f"cancel {key}"):
+                ticket.cancel()
+        while not ticket.wait(LOOK_S):
+            line.markdown(f":material/hourglass_top: {_in_line(ticket) or ticket.said or title}")
+    place.empty()
+    try:
+        found = ticket.result()
+    except Cancelled:
+        if not st.button("Compute it after all", key=f"again {key}", icon=":material/refresh:"):
+            raise
+        del tickets[key]
+        st.rerun()
+    except Exception:
+        tickets.pop(key, None)  # whoever comes back tries anew
+        raise
+    tickets.pop(key, None)
+    return found
+
+
+@st.cache_resource(show_spinner=False)
+def workers_started() -> None:
+    """Let a worker load the default network, once a server, while the first page is drawn."""
+    if workers_wanted() and bundle_names():
+        pool().submit(loaded, bundle_version(default_model())[0])
+
+
+def leave(key: Hashable) -> dict[Hashable, Ticket]:
+    """Cancel what this session waits for, but for one piece of work; return that, if there is."""
+    tickets: dict[Hashable, Ticket] = st.session_state.setdefault(TICKETS, {})
+    for other in [one for one in tickets if one != key]:
+        tickets.pop(other).cancel()
+    return tickets
+
+
+def _in_line(ticket: Ticket) -> str:
+    before = ticket.place
+    return f"Waiting: {counted(before, 'piece of work', 'pieces of work')} of others before this one." if before else ""

@@ -9,10 +9,7 @@ import numpy as np
 import streamlit as st
 
 from core.errors import EmptyHeatmap, StageLensError
-from core.explain import Explanation, difference, explain, explainer, explainers, heatmap_legend
-from core.explain.checks.faithfulness import faithfulness
-from core.explain.checks.randomisation import cascading_randomisation
-from core.explain.checks.stability import stability
+from core.explain import Explanation, difference, explainer, explainers, heatmap_legend
 from core.explain.explanation import Explainer
 from core.explain.overlay import COLOURS
 from core.networks.inference.prediction import Prediction
@@ -29,10 +26,10 @@ from core.reporting.text.numbers import sentence
 from core.reporting.text.predictions import raw_outputs_text, set_text
 from core.scans import Scan, read_scan
 from core.scans.writing import png_bytes
-from core.workflows.explain.study import asked_of, path_frames
+from core.workflows import asked
 from core.workflows.library import card_titles, sample_heights, sample_scans
-from core.workflows.predict import bundle_version, layers_of_model, predictor_of
-from pages import choose_network, is_in_distribution, run_page
+from core.workflows.predict import bundle_version
+from pages import choose_network, computed, is_in_distribution, run_page
 
 FIRST_METHODS = ("grad-cam", "integrated-gradients", "occlusion")
 REMEMBERED, MOST_REMEMBERED = "explanations", 60
@@ -59,38 +56,28 @@ def choose_scan() -> tuple[Scan, float | None] | None:
     return scan, None if known is None else float(known)
 
 
-def remembered(what: str, scan: Scan, model: str, make: Callable[[], Any], **settings: Any) -> Any:
-    """Return what was made before of a scan and a network with the same settings, or make it; while the page is open.
+def remembered(function: Callable[..., Any], scan: Scan, model: str, *arguments: Any) -> Any:
+    """Return what a worker made before of a scan and a network, or let it be made; while the page is open.
 
     Args:
-        what: Is made.
+        function: Of `core.workflows.asked`: of the bundle's folder, the scan, and the arguments.
         scan: Of which scan.
         model: Name of the bundle.
-        make: Makes it.
-        settings: Everything else that it depends on.
+        arguments: Everything else that it depends on.
     """
     kept = st.session_state.setdefault(REMEMBERED, {})
-    key = (what, scan.digest, bundle_version(model), *sorted(settings.items()))
+    version = bundle_version(model)
+    key = (function.__name__, scan.digest, version, *map(repr, arguments))
     if key not in kept:
         while len(kept) >= MOST_REMEMBERED:
             kept.pop(next(iter(kept)))
-        with st.spinner("Computing …"):
-            kept[key] = make()
+        kept[key] = computed(key, "Computing …", function, version[0], scan, *arguments)
     return kept[key]
 
 
 def map_of(scan: Scan, model: str, name: str, method: str, height: float | None, **settings: Any) -> Explanation:
     """Return the heatmap of one method and class."""
-    found: Explanation = remembered(
-        "map",
-        scan,
-        model,
-        lambda: explain(predictor_of(model), [scan], [name], method, heights_mm=[height], **settings)[0],
-        name=name,
-        method=method,
-        height=height,
-        settings=tuple(sorted(settings.items())),
-    )
+    found: Explanation = remembered(asked.map_of, scan, model, name, method, height, settings)
     return found
 
 
@@ -157,7 +144,7 @@ def show_methods(scan: Scan, model: str, classes: list[str], methods: list[str],
 
 def show_layers(scan: Scan, model: str, name: str, height: float | None) -> None:
     """Show one class at several depths of the network."""
-    layers = layers_of_model(model)
+    layers = remembered(asked.layers_of, scan, model)
     chosen = st.multiselect("Layers, from fine to coarse", layers, layers[-3:])
     columns = st.columns(max(3, len(chosen)))
     for column, layer in zip(columns, chosen, strict=False):
@@ -174,9 +161,7 @@ def show_layers(scan: Scan, model: str, name: str, height: float | None) -> None
 def show_path(scan: Scan, model: str, name: str, height: float | None) -> None:
     """Move along the path of Integrated Gradients."""
     alphas = np.linspace(0, 1, FRAMES)
-    images, logits = remembered(
-        "path", scan, model, lambda: path_frames(predictor_of(model), scan, name, alphas.tolist()), name=name
-    )
+    images, logits = remembered(asked.path_of, scan, model, name, alphas.tolist())
     at = st.slider("Along the path from black to the scan", 0, FRAMES - 1, FRAMES // 2, format="%d / 10")
     picture, curve = st.columns([1, 2])
     picture.image(
@@ -201,16 +186,7 @@ def show_path(scan: Scan, model: str, name: str, height: float | None) -> None:
 def show_noise(scan: Scan, model: str, name: str, method: str, height: float | None) -> None:
     """Watch a map change with small changes of the scan, and measure by how much."""
     copies = st.slider("Changed copies of each kind", 3, 30, 10)
-    found = remembered(
-        "stability",
-        scan,
-        model,
-        lambda: stability(predictor_of(model), scan, name, method, copies=copies, height_mm=height),
-        name=name,
-        method=method,
-        height=height,
-        copies=copies,
-    )
+    found = remembered(asked.stability_of, scan, model, name, method, copies, height)
     (st.success if found.holds else st.warning)(f"{explainer(method).title}: {found.verdict}")
     st.plotly_chart(stability_bars(found), width="stretch", config=NO_BAR)
     reference = map_of(scan, model, name, method, height=height)
@@ -243,14 +219,7 @@ def show_sanity(scan: Scan, model: str, name: str, method: str, height: float | 
         if st.button("Randomise the network layer by layer"):
             st.session_state[f"randomised {shown}"] = True
         if st.session_state.get(f"randomised {shown}"):
-            steps = remembered(
-                "cascading-randomisation",
-                scan,
-                model,
-                lambda: cascading_randomisation(predictor_of(model), [scan], method, heights_mm=[height]),
-                method=method,
-                height=height,
-            )
+            steps = remembered(asked.randomisation_of, scan, model, method, height)
             st.plotly_chart(cascading_randomisation_curve(steps), width="stretch", config=NO_BAR)
         st.caption(
             "Layers get random weights from the answer downwards; the map should lose its likeness to the trained "
@@ -262,15 +231,7 @@ def show_sanity(scan: Scan, model: str, name: str, method: str, height: float | 
             st.session_state[f"faithful {shown}"] = True
         if st.session_state.get(f"faithful {shown}"):
             made = map_of(scan, model, name, method, height=height)
-            found = remembered(
-                "faithfulness",
-                scan,
-                model,
-                lambda: faithfulness(asked_of(predictor_of(model), scan, name, height), made),
-                name=name,
-                method=method,
-                height=height,
-            )
+            found = remembered(asked.faithfulness_of, scan, model, name, height, made)
             st.plotly_chart(faithfulness_curves(found), width="stretch", config=NO_BAR)
             for warning in found.failed_checks:
                 st.warning(f"Explanation unreliable: {warning}")
@@ -309,7 +270,7 @@ def main() -> None:
     row = st.container(horizontal=True, vertical_alignment="bottom")
     with row:
         model = choose_network({name: title for name, (title, _) in titles.items()})
-    (prediction,) = predictor_of(model).predict([scan])
+    prediction = remembered(asked.prediction_of, scan, model)
     if not is_in_distribution(prediction, f"{scan.name} {model}"):
         return
     show_answer(prediction)

@@ -1,6 +1,8 @@
 """Read a scan: upload slices or volumes or take a sample, see the probabilities and where the evidence lies."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -10,7 +12,7 @@ from core.errors import ChoiceNeeded, EmptyHeatmap, StageLensError
 from core.explain import Explanation, explainer, explainers, heatmap_legend
 from core.explain.reading import Reading
 from core.networks.inference.prediction import Prediction
-from core.reporting.pictures.overlays import heatmap_picture, registration_check, slice_picture
+from core.reporting.pictures.overlays import heatmap_picture, slice_picture
 from core.reporting.pictures.windowing import crosshair_picture, position_mm, window_limits, with_edge_letters
 from core.reporting.plots.probabilities import probability_bars, slice_curves
 from core.reporting.text.numbers import sentence
@@ -25,18 +27,22 @@ from core.reporting.text.predictions import (
 from core.scans import Scan, generated_name, read_scan, separate_scans
 from core.scans.framing import flipped
 from core.scans.planes import PLANES, plane_of
-from core.scans.registration.standard_space import StandardHead
 from core.scans.writing import png_bytes
 from core.words import either
+from core.workflows.asked import head_of, reading_of
 from core.workflows.library import card_titles, reads_volumes, sample_scans
-from core.workflows.predict import bundle_version, predictor_of, read_scans, standard_head
-from pages import choose_network, is_in_distribution, run_page
+from core.workflows.predict import bundle_version
+from pages import choose_network, computed, is_in_distribution, run_page
+
+if TYPE_CHECKING:
+    from core.scans.registration.head import StandardHead
 
 PREDICTED = "the predicted class"
 MOST_SCANS = 50
-REMEMBERED, TURNED = "readings", "turned over"
+REMEMBERED, TURNED, HEADS = "readings", "turned over", "heads"
 NOT_OFFERED = ("guided-backprop", "vargrad", "eigen-cam", "regions")  # these are for the page Explain
-MOST_REMEMBERED = 8  # volumes are large
+MOST_REMEMBERED = 8  # readings of volumes
+MOST_HEADS = 2  # 80 MB each
 
 
 def choose_files() -> list[tuple[str, Mapping[str, bytes]]]:
@@ -113,9 +119,13 @@ def explained(scan: Scan, model: str, class_name: str | None, method: str) -> Re
     if key not in readings:
         while sum(scan.is_volume for scan in (one.scan for one in readings.values())) > MOST_REMEMBERED:
             readings.pop(next(iter(readings)))
-        with st.spinner("Reading the scan …"):
-            (readings[key],) = read_scans([scan], predictor_of(model), class_name=class_name, method=method)
+        folder, _ = bundle_version(model)
+        head = st.session_state.get(HEADS, {}).get(scan.digest, (None, None))[0]
+        readings[key] = computed(key, "Reading the scan …", reading_of, folder, scan, class_name, method, head)
     found: Reading = readings[key]
+    if found.head is None and scan.is_volume:
+        head = st.session_state.get(HEADS, {}).get(scan.digest, (None, None))[0]
+        found = replace(found, head=head)
     return found
 
 
@@ -252,7 +262,7 @@ def _chosen_slice(label: str, reading: Reading) -> int:
     return heights.index(height)
 
 
-def show_volume(label: str, reading: Reading, head: StandardHead, index: int) -> None:
+def show_volume(label: str, reading: Reading, head: "StandardHead", index: int) -> None:
     """Show what only a volume has: the answer along the slices, the head in three planes, and the registration."""
     prediction = reading.prediction
     if prediction.slice_logits is not None and not prediction.rejected:
@@ -264,10 +274,10 @@ def show_volume(label: str, reading: Reading, head: StandardHead, index: int) ->
     with planes:
         show_planes(f"{label} {head.scan.name}", head, prediction.heights_mm)
     with check:
-        show_check(head)
+        show_check(head, head_and_check(reading.scan)[1])
 
 
-def show_planes(key: str, head: StandardHead, heights_mm: tuple[float, ...]) -> None:
+def show_planes(key: str, head: "StandardHead", heights_mm: tuple[float, ...]) -> None:
     """Show the head in three planes with a crosshair, and mark the slices the network used."""
     st.caption("Cyan lines mark the lowest and highest slice the network used.")
     controls = st.columns(4)
@@ -282,11 +292,11 @@ def show_planes(key: str, head: StandardHead, heights_mm: tuple[float, ...]) -> 
         column.image(png_bytes(picture), caption=plane.capitalize(), width="stretch")
 
 
-def show_check(head: StandardHead) -> None:
+def show_check(head: "StandardHead", check: NDArray[np.uint8]) -> None:
     """Show the head before and after registration, with the template's outline."""
     quality = head.quality
     st.image(
-        png_bytes(registration_check(head)),
+        png_bytes(check),
         caption="Above: the scan as it came. Below: in standard space. Blue: the outline of the template's brain.",
     )
     st.caption(
@@ -300,13 +310,25 @@ def can_be_read(label: str, scan: Scan, model: str) -> bool:
     """Bring a volume into standard space; where that fails, say so with the pictures and return False."""
     if not scan.is_volume or not reads_volumes(model):
         return True
-    with st.spinner("Bringing the head into standard space; this takes about half a minute …"):
-        head = standard_head(scan)
+    head, check = head_and_check(scan)
     if head.quality.verdict != "failed":
         return True
     st.error(f"{label}: {head.quality.sentences[0]} No stage is given.", icon=":material/error:")
-    show_check(head)
+    show_check(head, check)
     return False
+
+
+def head_and_check(scan: Scan) -> "tuple[StandardHead, NDArray[np.uint8]]":
+    """Return a volume in standard space with the picture of its check; the last few are remembered."""
+    heads = st.session_state.setdefault(HEADS, {})
+    if scan.digest not in heads:
+        title = "Bringing the head into standard space; this takes about ten seconds …"
+        made = computed(("head", scan.digest), title, head_of, scan)
+        while len(heads) >= MOST_HEADS:
+            heads.pop(next(iter(heads)))
+        heads[scan.digest] = made
+    found: tuple[StandardHead, NDArray[np.uint8]] = heads[scan.digest]
+    return found
 
 
 def main() -> None:

@@ -46,6 +46,7 @@ def audited(folder: Path) -> Audit:
 def pytest_configure(config: pytest.Config) -> None:
     """Give tests a workspace of their own: they wait for nobody's training and leave nothing at home."""
     os.environ["STAGELENS_WORKSPACE"] = workspace = tempfile.mkdtemp(prefix="stagelens-tests-")
+    os.environ.setdefault("STAGELENS_WORKERS", "0")  # pages compute in the test's own process, but for the browser's
     os.environ["STAGELENS_CACHE"] = str(Path(workspace) / "cache")
     config.add_cleanup(lambda: shutil.rmtree(workspace, ignore_errors=True))
     settings.register_profile("here", deadline=None)  # a busy machine is no failure

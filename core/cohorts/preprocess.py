@@ -23,15 +23,8 @@ from core.cohorts.tasks import task_of_table, write_task
 from core.errors import CohortError, ScanError
 from core.files import files_below, read_file, read_json, write_json
 from core.scans import read_scan_file
-from core.scans.registration.standard_space import (
-    AFFINE,
-    ORIGIN_MM,
-    SHAPE,
-    TRAINED_HEIGHTS_MM,
-    StandardHead,
-    axial_slices,
-    to_standard_space,
-)
+from core.scans.registration.head import AFFINE, ORIGIN_MM, SHAPE, StandardHead
+from core.scans.registration.standard_space import TRAINED_HEIGHTS_MM, axial_slices, to_standard_space
 from core.scans.writing import write_nifti, write_png
 
 SLICES = 20  # per subject, as in S4

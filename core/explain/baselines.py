@@ -1,11 +1,9 @@
 """Baselines: images without the evidence, with which a scan is compared."""
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from core.errors import StageLensError
 from core.explain.explanation import ExplanationBatch, Floats
-from core.scans.registration.atlas import average_slice
 
 BLUR_FRACTION = 0.1  # sigma of the blurred baseline, as a fraction of the shorter side
 
@@ -24,6 +22,8 @@ def baseline_of(batch: ExplanationBatch, index: int, kind: str) -> Floats:
         StageLensError: The network does not read slices in standard space, so there is no average that matches its
             scans.
     """
+    from core.scans.registration.atlas import average_slice
+
     scan = batch.inputs[index]
     if kind == "black":
         return np.zeros_like(scan)
@@ -43,5 +43,7 @@ def baseline_of(batch: ExplanationBatch, index: int, kind: str) -> Floats:
 
 def blurred(scan: Floats, sigma: float) -> Floats:
     """Blur an input, … × height × width × 1, with a Gaussian whose standard deviation is given in pixels."""
+    from scipy.ndimage import gaussian_filter
+
     sigmas = (sigma,) * (scan.ndim - 1) + (0,)
     return np.asarray(gaussian_filter(scan, sigmas, mode="nearest"), np.float32)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from core.explain.explanation import ExplanationBatch, Floats
+from core.networks.inference.prediction import softmax
 
 AT_ONCE, VOLUMES_AT_ONCE = 16, 1
 
@@ -40,5 +40,5 @@ def masked_scores(
         seen = masks(start, min(start + at_once, count))[..., None]
         given = scan * seen if instead is None else instead + (scan - instead) * seen
         logits = batch.predictor.logits_of(np.asarray(given, np.float32)).astype(np.float64)
-        scores.append((softmax(logits, axis=1) if as_probability else logits)[:, batch.classes[index]])
+        scores.append((softmax(logits) if as_probability else logits)[:, batch.classes[index]])
     return np.concatenate(scores)

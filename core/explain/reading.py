@@ -8,7 +8,7 @@ from core.networks.inference.prediction import Prediction
 from core.scans import Scan
 
 if TYPE_CHECKING:
-    from core.scans.registration.standard_space import StandardHead
+    from core.scans.registration.head import StandardHead
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import itertools
 import os
 import zlib
 from collections import Counter
@@ -15,7 +16,7 @@ from core.scans.archives import GZIP, is_archive, is_leftover
 from core.scans.dicom.image import Belongs, series_of
 from core.scans.dicom.mixed import parted
 from core.scans.names import display_name, printable
-from core.scans.reading import belonging, read_files, read_scan, read_scan_file
+from core.scans.reading import belonging, is_single, may_need_others, read_files, read_scan, read_scan_file
 from core.scans.scan import Scan
 
 HEAD = 64 * 1024  # bytes that tell a format
@@ -109,6 +110,44 @@ def find_scans(paths: Iterable[Path]) -> Listing:
         for name, files in zip(_names(found, given), found, strict=True)
     ]
     return Listing(tuple(named), passed_over, tuple(errors))
+
+
+def each_scan(folder: Path, errors: list[ScanError]) -> Iterator[Found]:
+    """Yield the scans of an archive of any size, folder by folder, in the order of their names.
+
+    As `find_scans`, but what is kept in memory does not grow with the archive: a series of DICOM files is looked for
+    within one folder, and a scan is called by its path.
+
+    Args:
+        folder: The archive.
+        errors: Takes what cannot be opened, or is called like a scan and is none.
+    """
+    for files in _by_folder(_inside(folder, errors)):
+        heads: dict[str, bytes] = {}
+        for file in files:
+            try:
+                head = _head(file)
+            except (OSError, ValueError) as error:
+                errors.append(_unopened(str(file), error))
+                continue
+            if is_single(head):
+                yield Found(file.relative_to(folder).as_posix(), (file,))
+            else:
+                heads[file.as_posix()] = head if may_need_others(head) else b""
+        for reader, names in belonging(heads):
+            groups = [names]
+            if reader is not None and reader.of_discs:
+                groups, _ = _series(names, ())
+            elif reader is None and not _is_meant(names[0]):
+                continue
+            for group in groups:
+                yield Found(Path(group[0]).relative_to(folder).as_posix(), tuple(map(Path, group)))
+
+
+def _by_folder(files: Iterator[Path]) -> Iterator[list[Path]]:
+    """Group files, which come folder by folder, by their folder; sorted within it."""
+    for _, group in itertools.groupby(files, lambda file: file.parent):
+        yield sorted(group)
 
 
 def _unopened(name: str, error: OSError | ValueError) -> ScanError:

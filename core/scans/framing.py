@@ -60,12 +60,19 @@ class Box:
 
 def is_in_place(scan: Scan) -> bool:
     """Tell whether a picture's head ends where the heads of the frame do, whatever the picture's size."""
-    box, (rows, columns) = head_box(scan.grey()), scan.voxels.shape
+    box, (rows, columns) = _looked_at(scan)[1], scan.voxels.shape
     if box is None:
         return True  # nothing to place
     ends = ((box.top + box.rows) * FRAME[0] / rows, (box.left + box.columns) * FRAME[1] / columns)
     wide = box.columns * FRAME[1] / columns
     return all(abs(end - there) <= PLACE_MM for end, there in zip((*ends, wide), (*ENDS, WIDTH), strict=True))
+
+
+@functools.lru_cache(maxsize=64)
+def _looked_at(scan: Scan) -> tuple[NDArray[np.float32], Box | None]:
+    """Return a picture's grey levels and the box of its head, found once for all that is asked of a picture."""
+    picture = scan.grey()
+    return picture, head_box(picture)
 
 
 def head_box(picture: NDArray[np.float32]) -> Box | None:
@@ -87,8 +94,7 @@ def is_clearly_upright(scan: Scan) -> bool:
 
     It saves a pass of the network turned over; where this is False, the network has to say.
     """
-    picture = scan.grey()
-    box = head_box(picture)
+    picture, box = _looked_at(scan)
     if box is None:
         return False
     inside = picture[box.top : box.top + box.rows, box.left : box.left + box.columns]
@@ -109,7 +115,7 @@ def _average_head() -> NDArray[np.float32]:
 def unsqueezed(scan: Scan) -> Scan | None:
     """Return a square picture of a head that is as wide as long in its true shape; None for any other picture."""
     rows, columns = scan.voxels.shape
-    box = head_box(scan.grey())
+    box = _looked_at(scan)[1]
     if box is None or not box.squeezed or abs(rows - columns) > SQUARE * max(rows, columns):
         return None
     shape = FRAME if columns <= LARGEST else (round(columns * FRAME[0] / FRAME[1]), columns)
@@ -118,7 +124,7 @@ def unsqueezed(scan: Scan) -> Scan | None:
 
 def levelled(scan: Scan) -> Scan | None:
     """Return a picture of a head of unusual brightness with the brightness of the training slices, else None."""
-    grey = scan.grey()
+    grey, _ = _looked_at(scan)
     inside = grey[grey > BACKGROUND]
     bright = float(np.percentile(inside, 95)) if inside.size else 0.0
     if bright <= BACKGROUND or abs(bright - BRIGHT) <= USUAL * SPREAD:
@@ -133,7 +139,7 @@ def placed(scan: Scan) -> Scan | None:
 
     A head that is as wide as long is brought back to its true shape, too.
     """
-    box = head_box(scan.grey())
+    box = _looked_at(scan)[1]
     if box is None:
         return None
     squeezed = box.squeezed

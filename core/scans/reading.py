@@ -247,6 +247,19 @@ def belonging(heads: Mapping[str, bytes]) -> list[tuple[Reader | None, tuple[str
     return [(group.reader, tuple(group.files)) for group in _groups(heads)]
 
 
+def is_single(head: bytes) -> bool:
+    """Tell by its first bytes whether a file is a scan by itself, or an archive of one."""
+    if is_archive(head):
+        return True
+    reader = _reader_of(head)
+    return reader is not None and reader.beside is None and reader.read_several is None
+
+
+def may_need_others(head: bytes) -> bool:
+    """Tell by its first bytes whether a file is a header, or one of a series; else it may be what belongs to one."""
+    return _reader_of(head) is not None
+
+
 def _reader_of(data: bytes) -> Reader | None:
     return next((reader for reader in readers() if reader.matches(data)), None)
 

@@ -35,16 +35,18 @@ from core.networks.card import (
     UnseenScans,
     write_card,
 )
+from core.networks.inference.batches import BATCH, BATCH_OF_VOLUMES
+from core.networks.inference.engine import Pass
 from core.networks.inference.prediction import prediction_set
 from core.networks.inference.predictor import Predictor, load_predictor
 from core.networks.ood import OodModel, signatures, write_ood_model
 from core.networks.recipe import Recipe
 from core.networks.subset import Subset, fingerprint, load_subset
 from core.reporting.text.card_data import UNKNOWN, unknown_facts
+from core.scans import Scan
 
 COVERAGE = 0.9
 MOST_KNOWN = 2048  # training scans that are remembered
-CHUNK = 64
 UNCALIBRATED = "Probabilities are not calibrated."
 AGE_UNKNOWN = "What people's age alone achieves was not measured"  # in cards of before
 
@@ -84,24 +86,65 @@ def measured_part(parts: Parts) -> str:
     return "test" if "test" in parts else "val"
 
 
-def fit_uncertainty(predictor: Predictor, parts: Parts, *, coverage: float = COVERAGE) -> Uncertainty:
+@dataclass(frozen=True, eq=False)
+class Passed:
+    """What one pass of a network over the parts of a split left.
+
+    Attributes:
+        logits: By part, N × classes.
+        scores: OOD scores, N, of the parts but train.
+        ood_model: Fitted to the training part.
+    """
+
+    logits: dict[str, Floats]
+    scores: dict[str, Floats]
+    ood_model: OodModel
+
+
+def pass_over(run: Pass, parts: Parts) -> Passed:
+    """Let a network see every scan of the parts once.
+
+    Args:
+        run: Its forward pass, from scans at its size to feature maps and logits.
+        parts: The parts; train among them, of which at most `MOST_KNOWN` evenly drawn scans fit the OOD model.
+    """
+    known, logits, scores = [], {}, {}
+    train = parts["train"]
+    every = -(-len(train.labels) // MOST_KNOWN)
+    found = []
+    for start, chunk in _chunks(train.scans):
+        feature_maps, said = run(chunk)
+        found.append(said)
+        known.append(signatures(feature_maps[-start % every :: every]))
+    logits["train"] = np.concatenate(found)
+    ood_model = fit_ood_model(np.concatenate(known), train.labels[::every])
+    for name in (name for name in parts if name != "train"):
+        seen = [
+            (said, ood_model.scores(maps)[0]) for maps, said in (run(chunk) for _, chunk in _chunks(parts[name].scans))
+        ]
+        logits[name], scores[name] = (np.concatenate(one) for one in zip(*seen, strict=True))
+    return Passed(logits, scores, ood_model)
+
+
+def fit_uncertainty(
+    predictor: Predictor, parts: Parts, *, coverage: float = COVERAGE, passed: Passed | None = None
+) -> Uncertainty:
     """Fit temperature, prediction sets and the OOD model, and measure them on the test part.
 
     Args:
         predictor: The network.
         parts: The parts of the split it was trained on; train and val at least.
         coverage: Nominal, of the prediction sets.
+        passed: What its pass over the parts left; None to make one.
     """
-    ood_model = fit_ood_model(*_signatures(predictor, parts["train"]))
-    asked = measured_part(parts)
-    seen = {name: _look(predictor, ood_model, parts[name]) for name in ("val", asked)}
-    logits = {name: found for name, (found, _) in seen.items()}
-    limit = ood_limit(seen["val"][1])
+    passed = passed or pass_over(predictor.body.run, parts)
+    ood_model, logits, asked = passed.ood_model, passed.logits, measured_part(parts)
+    limit = ood_limit(passed.scores["val"])
     why_not = _why_not(parts)
     recipe = predictor.recipe
     return Uncertainty(
         ood_model=ood_model,
-        ood=_ood(predictor, ood_model, limit, asked=asked, subset=parts[asked], scores=seen[asked][1]),
+        ood=_ood(predictor, ood_model, limit, asked=asked, subset=parts[asked], scores=passed.scores[asked]),
         calibration=None if why_not else _calibration(recipe, parts, logits, coverage),
         why_not=why_not,
         asked=logits[asked],
@@ -230,7 +273,7 @@ def _ood(
     predictor: Predictor, ood_model: OodModel, limit: float, *, asked: str, subset: Subset, scores: Floats
 ) -> OodRecord:
     """Measure what is rejected of people never seen, and of images that are no such scans."""
-    turned = np.concatenate([_turned(predictor, ood_model, chunk) for chunk in _chunks(subset.scans)])
+    turned = np.concatenate([_turned(predictor, ood_model, chunk) for _, chunk in _chunks(subset.scans)])
     rejected = fraction_over_people((scores > limit) | (turned < scores), subject_numbers(subset.subjects))
     kinds = None
     if predictor.recipe.depth is None:
@@ -253,27 +296,13 @@ def _table(subset: Subset, name: str, logits: Floats, recipe: Recipe) -> pd.Data
     return with_logits(rows, logits, recipe)
 
 
-def _signatures(predictor: Predictor, part: Subset) -> tuple[Floats, NDArray[np.int64]]:
-    every = -(-len(part.labels) // MOST_KNOWN)
-    scans = part.scans[::every]
-    found = [signatures(predictor.features_and_logits(chunk)[0]) for chunk in _chunks(scans)]
-    return np.concatenate(found), part.labels[::every]
-
-
-def _look(predictor: Predictor, ood_model: OodModel, part: Subset) -> tuple[Floats, Floats]:
-    """Return logits, N × classes, and OOD scores, N, of a part."""
-    found = []
-    for chunk in _chunks(part.scans):
-        feature_maps, logits = predictor.features_and_logits(chunk)
-        found.append((logits, ood_model.scores(feature_maps)[0]))
-    return np.concatenate([logits for logits, _ in found]), np.concatenate([scores for _, scores in found])
-
-
 def _turned(predictor: Predictor, ood_model: OodModel, inputs: Floats) -> Floats:
-    """Return the scores of images upside down; infinite where that says nothing."""
-    if not predictor.knows_upright:
-        return np.full(len(inputs), np.inf, np.float32)
-    return predictor.turned_scores(inputs, ood_model)
+    """Return the scores of images upside down; infinite where that says nothing, or they are clearly upright."""
+    scores = np.full(len(inputs), np.inf, np.float32)
+    scans = [Scan(one[..., 0], (0.0, 255.0), "", "") for one in inputs]
+    for index, score in predictor.turned_where_in_doubt(scans, inputs, ood_model).items():
+        scores[index] = score
+    return scores
 
 
 def _rejected(predictor: Predictor, ood_model: OodModel, limit: float, intensities: Sequence[Floats]) -> OodKind:
@@ -283,6 +312,8 @@ def _rejected(predictor: Predictor, ood_model: OodModel, limit: float, intensiti
     return OodKind(n=len(hit), rejected=float(hit.mean()))
 
 
-def _chunks(scans: NDArray) -> Iterator[Floats]:
-    for start in range(0, len(scans), CHUNK):
-        yield np.asarray(scans[start : start + CHUNK], np.float32)
+def _chunks(scans: NDArray) -> Iterator[tuple[int, Floats]]:
+    """Yield the number of the first scan, and the scans, of one batch after the other."""
+    size = BATCH if scans.ndim == 4 else BATCH_OF_VOLUMES
+    for start in range(0, len(scans), size):
+        yield start, np.asarray(scans[start : start + size], np.float32)

@@ -22,9 +22,10 @@ from core.networks.inference.predictor import Predictor, load_predictor
 from core.networks.recipe import Recipe
 from core.scans import Scan
 from core.scans.planes import as_network_slice
+from core.scans.registration.head import ORIGIN_MM, SHAPE
 
 if TYPE_CHECKING:
-    from core.scans.registration.standard_space import StandardHead
+    from core.scans.registration.head import StandardHead
 
 KEPT = 4  # volumes in memory, 80 MB each
 _kept: "OrderedDict[str, StandardHead]" = OrderedDict()
@@ -57,11 +58,6 @@ def bundle_version(name: str | Path | None = None) -> tuple[str, str]:
     """
     folder = bundle_folder(name).resolve()
     return str(folder), stamp(folder)
-
-
-def layers_of_model(name: str) -> tuple[str, ...]:
-    """Return the layers of a bundle's network that heatmaps can be made at, from the finest to the coarsest."""
-    return predictor_of(name).layers
 
 
 def predict_scans(scans: Sequence[Scan], predictor: Predictor) -> list[Reading]:
@@ -203,11 +199,16 @@ def standard_head(scan: Scan) -> "StandardHead":
 
     with _making:
         kept = _look(scan.digest) or to_standard_space(scan)  # somebody else may have made it meanwhile
-        with _looking:
-            _kept[scan.digest] = kept
-            while len(_kept) > KEPT:
-                _kept.popitem(last=False)
+        keep_head(scan.digest, kept)
         return kept
+
+
+def keep_head(digest: str, head: "StandardHead") -> None:
+    """Remember the head that a volume became in another process, by the volume's digest."""
+    with _looking:
+        _kept[digest] = head
+        while len(_kept) > KEPT:
+            _kept.popitem(last=False)
 
 
 def _look(digest: str) -> "StandardHead | None":
@@ -253,8 +254,6 @@ def heights_of_whole(recipe: Recipe, depth: int) -> NDArray[np.float64]:
     """Return the heights (mm) of the slices of a volume as a 3D network sees it, from the lowest up."""
     if recipe.slices is not None:
         return heights_of(recipe)
-    from core.scans.registration.standard_space import ORIGIN_MM, SHAPE
-
     step = max(SHAPE) / depth
     return np.asarray(ORIGIN_MM[2] + (SHAPE[2] - 1) / 2 + step * (np.arange(depth) - (depth - 1) / 2))
 

@@ -20,7 +20,7 @@ from core.cohorts.synthetic.stages import (
 from core.errors import CohortError
 from core.files import replacing_folder, write_table, write_text
 from core.reporting.text.card_data import ORIGIN
-from core.scans.registration.standard_space import AFFINE
+from core.scans.registration.head import AFFINE
 from core.scans.writing import write_nifti, write_png
 
 PEOPLE, LEAST_PEOPLE = 60, 20

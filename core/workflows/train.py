@@ -14,12 +14,13 @@ from core.errors import TrainingError
 from core.evaluation.metrics import metrics_of
 from core.evaluation.predictions import with_logits
 from core.files import write_json, write_table
-from core.networks.architectures.network import build_network
-from core.networks.backend import compile_forward, in_batches
+from core.networks.architectures.network import Network, build_network
 from core.networks.bundle import Bundle, open_bundle
 from core.networks.card import BestEpoch, Card, PhaseSummary, PublishedProtocol
 from core.networks.devices import device_title
 from core.networks.fitting import recipe_for
+from core.networks.inference.conversion import compile_body
+from core.networks.inference.engine import Body
 from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Recipe
 from core.networks.subset import fingerprint_of_split
@@ -40,7 +41,7 @@ from core.runs.folder import (
 from core.runs.request import check_same, versions
 from core.training.listeners import SILENT, TrainingListener
 from core.training.train import Trained, TrainingConfig, check_folder, train
-from core.workflows.calibrate import fit_uncertainty, measured_part, scored_subset
+from core.workflows.calibrate import Passed, fit_uncertainty, measured_part, pass_over, scored_subset
 
 PART_TITLES = {"train": "training", "val": "validation", "test": "test"}
 INTENDED_USE = "Research and education. Not a medical device; not for the care of patients."
@@ -81,11 +82,17 @@ class _Answered:
         logits: By part, N × classes.
         tensors: Weights by variable path; none for classic classifiers.
         rounding: What was done to them.
+        network: The network with these weights; None for classic classifiers.
+        body: Its forward pass.
+        passed: What its one pass over all parts left.
     """
 
     logits: dict[str, NDArray[np.float32]]
     tensors: Tensors = field(default_factory=dict)
     rounding: Rounding = field(default_factory=Rounding)
+    network: Network | None = None
+    body: Body | None = None
+    passed: Passed | None = None
 
 
 def for_its_split(request: Request, split: pd.DataFrame | None = None) -> Request:
@@ -134,9 +141,8 @@ def run_training(request: Request, *, listener: TrainingListener = SILENT) -> Ou
     if answered.tensors:
         listener.say("learning how far to believe it")
         bundle = Bundle(request.out / BUNDLE_FOLDER, card)
-        network = build_network(request.recipe)
-        assign(network.whole.weights, answered.tensors, "the trained network")
-        found = fit_uncertainty(Predictor(bundle, network, engine="keras"), trained.parts)
+        predictor = Predictor(bundle, answered.network, body=answered.body)
+        found = fit_uncertainty(predictor, trained.parts, passed=answered.passed)
         card = write_bundle(bundle.folder, answered.tensors, found.on_card(card), ood_model=found.ood_model)
         bundle = replace(bundle, card=card)
     else:
@@ -189,10 +195,10 @@ def _answered(trained: Trained, test: str) -> _Answered:
         return _Answered(trained.logits)
     network = build_network(recipe)
     assign(network.whole.weights, tensors_of(trained.network.whole.weights), "the trained network")
-    forward = compile_forward(network)
-    tensors, rounding = round_weights(network, forward, trained.parts[test].scans)
-    logits = {name: in_batches(forward, part.scans, recipe.batch_size) for name, part in trained.parts.items()}
-    return _Answered(logits, tensors, rounding)
+    body = compile_body(network, engine="keras")
+    tensors, rounding = round_weights(network, lambda scans: body.run(scans)[1], trained.parts[test].scans)
+    passed = pass_over(body.run, trained.parts)
+    return _Answered(passed.logits, tensors, rounding, network, body, passed)
 
 
 def _card(request: Request, trained: Trained, answered: _Answered, published: Bundle | None) -> Card:

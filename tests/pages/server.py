@@ -35,7 +35,7 @@ class Server:
 
     def __init__(self, home: Path, **environment: str) -> None:
         self.home, self.port = home, free_port()
-        self._environment = {**os.environ, "HOME": str(home), **environment}
+        self._environment = {**os.environ, "HOME": str(home), "STAGELENS_WORKERS": "2", **environment}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -30,7 +30,7 @@ from core.scans.registration.atlas import (
     regions,
     within_box,
 )
-from core.scans.registration.standard_space import ORIGIN_MM, SHAPE
+from core.scans.registration.head import ORIGIN_MM, SHAPE
 from core.scans.writing import write_png
 
 CORTEX_MM = 3.0  # over which the shift of the cortex's inner wall fades towards its surface

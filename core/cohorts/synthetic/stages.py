@@ -16,7 +16,7 @@ from scipy.ndimage import map_coordinates
 from core.cohorts.synthetic.cohort import NOISE, displaced, drawn, moved, person_field, slice_coordinates
 from core.cohorts.tasks import ALZHEIMER
 from core.scans.registration.atlas import average_brain
-from core.scans.registration.standard_space import SHAPE
+from core.scans.registration.head import SHAPE
 
 # So that a volume's intensities pass for those of the training slices as they are, and are not changed once more.
 CONTRAST, DARKEST = 0.05, 16

@@ -11,28 +11,32 @@ that is damaged, or that somebody else could have written, is made anew.
 import contextlib
 import hashlib
 import json
+import logging
+import mmap
 import os
 import shutil
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from platformdirs import user_cache_path
 
 from core.files import read_json, replacing_folder, sha256_of, write_json
 from core.networks import architectures
-from core.networks.bundle import Bundle
+from core.networks.architectures.geometry import input_shape
+from core.networks.bundle import WEIGHTS_FILE, Bundle, check_digests
 from core.networks.inference.engine import Body, Layout, openvino, openvino_settings, pass_of
 
 CACHE_VARIABLE = "STAGELENS_CACHE"
 FORMAT = 1
 KEPT = 8  # entries; the one that was not used for longest goes first
 MODEL_FILE, FACTS_FILE = "network.blob", "facts.json"
-_storing = threading.Lock()
+PREPARING = "Preparing the network for this machine, once; this takes about a quarter of a minute …"
+told = logging.getLogger("stagelens")
 
 
 def cache_folder() -> Path:
@@ -51,16 +55,33 @@ def compiled_body_of(bundle: Bundle, digest: str, make: Callable[[], tuple[Body,
     """
     core = openvino().Core()
     folder = cache_folder() / _key(bundle, digest, core)
-    found = _read(folder, core)
+    found = _read(folder, core, bundle)
     if found is not None:
         return found
-    with _storing:
-        body, ready = _read(folder, core), None
+    told.info(PREPARING)
+    with _one_at_a_time(folder.parent):
+        body, ready = _read(folder, core, bundle), None
         if body is None:
             body, ready = make()
         if ready is not None:
             _keep(folder, body, ready)
     return body
+
+
+def is_compiled(bundle: Bundle) -> bool:
+    """Tell whether there is an entry for a bundle, without reading it."""
+    digest = check_digests(bundle)[WEIGHTS_FILE]
+    return (cache_folder() / _key(bundle, digest, openvino().Core()) / FACTS_FILE).is_file()
+
+
+@contextlib.contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Let one process compile at a time, where the cache can be written."""
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            held.enter_context(FileLock(folder / ".lock"))
+        yield
 
 
 def _key(bundle: Bundle, digest: str, core: Any) -> str:
@@ -73,7 +94,6 @@ def _key(bundle: Bundle, digest: str, core: Any) -> str:
         "architectures": _digest_of_code(),
         "versions": {name: _version(name) for name in ("keras", "openvino")},
         "processor": processor,
-        "settings": openvino_settings(),
     }
     return hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
@@ -94,7 +114,7 @@ def _version(name: str) -> str:
         return ""
 
 
-def _read(folder: Path, core: Any) -> Body | None:
+def _read(folder: Path, core: Any, bundle: Bundle) -> Body | None:
     """Read an entry; None where there is none, or it is not as it was written."""
     facts = read_json(folder / FACTS_FILE)
     file = folder / MODEL_FILE
@@ -113,7 +133,10 @@ def _read(folder: Path, core: Any) -> Body | None:
         return None
     with contextlib.suppress(OSError):
         folder.touch()  # what was used last goes last
-    run = pass_of(ready)
+    run, shape = pass_of(ready), input_shape(bundle.recipe)
+    run(np.zeros((1, *shape), np.float32))  # most weights are arranged anew now, and no longer read from the file
+    if hasattr(mmap, "MADV_DONTNEED"):
+        mapped._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
     def keeping(given: np.ndarray, _: object = tensor) -> Any:
         return run(given)
@@ -124,7 +147,6 @@ def _read(folder: Path, core: Any) -> Body | None:
 def _keep(folder: Path, body: Body, ready: Any) -> None:
     """Write an entry, whole or not at all; a cache that cannot be written costs time, nothing else."""
     with contextlib.suppress(OSError, RuntimeError):
-        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with replacing_folder(folder) as unfinished:
             (unfinished / MODEL_FILE).write_bytes(ready.export_model().getvalue())
             centres = {name: [axis.tolist() for axis in axes] for name, axes in body.layout.centres.items()}

@@ -76,9 +76,16 @@ def openvino() -> Any:
 
 
 def openvino_settings() -> dict[str, Any]:
-    """Return how OpenVINO computes: in float32, on all cores or as many as $STAGELENS_THREADS says."""
+    """Return how OpenVINO computes: in float32, on all cores or as many as $STAGELENS_THREADS says.
+
+    Its threads are not pinned to cores: those of two processes would be pinned to the same ones.
+    """
     threads = os.environ.get(THREADS_VARIABLE, "")
-    return {"INFERENCE_PRECISION_HINT": "f32", **({"INFERENCE_NUM_THREADS": int(threads)} if threads.isdigit() else {})}
+    return {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "ENABLE_CPU_PINNING": False,
+        **({"INFERENCE_NUM_THREADS": int(threads)} if threads.isdigit() else {}),
+    }
 
 
 def pass_of(ready: Any) -> Pass:

@@ -56,9 +56,10 @@ def framed(predictor: Predictor, scans: Sequence[Scan]) -> list[Framed]:
     limit = predictor.ood_limit
     if limit is not None and predictor.recipe.slices is not None:
         _take_best_frames(predictor, found, limit)
-    turned = predictor.turned_where_in_doubt(
-        [one.scan for one in found], predictor.inputs([one.scan.grey() for one in found])
-    )
+    for index, one in enumerate(found):
+        if one.scan is not scans[index]:
+            inputs[index] = predictor.inputs([one.scan.grey()])[0]
+    turned = predictor.turned_where_in_doubt([one.scan for one in found], inputs)
     for index, scores in _turned_originals(predictor, scans, found, set(turned), limit).items():
         turned[index] = min(turned[index], *scores)
     return [Framed(one.scan, one.seen, turned.get(index)) for index, one in enumerate(found)]

@@ -79,6 +79,12 @@ def _interval(found: Estimate) -> str:
     return f"95 % interval {100 * found.low:.0f} % to {100 * found.high:.0f} %"
 
 
+def softmax(values: NDArray[np.floating]) -> Floats:
+    """Return the softmax along the last axis; SciPy's takes a quarter of a second to import."""
+    powers = np.exp(values - values.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
 def prediction_set(probabilities: Floats, bounds: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Return which classes are in each prediction set, N × classes; an empty set gets its most probable class.
 
@@ -188,6 +194,4 @@ class Prediction:
 
 def _probabilities(logits: NDArray[np.float32], calibration: Calibration | None) -> Floats:
     temperature = 1.0 if calibration is None else calibration.temperature
-    scaled = logits.astype(np.float64) / temperature
-    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))  # SciPy's softmax takes a quarter of a second to import
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    return softmax(logits.astype(np.float64) / temperature)

@@ -14,7 +14,7 @@ from core.networks.architectures.geometry import fit_size, input_shape
 from core.networks.bundle import WEIGHTS_FILE, Bundle, check_digests
 from core.networks.inference.aggregation import combined_logits
 from core.networks.inference.batches import batches
-from core.networks.inference.compiled import compiled_body_of
+from core.networks.inference.compiled import compiled_body_of, told
 from core.networks.inference.engine import Body, Centres, Floats, wants_openvino
 from core.networks.inference.prediction import Calibration, Prediction
 from core.networks.ood import OodModel, read_ood_model
@@ -111,6 +111,7 @@ class Predictor:
         if self._network is None:
             with self._building:
                 if self._network is None:
+                    told.info("Loading the network library, which gradients need …")
                     from core.networks.inference.gradients import load_network
 
                     self._network = load_network(self.bundle)
@@ -262,7 +263,9 @@ class Predictor:
             for index, scan in enumerate(scans)
         ]
 
-    def turned_where_in_doubt(self, scans: Sequence[Scan], inputs: Floats) -> dict[int, float]:
+    def turned_where_in_doubt(
+        self, scans: Sequence[Scan], inputs: Floats, ood_model: OodModel | None = None
+    ) -> dict[int, float]:
         """Return the OOD scores of images turned upside down, by their index, where an image may lie that way.
 
         One that is closer to the training scans then is rejected. None is turned if the network cannot tell: it has no
@@ -271,14 +274,15 @@ class Predictor:
         Args:
             scans: The images.
             inputs: The same at the network's size.
+            ood_model: The OOD model to use; None for the bundle's own.
         """
-        if self._ood_model is None or not self.knows_upright:
+        if (ood_model or self._ood_model) is None or not self.knows_upright:
             return {}
         of_heads = self.recipe.slices is not None
         doubtful = [index for index, scan in enumerate(scans) if not (of_heads and is_clearly_upright(scan))]
         if not doubtful:
             return {}
-        return dict(zip(doubtful, self.turned_scores(inputs[doubtful]).tolist(), strict=True))
+        return dict(zip(doubtful, self.turned_scores(inputs[doubtful], ood_model).tolist(), strict=True))
 
     @property
     def ood_limit(self) -> float | None:

@@ -14,7 +14,7 @@ from core.explain.overlay import overlay
 from core.explain.reading import Reading
 from core.scans import Scan
 from core.scans.planes import PLANES, plane_picture, upright
-from core.scans.registration.standard_space import AFFINE, ORIGIN_MM, SHAPE, StandardHead, brain_mask, resampled
+from core.scans.registration.head import AFFINE, ORIGIN_MM, SHAPE, StandardHead
 from core.scans.scan import grey_of
 from core.scans.volume import window_of
 from core.scans.writing import png_bytes, write_nifti
@@ -102,6 +102,8 @@ def heat_volume(reading: Reading) -> NDArray[np.float32]:
         grid[:, :, index] = ((1 - at + below) * heats[below] + (at - below) * heats[above]).T[::-1]
     to_grid = np.linalg.inv(AFFINE) @ np.linalg.inv(reading.head.to_scan) @ reading.scan.affine
     size = reading.scan.voxels.shape
+    from core.scans.registration.standard_space import resampled
+
     return resampled(grid, to_grid, (size[0], size[1], size[2]))
 
 
@@ -117,6 +119,8 @@ def registration_check(head: StandardHead) -> NDArray[np.uint8]:
 
 
 def _three_planes(voxels: NDArray[np.float32]) -> NDArray[np.uint8]:
+    from core.scans.registration.standard_space import brain_mask
+
     grey = grey_of(voxels, window_of(voxels[voxels > 0]) if (voxels > 0).any() else (0.0, 1.0)).astype(np.uint8)
     pictures = []
     for axis, plane in enumerate(PLANES):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.scans.planes import PLANES, edge_letters, plane_picture
-from core.scans.registration.standard_space import ORIGIN_MM, SHAPE, StandardHead
+from core.scans.registration.head import ORIGIN_MM, SHAPE, StandardHead
 from core.scans.scan import grey_of
 from core.scans.volume import window_of
 

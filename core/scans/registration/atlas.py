@@ -11,7 +11,8 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from core.scans.registration.standard_space import AFFINE, ORIGIN_MM, SHAPE, matched_intensities, resampled
+from core.scans.registration.head import AFFINE, ORIGIN_MM, SHAPE
+from core.scans.registration.standard_space import matched_intensities, resampled
 from core.scans.registration.template import ICBM_TO_TALAIRACH, packaged, template
 
 TISSUE_FILES = {name: f"mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz" for name in ("gm", "wm")}

@@ -1,19 +1,17 @@
 """How well a scan is aligned to the template: similarity, overlap, and whether the stretch is plausible."""
 
 import functools
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform, binary_erosion, gaussian_filter
 
+from core.scans.registration.head import Quality, Verdict
 from core.scans.registration.template import template
 
 STEP = 3  # mm; coarse enough that one person's cortical folds do not matter
 SMOOTH = 1.0  # voxels of STEP
 Affine = NDArray[np.float64]
-Verdict = Literal["good", "doubtful", "failed"]
 VERDICTS: tuple[Verdict, ...] = ("good", "doubtful", "failed")
 # Beyond the first limit of each pair the verdict is "doubtful", beyond the second "failed". ALIKE is the correlation
 # with the template deep inside its brain; 200 real brains, overlaid without registration, have 0.34 to 0.70.
@@ -27,27 +25,6 @@ DEEP = 2  # voxels of the coarse grid
 NO_T1 = "This does not look like a T1 scan of a head:"
 FAILED = "The alignment to the standard brain failed, or this is no T1 scan of a head:"
 FEWEST = 500  # voxels of the coarse grid for a correlation to be meaningful
-
-
-@dataclass(frozen=True)
-class Quality:
-    """What was measured after aligning a scan to standard space.
-
-    Attributes:
-        verdict: "good", "doubtful" or "failed".
-        similarity: Correlation with the template inside the brain, smoothed to 3 mm; -1 to 1.
-        overlap: Fraction of the template's brain that is tissue in the scan.
-        scales: Smallest and largest stretch of the template.
-        shear: Largest deviation from right angles, as a cosine.
-        sentences: What to tell the user; empty if the verdict is "good".
-    """
-
-    verdict: Verdict
-    similarity: float
-    overlap: float
-    scales: tuple[float, float]
-    shear: float
-    sentences: tuple[str, ...]
 
 
 def judge(voxels: NDArray[np.float32], affine: Affine, to_scan: Affine, *, registered: bool) -> Quality:

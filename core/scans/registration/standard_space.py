@@ -18,17 +18,13 @@ from scipy.ndimage import affine_transform, binary_dilation
 from core.errors import NoHead, ScanError
 from core.scans.contrast.file_says import doubts_of_file, why_refused_by_file
 from core.scans.registration.affine import ALIKE, register_to_template
-from core.scans.registration.quality import FAILED, Quality, judge, similarity_to_template
+from core.scans.registration.head import AFFINE, ORIGIN_MM, SHAPE, Quality, StandardHead
+from core.scans.registration.quality import FAILED, judge, similarity_to_template
 from core.scans.registration.template import ICBM_TO_TALAIRACH, template
 from core.scans.registration.thinning import thinned
 from core.scans.registration.tissues import Tissues, tissues_of
 from core.scans.scan import Scan
 
-SHAPE = (176, 208, 176)
-# The anterior commissure in the training slices, found by registering 40 healthy people's slices to the template in
-# Talairach space: 86 columns from the patient's right, 120 rows from the back; slices lie 3 mm below to 28 mm above it.
-ORIGIN_MM = (-89.0, -120.0, -74.0)
-AFFINE = np.array([[1.0, 0, 0, ORIGIN_MM[0]], [0, 1.0, 0, ORIGIN_MM[1]], [0, 0, 1.0, ORIGIN_MM[2]], [0, 0, 0, 1.0]])
 MASK_RIM = 2  # voxels by which the training slices' mask is wider than the template's (overlap 0.94)
 TRAINED_HEIGHTS_MM = (-3.0, 28.0)  # where the training slices lie, and so where intensities are compared
 PERCENTILES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
@@ -55,28 +51,6 @@ ENHANCED = (
 )
 FLIPS = {"": (1, 1, 1), "front and back": (1, -1, 1), "top and bottom": (1, 1, -1), "both": (1, -1, -1)}
 Affine = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class StandardHead:
-    """A head in standard space.
-
-    Attributes:
-        scan: The brain, 176 × 208 × 176 along RAS+ in Talairach mm; intensities in [0, 255], matched to the training
-            slices.
-        before: The scan on the same grid, shifted only so that the centres agree: the picture before registration.
-        unmasked: The registered scan with everything around the brain: the picture after registration.
-        to_scan: float64, 4 × 4, Talairach mm to mm in the original scan.
-        registered: Whether it had to be registered; False if it was already in this space.
-        quality: How well it is aligned.
-    """
-
-    scan: Scan
-    before: NDArray[np.float32]
-    unmasked: NDArray[np.float32]
-    to_scan: Affine
-    registered: bool
-    quality: Quality
 
 
 def to_standard_space(scan: Scan, *, bias_correction: bool = True) -> StandardHead:

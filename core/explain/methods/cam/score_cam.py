@@ -12,11 +12,11 @@ from typing import Annotated
 
 import numpy as np
 from pydantic import Field
-from scipy.special import softmax
 
 from core.explain.cams import unit_range, weighted
 from core.explain.explanation import Attribution, Explainer, ExplanationBatch, Floats
 from core.explain.placing import resized
+from core.networks.inference.prediction import softmax
 
 AT_ONCE = 16
 

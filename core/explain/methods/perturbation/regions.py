@@ -13,7 +13,6 @@ from core.explain.anatomy import regions_at_input
 from core.explain.baselines import baseline_of
 from core.explain.explanation import Attribution, Explainer, ExplanationBatch, Floats
 from core.explain.masking import masked_scores
-from core.scans.registration.atlas import REGIONS
 
 
 def region_occlusion(
@@ -28,6 +27,8 @@ def region_occlusion(
     Raises:
         StageLensError: A height is not known, or the network does not read standard space.
     """
+    from core.scans.registration.atlas import REGIONS
+
     maps, checks = [], []
     for index in range(len(batch.classes)):
         labels = regions_at_input(batch, index)

@@ -1,0 +1,1 @@
+"""Scoring an archive: any number of scans, on any number of processes or machines."""
