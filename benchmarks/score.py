@@ -7,6 +7,7 @@ medians; scoring includes listing, decoding, the check that a slice is in distri
 """
 
 import argparse
+import heapq
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ import cv2
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
+PART = 128  # pictures in a part
 BARE = """
 import json, sys, time
 import numpy as np
@@ -76,6 +78,37 @@ def some_of(folder: Path, count: int, to: Path) -> Path:
     return to
 
 
+def simulated(scans: int, each: float, begin: float, workers: int, cores: int) -> float:
+    """Return how long an archive takes: parts in line, each done by the worker that is free first.
+
+    Args:
+        scans: In the archive.
+        each: Seconds a scan takes one worker that has a core for itself.
+        begin: Seconds until the first part begins: imports, the network.
+        workers: How many.
+        cores: How many there are for them; more workers share them.
+    """
+    free = [begin] * workers
+    slower = max(1.0, workers / cores)
+    for start in range(0, scans, PART):
+        heapq.heapreplace(free, free[0] + min(PART, scans - start) * each * slower)
+    return max(free)
+
+
+def compare(scored: dict[tuple[int, str], list[list[float]]], cores: int) -> None:
+    """Print what the simulation says, beside what was measured; it is set by one worker's two archives alone."""
+    (many, long), (few, short) = ((int(scored[1, name][0][0]), scored[1, name][0][1]) for name in ("all", "fewer"))
+    each = (long - short) / max(1, many - few)
+    begin = max(0.0, short - few * each)
+    print(f"simulation: {1000 * each:.2f} ms a scan and core, {begin:.1f} s to begin")
+    for workers in (2, 4):
+        found = simulated(many, each, begin, workers, cores)
+        print(f"  {workers} workers: {found:.1f} s simulated, {scored[workers, 'all'][0][1]:.1f} s measured")
+    for machines in (1, 10, 100):
+        hours = simulated(1_000_000, each, begin, 16 * machines, 16 * machines) / 3600
+        print(f"  a million pictures on {16 * machines} cores: {hours:.2f} h simulated")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -89,11 +122,12 @@ def main() -> None:
     fewer = some_of(given, max(1, min(1000, options.slices // 4)), place / "fewer")
     cores = os.cpu_count() or 1
     ran(BARE)  # compiles the network, if nobody did
-    bare, scored = [], {}
+    bare: list[float] = []
+    scored: dict[tuple[int, str], list[list[float]]] = {}
     for number in range(options.rounds):
         bare.append(float(ran(BARE)))
         for workers in dict.fromkeys((cores, *([1, 2, 4] if number == 0 else []))):
-            for name, folder in (("all", archive), *([("fewer", fewer)] if workers == cores else [])):
+            for name, folder in (("all", archive), *([("fewer", fewer)] if workers in (1, cores) else [])):
                 out = place / f"out-{number}-{workers}-{name}"
                 scored.setdefault((workers, name), []).append(json.loads(ran(SCORE, folder, out, workers)))
                 shutil.rmtree(out)
@@ -108,6 +142,7 @@ def main() -> None:
             f"{pass_ms * count / 1000 / seconds:.2f} of the bare pass's throughput; "
             f"peak {own:.0f} MB, a worker {children:.0f} MB"
         )
+    compare(scored, cores)
     shutil.rmtree(place, ignore_errors=True)
 
 

@@ -13,6 +13,7 @@ from core.cohorts import audit_folder, split_by_subject
 from core.networks.bundle import bundle_names
 
 from .conftest import ROOT
+from .pages.server import CHROMIUM
 
 pytestmark = pytest.mark.slow
 WAIT = 1200  # seconds
@@ -23,13 +24,17 @@ SMALLEST = {
         "peak of this process",
     ),
     "scans": (["--rounds", "1"], "DICOM"),
+    "score": (["--slices", "60", "--rounds", "1"], "of the bare pass's throughput"),
+    "sessions": (["--sessions", "2", "--minutes", "0.3"], "wrong or failed: 0"),
     "standard_space": (["--cases", "1"], "within"),
+    "start": (["--rounds", "1"], "Read a scan / empty page"),
     "training": (
         ["--side", "32", "--rounds", "1", "--scale", "0.05", "--only", "1", "2", "4"],
         "4. peak memory: 50 images",
     ),
 }
 WITH_DATA = {"audit", "forms", "ood"}
+WITH_BROWSER = {"sessions", "start"}
 NO_BENCHMARK = {"explain_peers"}  # the other libraries, which `explain` starts
 
 
@@ -49,6 +54,8 @@ def test_every_benchmark_is_tried_here() -> None:
 
 @pytest.mark.parametrize("name", SMALLEST)
 def test_a_benchmark_prints_its_table(name: str) -> None:
+    if name in WITH_BROWSER and CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
     arguments, said = SMALLEST[name]
     assert said in printed(name, *arguments)
 

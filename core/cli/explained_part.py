@@ -1,6 +1,6 @@
 """`stagelens explain --split`: the heatmaps of a whole part of a split."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,8 +64,10 @@ def explain_split(bundle: "Bundle", asked: Asked, out: Path, *, as_json: bool) -
     from core.cohorts import read_split
 
     table = read_split(asked.split)
+    asked = replace(asked, part=asked.part.strip().lower())
     if not (table["part"] == asked.part).any():
-        raise StageLensError(f"{asked.split} has no {asked.part} part.")
+        known = ", ".join(sorted(set(table["part"])))
+        raise StageLensError(f"{asked.split} has no {asked.part} part; its parts are {known}.")
     with silenced_startup():
         from core.cohorts.split_summary import describe_split
         from core.evaluation.predictions import split_warnings

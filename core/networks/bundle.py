@@ -99,6 +99,8 @@ def _no_model(chosen: str, folder: Path) -> str:
     """Say that there is no bundle, and where there might be one."""
     if (folder / "bundle" / CARD_FILE).is_file():
         return f"{chosen} is a run; its model is {folder / 'bundle'}."
+    if (folder / "metrics.json").is_file():
+        return f"{chosen} is a run of a classic classifier, which leaves metrics and no network to predict with."
     if folder.is_dir():
         return f"{chosen} is a folder without a model: it holds no {CARD_FILE}."
     return f"there is no model {chosen}; known are {', '.join(bundle_names()) or 'none'}."
