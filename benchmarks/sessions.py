@@ -1,4 +1,4 @@
-"""Several people at one dashboard: each reads scan after scan whose answers are known, and another opens the page.
+"""Several people at one dashboard: each reads scan after scan, whose answers are checked, and another opens the page.
 
     python benchmarks/sessions.py [--sessions 8] [--minutes 5]
 

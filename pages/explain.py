@@ -56,22 +56,23 @@ def choose_scan() -> tuple[Scan, float | None] | None:
     return scan, None if known is None else float(known)
 
 
-def remembered(function: Callable[..., Any], scan: Scan, model: str, *arguments: Any) -> Any:
+def remembered(function: Callable[..., Any], scan: Scan | None, model: str, *arguments: Any) -> Any:
     """Return what a worker made before of a scan and a network, or let it be made; while the page is open.
 
     Args:
         function: Of `core.workflows.asked`: of the bundle's folder, the scan, and the arguments.
-        scan: Of which scan.
+        scan: Of which scan; None where it is of the network alone.
         model: Name of the bundle.
         arguments: Everything else that it depends on.
     """
     kept = st.session_state.setdefault(REMEMBERED, {})
     version = bundle_version(model)
-    key = (function.__name__, scan.digest, version, *map(repr, arguments))
+    given = () if scan is None else (scan,)
+    key = (function.__name__, *(one.digest for one in given), version, *map(repr, arguments))
     if key not in kept:
         while len(kept) >= MOST_REMEMBERED:
             kept.pop(next(iter(kept)))
-        kept[key] = computed(key, "Computing …", function, version[0], scan, *arguments)
+        kept[key] = computed(key, "Computing …", function, version[0], *given, *arguments)
     return kept[key]
 
 
@@ -144,7 +145,7 @@ def show_methods(scan: Scan, model: str, classes: list[str], methods: list[str],
 
 def show_layers(scan: Scan, model: str, name: str, height: float | None) -> None:
     """Show one class at several depths of the network."""
-    layers = remembered(asked.layers_of, scan, model)
+    layers = remembered(asked.layers_of, None, model)
     chosen = st.multiselect("Layers, from fine to coarse", layers, layers[-3:])
     columns = st.columns(max(3, len(chosen)))
     for column, layer in zip(columns, chosen, strict=False):
