@@ -22,7 +22,7 @@ from core.workflows.predict import bundle_version
 FRAMED, WANTED, SHOWN = "framed", "wanted page", "shown page"
 FRAME = "streamlit_app.py"
 TICKETS = "work that is waited for"
-AT_ONCE_S, LOOK_S = 0.4, 0.2  # what is done sooner shows no line; how often the line is written anew
+AT_ONCE_S, LOOK_S = 0.4, 0.5  # what is done sooner shows no line; how often it is written anew, and a widget is heeded
 NAME_WIDTH = 380  # pixels; a network's title is a sentence
 
 

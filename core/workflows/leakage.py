@@ -22,7 +22,6 @@ from core.networks.subset import read_scans
 from core.results import Estimate, Leakage, SchemeAccuracy, Unit
 from core.training.classic import classic_logits, fit_classic
 from core.training.listeners import SILENT, TrainingListener
-from core.workflows.train import Request, run_training
 
 FOLDS = 10
 BASELINE = "baseline_pixels_nearest"
@@ -152,6 +151,8 @@ def _in_folds(slices: _Slices, recipe: Recipe, *, by: str, seed: int) -> NDArray
 
 def _trained(recipe: Recipe, run: Path, listener: TrainingListener) -> Estimate:
     """Train a network on the split in a folder, or go on with it, and return its accuracy on the test slices."""
+    from core.workflows.train import Request, run_training
+
     card = run_training(Request(recipe, run / "leak_split.csv", run / "run", resume=True), listener=listener).card
     assert card is not None  # noqa: S101 - whole recipes are trained here
     return card.by_slice["accuracy"]

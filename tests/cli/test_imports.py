@@ -63,6 +63,21 @@ def test_a_prediction_imports_no_network_library_once_the_network_is_compiled(tm
         assert found & heavy == set()
 
 
+def test_a_classifier_on_pixels_is_measured_for_leakage_without_a_network_library(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, core.workflows.leakage; print(sorted({'keras', 'tensorflow'} & set(sys.modules)))",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
 def test_an_audit_and_a_split_import_no_network_library(tmp_path: Path, slice_cohort: Path) -> None:
     assert imported(tmp_path, "audit", str(slice_cohort)) & (NETWORKS | {"sklearn"}) == set()
     assert imported(tmp_path, "split", str(slice_cohort), "--out", "split.csv") & NETWORKS == set()
