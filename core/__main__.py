@@ -76,7 +76,8 @@ def main() -> None:
     except (KeyboardInterrupt, SystemExit) as ended:
         if isinstance(ended, SystemExit) and ended.code != STOPPED:
             raise
-        print("stagelens: stopped; train goes on with --resume, full when it is called again.", file=sys.stderr)
+        said = "stopped; train goes on with --resume, full and score when they are called again."
+        print(f"stagelens: {said}", file=sys.stderr)
         sys.exit(STOPPED)
 
 

@@ -2,6 +2,7 @@
 
 StageLensError
 ├── ScanError            bytes that are not a scan we can read
+│   ├── Unopened         a file or a folder that cannot be opened
 │   ├── ChoiceNeeded     several pages, volumes or series, and none was chosen
 │   └── NoHead           a volume that could not be aligned to standard space
 ├── CohortError          a folder, a table or a split that is not consistent
@@ -27,6 +28,18 @@ class StageLensError(Exception):
 
 class ScanError(StageLensError):
     """The bytes given are not a scan that can be read; the message says what they are and what is accepted."""
+
+
+class Unopened(ScanError):
+    """A file or a folder cannot be opened.
+
+    Attributes:
+        path: Which.
+    """
+
+    def __init__(self, message: str, path: str) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class ChoiceNeeded(ScanError):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,11 +36,13 @@ def score(
     if workers is not None and scheduler:
         raise typer.BadParameter("the scheduler knows its workers; leave this out", param_hint="--workers")
     opened = open_bundle(model)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, with all processes
     with _shown(folder) as done:
         found = score_archive(folder, out, opened, workers=workers, scheduler=scheduler, done=done)
     values = {
         "folder": str(out),
         "model": opened.name,
+        "scored_now": found.now,
         "scans": found.scans,
         "slices": found.slices,
         "rejected": found.rejected,
@@ -54,7 +57,7 @@ def score(
     scored = f"{counted(found.scans, 'scan')} ({counted(found.slices, 'slice')})"
     said = f"{scored}: {given}; {found.rejected:,} rejected"
     if found.resumed:
-        said += f"; {counted(found.resumed, 'part')} had been scored before"
+        said += f"; {counted(found.now, 'scan')} of them were scored now"
     show(values, as_json, f"{said}\ntables in {out}")
     raise typer.Exit(1 if found.unread else 0)
 

@@ -8,6 +8,8 @@ import logging
 import os
 import pickle
 import sys
+import threading
+import time
 import traceback
 from typing import Any, BinaryIO
 
@@ -15,6 +17,7 @@ from core.errors import StageLensError
 
 PROGRESS, DONE, REFUSED, FAILED = "progress", "done", "refused", "failed"
 POLITE = 5  # niceness
+LOOK_S = 1.0  # how often a process looks whether the one that started it is there
 LOGGER = "stagelens"  # what is logged to it, at level INFO, is shown to whoever waits
 
 
@@ -30,8 +33,23 @@ class _Told(logging.Handler):
         _send(self._answers, (PROGRESS, record.getMessage(), 0))
 
 
+def end_with_parent() -> None:
+    """End this process soon after the one that started it, whatever it does; where the system tells."""
+    if not hasattr(os, "getppid"):
+        return
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def main() -> None:
     """Work until the input ends."""
+    end_with_parent()
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no answer
     if hasattr(os, "nice"):

@@ -116,6 +116,9 @@ class Pool:
         """
         ticket = Ticket(self, (function, arguments, named))
         with self._changed:
+            if self._closed:
+                ticket.finish(error=Cancelled("the server is stopping."))
+                return ticket
             if len(self._waiting) >= MOST_WAITING:
                 raise StageLensError(f"{MOST_WAITING} pieces of work are waiting already; try again in a minute.")
             self._waiting.append(ticket)
@@ -185,10 +188,11 @@ class _Worker:
     def __init__(self) -> None:
         self.process: subprocess.Popen[bytes] | None = None
         self.ticket: Ticket | None = None
+        self._doomed = False
 
     def kill(self) -> None:
         """End the process, whatever it does."""
-        process = self.process
+        process, self._doomed = self.process, True
         if process is not None:
             process.kill()
 
@@ -199,7 +203,12 @@ class _Worker:
         if ticket.done:  # it was cancelled in between
             return
         try:
-            self._ask(ticket)
+            try:
+                self._ask(ticket)
+            except (OSError, EOFError):  # it may have died before it had this work
+                self.end()
+                if not ticket.done:
+                    self._ask(ticket)
         except (OSError, EOFError, pickle.UnpicklingError):
             code = self.end()
             ticket.finish(error=WorkerLost(f"the process that computed this ended ({code}); try again."))
@@ -209,7 +218,7 @@ class _Worker:
 
     def _ask(self, ticket: Ticket) -> None:
         order = pickle.dumps(ticket._order, protocol=pickle.HIGHEST_PROTOCOL)
-        if self.process is None or self.process.poll() is not None:
+        if self.process is None or self._doomed or self.process.poll() is not None:
             self.end()
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "core.runs.worker"],
@@ -242,7 +251,7 @@ class _Worker:
 
     def end(self) -> int | None:
         """Forget the process, and return how it ended."""
-        process, self.process = self.process, None
+        process, self.process, self._doomed = self.process, None, False
         if process is None:
             return None
         process.kill()

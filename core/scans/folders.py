@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import ScanError, why_refused
+from core.errors import ScanError, Unopened, why_refused
 from core.files import check_file
 from core.scans.archives import GZIP, is_archive, is_leftover
 from core.scans.dicom.image import Belongs, series_of
@@ -81,7 +81,7 @@ def find_scans(paths: Iterable[Path]) -> Listing:
         The scans, none read yet. A file given by itself is one even where its first bytes tell nothing.
     """
     given = [Path(path) for path in paths]
-    errors: list[ScanError] = []
+    errors: list[Unopened] = []
     heads: dict[str, bytes] = {}
     asked = set()
     for path in given:
@@ -112,7 +112,7 @@ def find_scans(paths: Iterable[Path]) -> Listing:
     return Listing(tuple(named), passed_over, tuple(errors))
 
 
-def each_scan(folder: Path, errors: list[ScanError]) -> Iterator[Found]:
+def each_scan(folder: Path, errors: list[Unopened]) -> Iterator[Found]:
     """Yield the scans of an archive of any size, folder by folder, in the order of their names.
 
     As `find_scans`, but what is kept in memory does not grow with the archive: a series of DICOM files is looked for
@@ -120,7 +120,7 @@ def each_scan(folder: Path, errors: list[ScanError]) -> Iterator[Found]:
 
     Args:
         folder: The archive.
-        errors: Takes what cannot be opened, or is called like a scan and is none.
+        errors: Takes what cannot be opened.
     """
     for files in _by_folder(_inside(folder, errors)):
         heads: dict[str, bytes] = {}
@@ -131,7 +131,7 @@ def each_scan(folder: Path, errors: list[ScanError]) -> Iterator[Found]:
                 errors.append(_unopened(str(file), error))
                 continue
             if is_single(head):
-                yield Found(file.relative_to(folder).as_posix(), (file,))
+                yield Found(printable(file.relative_to(folder).as_posix()), (file,))
             else:
                 heads[file.as_posix()] = head if may_need_others(head) else b""
         for reader, names in belonging(heads):
@@ -141,7 +141,7 @@ def each_scan(folder: Path, errors: list[ScanError]) -> Iterator[Found]:
             elif reader is None and not _is_meant(names[0]):
                 continue
             for group in groups:
-                yield Found(Path(group[0]).relative_to(folder).as_posix(), tuple(map(Path, group)))
+                yield Found(printable(Path(group[0]).relative_to(folder).as_posix()), tuple(map(Path, group)))
 
 
 def _by_folder(files: Iterator[Path]) -> Iterator[list[Path]]:
@@ -150,12 +150,12 @@ def _by_folder(files: Iterator[Path]) -> Iterator[list[Path]]:
         yield sorted(group)
 
 
-def _unopened(name: str, error: OSError | ValueError) -> ScanError:
+def _unopened(name: str, error: OSError | ValueError) -> Unopened:
     reason = why_refused(error) if isinstance(error, OSError) else "not a usable file name"
-    return ScanError(f"{display_name(name)} cannot be opened: {reason}.")
+    return Unopened(f"{display_name(name)} cannot be opened: {reason}.", name)
 
 
-def _inside(folder: Path, errors: list[ScanError]) -> Iterator[Path]:
+def _inside(folder: Path, errors: list[Unopened]) -> Iterator[Path]:
     """Yield the files in a folder, links followed, without those that operating systems leave behind.
 
     A folder that cannot be entered is one more error.

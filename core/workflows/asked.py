@@ -44,8 +44,14 @@ def made_ready(folder: str) -> Predictor:
     if wants_openvino() and "keras" not in sys.modules and not is_compiled(bundle):
         told.info(PREPARING)
         with contextlib.suppress(OSError, subprocess.SubprocessError):
-            compiling = [sys.executable, "-m", "core.workflows.asked", folder]
-            subprocess.run(compiling, cwd=PROJECT, check=False, timeout=LONGEST_S, stderr=subprocess.DEVNULL)  # noqa: S603 - this Python, this module
+            subprocess.run(  # noqa: S603 - this Python, this module
+                [sys.executable, "-m", "core.workflows.asked", folder],
+                cwd=PROJECT,
+                check=False,
+                timeout=LONGEST_S,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
     return predictor_of(folder)
 
 

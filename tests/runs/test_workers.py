@@ -1,6 +1,7 @@
 """Worker processes: answers, places in line, cancelling, deaths, and what is not sent to anybody else."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -97,6 +98,23 @@ def test_a_pool_that_closes_leaves_nobody_waiting(tmp_path) -> None:
     for ticket in tickets:
         with pytest.raises(Cancelled):
             ticket.result()
+
+
+def test_work_for_a_pool_that_is_closed_is_cancelled(pool: Pool) -> None:
+    pool.close()
+    with pytest.raises(Cancelled, match="stopping"):
+        pool.submit(counted, 2, "map").result()
+
+
+def test_cancelling_harms_nobody_else(pool: Pool) -> None:
+    for number in range(60):
+        victim = pool.submit(time.sleep, 0.002)
+        others = [pool.submit(counted, number, "map") for _ in range(3)]
+        time.sleep(0.0001 * (number % 40))
+        victim.cancel()
+        assert {one.result() for one in others} == {counted(number, "map")}
+    os.kill(pool.processes[0], signal.SIGKILL)  # while it has nothing to do
+    assert pool.submit(counted, 2, "map").result() == "2 maps"
 
 
 def test_a_worker_that_has_grown_too_large_is_replaced(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,11 +95,12 @@ def test_what_was_scored_stays_and_what_changed_is_scored_again(archive: Path, t
     shutil.copytree(archive, tmp_path / "in")
     first = score_archive(tmp_path / "in", tmp_path / "out", open_bundle(), workers=1)
     again = score_archive(tmp_path / "in", tmp_path / "out", open_bundle(), workers=1)
-    assert (again.scans, again.resumed) == (0, len(list((tmp_path / "out" / "scans").iterdir())))
+    assert (again.now, again.scans, again.unread) == (0, first.scans, first.unread)
+    assert again.resumed == len(list((tmp_path / "out" / "scans").iterdir())) - 1
     (tmp_path / "in" / "ward2" / "02.png").unlink()
     shutil.copy(SAMPLES / "icbm_template_z08.png", tmp_path / "in" / "ward2" / "new.png")
     after = score_archive(tmp_path / "in", tmp_path / "out", open_bundle(), workers=1)
-    assert 0 < after.scans < first.scans
+    assert 0 < after.now < after.scans == first.scans
     made = tables(tmp_path / "out")["scans"]["path"]
     assert "ward2/new.png" in set(made)
     assert "ward2/02.png" not in set(made)
@@ -188,3 +189,42 @@ def _dask(kind: str, *words: str, log: TextIO) -> subprocess.Popen[bytes]:
 def test_a_scheduler_that_is_not_there_is_one_line(archive: Path, tmp_path: Path) -> None:
     with pytest.raises(StageLensError, match="Dask"):
         score_archive(archive, tmp_path / "out", open_bundle(), scheduler="tcp://127.0.0.1:9")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_odd_names_and_what_cannot_be_opened_are_rows_like_any_other(tmp_path: Path) -> None:
+    place = tmp_path / "in" / "sub dir"
+    place.mkdir(parents=True)
+    for name in (b"m\xfcller.png", b"two\nlines.png"):
+        shutil.copy(SAMPLES / "icbm_template_z08.png", os.path.join(os.fsencode(place), name))  # noqa: PTH118
+    (place / "up.png").symlink_to(tmp_path / "nowhere")
+    (place / "cut.dcm").write_bytes(next(iter(volumes.files(volumes.series()).values()))[:600])
+    found = score_archive(tmp_path / "in", tmp_path / "out", open_bundle(), workers=1)
+    made = tables(tmp_path / "out")
+    assert made["scans"]["path"].tolist() == ["sub dir/m\\udcfcller.png", "sub dir/two\\nlines.png"]
+    assert made["unread"]["path"].tolist() == ["sub dir/cut.dcm", "sub dir/up.png"]
+    assert (found.scans, found.unread) == (2, 2)
+
+
+def test_an_empty_archive_has_tables_and_two_runs_do_not_write_at_once(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    assert score_archive(tmp_path / "in", tmp_path / "out", open_bundle(), workers=1).scans == 0
+    assert [len(table) for table in tables(tmp_path / "out").values()] == [0, 0, 0]
+    with scoring._alone(tmp_path / "out"), pytest.raises(StageLensError, match="another run is writing"):
+        score_archive(tmp_path / "in", tmp_path / "out", open_bundle(), workers=1)
+
+
+def test_a_stopped_command_leaves_no_process_behind(archive: Path, tmp_path: Path) -> None:
+    for sent in (signal.SIGTERM, signal.SIGKILL):
+        out = tmp_path / sent.name
+        command = subprocess.Popen(
+            [sys.executable, "-m", "core", "score", str(archive), "--out", str(out), "--workers", "2"],
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        until = time.monotonic() + 120
+        while not out.exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(3)
+        command.send_signal(sent)
+        command.communicate(timeout=60)  # whoever still held its output would keep this waiting
+        assert command.returncode != 0 or sent == signal.SIGTERM

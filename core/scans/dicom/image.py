@@ -45,8 +45,22 @@ EXPLICIT = b"1.2.840.10008.1.2.1".ljust(len(DEFLATED), b"\0")
 MAX_INFLATED = 128 * 1024 * 1024
 MAX_FRAMES = 4096
 DIRECTORY = "1.2.840.10008.1.3.10"
+# Storage classes without pixels (PS3.4, B.5): reports, radiotherapy, presentation states, waveforms, documents, raw
+# data; and the modalities of such objects.
+NO_IMAGES = tuple(
+    f"1.2.840.10008.5.1.4.1.1.{kind}" for kind in ("88.", "481.3", "481.4", "481.5", "481.8", "11.", "9.", "104.", "66")
+)
+NO_PIXELS = frozenset({"SR", "PR", "KO", "DOC", "ECG", "REG", "RTSTRUCT", "RTPLAN", "RTRECORD", "PLAN", "FID", "SEG"})
 SERIES_KEYS = ("SeriesInstanceUID", "PatientID", "PatientName", "TemporalPositionIdentifier", "EchoNumbers", "Modality")
-BELONGING = [*SERIES_KEYS, "ImageType", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows"]
+BELONGING = [
+    *SERIES_KEYS,
+    "SOPClassUID",
+    "ImageType",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "Rows",
+]
 ORIGIN_KEYS = ("PatientID", "PatientName", "StudyInstanceUID", "SeriesInstanceUID")
 PALETTES = tuple(f"{name}PaletteColorLookupTable{what}" for name in ("Red", "Green", "Blue")
                  for what in ("Descriptor", "Data"))  # fmt: skip
@@ -196,7 +210,7 @@ def series_of(path: Path) -> Belongs | None:
                 series=_digest(*(_raw(dataset, key) for key in (*SERIES_KEYS, "ImageType"))),
                 identified=bool(_raw(dataset, "SeriesInstanceUID")),
                 along=frame_of((), dataset, []).along,
-                is_image="Rows" in dataset and not _is_directory(dataset),
+                is_image="Rows" in dataset or not _is_of_other_kind(dataset),
             )
     except PARSING_ERRORS:
         return None
@@ -325,6 +339,16 @@ def _checked(dataset: pydicom.Dataset) -> Stored:
         photometric=kind,
         by_plane=int(dataset.get("PlanarConfiguration", 0) or 0) == 1,
     )
+
+
+def _is_of_other_kind(dataset: pydicom.Dataset) -> bool:
+    """Tell whether an object says that it is none of pixels: a table of contents, a report, a plan, a waveform.
+
+    One that says neither is damaged.
+    """
+    kind, modality = str(dataset.get("SOPClassUID", "")), str(dataset.get("Modality", ""))
+    listing = _is_directory(dataset) or kind == DIRECTORY or "DirectoryRecordSequence" in dataset
+    return listing or kind.startswith(NO_IMAGES) or modality in NO_PIXELS
 
 
 def _is_mosaic(dataset: pydicom.Dataset) -> bool:

@@ -14,15 +14,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.errors import ScanError, StageLensError
+from filelock import FileLock, Timeout
+
+from core.errors import StageLensError, Unopened
 from core.files import read_json, write_json
 from core.networks.bundle import Bundle, check_digests
 from core.scans.folders import Found, each_scan
-from core.workflows.score.part import TABLES, Counts, Part, score_part
+from core.scans.names import printable
+from core.workflows.score.part import TABLES, Counts, Part, score_part, write_rows
 
 PICTURES, VOLUME_WEIGHT = 128, 16  # a part's worth of pictures; a file of this size or a series counts for so many
 LARGE = 2 * 1024 * 1024  # bytes; a larger file is taken for a volume
-REQUEST_FILE, ERRORS_FILE = "score.json", "not_opened.json"
+REQUEST_FILE, LOCK_FILE = "score.json", ".lock"
+UNOPENED = "unopened"  # the part of what could not be opened
 FORMAT = 1
 MOST_RESTARTS = 3  # in a row, without a part in between
 
@@ -35,29 +39,23 @@ class Scored:
 
     Attributes:
         out: Folder of the tables.
+        now: How many scans were scored now; all else is of all that lies in the tables.
         resumed: How many parts had been scored before.
-        scans: How many scans were scored now.
+        scans: How many scans were scored.
         slices: How many slices were.
-        rejected: Of these scans.
+        rejected: How many scans were rejected.
         unread: How many files or scans could not be read, or got no answer.
         answers: How many scans got each answer.
     """
 
     out: Path
+    now: int = 0
     resumed: int = 0
     scans: int = 0
     slices: int = 0
     rejected: int = 0
     unread: int = 0
     answers: Counter[str] = field(default_factory=Counter)
-
-    def add(self, counts: Counts) -> None:
-        """Add what came of a part."""
-        self.scans += counts.scans
-        self.slices += counts.slices
-        self.rejected += counts.rejected
-        self.unread += counts.unread
-        self.answers.update(counts.answers)
 
 
 def score_archive(
@@ -89,16 +87,26 @@ def score_archive(
         raise StageLensError(f"{folder} is not a folder; give an archive of scans.")
     request = {"format": FORMAT, "model": bundle.name, "files": check_digests(bundle), "versions": _versions()}
     _claim(out, request)
-    whole, run = Scored(out), _Run(folder, out, request)
-    restarts = 0
+    with _alone(out):
+        run = _Run(folder, out, request)
+        now = _score_missing(run, str(bundle.folder.resolve()), workers, scheduler, done)
+        _forget(out, run.kept)
+        for table in TABLES:  # so that each is there, whatever the archive holds
+            rows = run.unopened() if table == "unread" else []
+            write_rows(out / table / f"part-{UNOPENED}.parquet", table, rows)
+        return _in_all(out, run, now)
+
+
+def _score_missing(run: "_Run", bundle: str, workers: int | None, scheduler: str, done: Done) -> int:
+    """Score what was not scored yet; return how many scans were."""
+    restarts = now = 0
     while True:
         try:
-            for counts in _through(run.missing(), str(bundle.folder.resolve()), str(out.resolve()), workers, scheduler):
+            for counts in _through(run.missing(), bundle, str(run.out.resolve()), workers, scheduler):
                 run.made.add(counts.part)
-                whole.add(counts)
+                now += counts.scans
                 restarts = 0
                 done(counts)
-            break
         except _lost() as error:
             restarts += 1
             if restarts > MOST_RESTARTS:
@@ -106,11 +114,39 @@ def score_archive(
                     f"a worker process ended again and again ({type(error).__name__}), probably for lack of memory; "
                     "try fewer workers. What was scored stays."
                 ) from error
-    whole.resumed = len(run.kept - run.made)
-    whole.unread += len(run.errors)
-    write_json(out / ERRORS_FILE, [str(error) for error in run.errors])
-    _forget(out, run.kept)
+        else:
+            return now
+
+
+def _in_all(out: Path, run: "_Run", now: int) -> Scored:
+    """Count what the tables hold, part by part."""
+    import pyarrow.parquet
+
+    whole = Scored(out, now=now, resumed=len(run.kept - run.made))
+    for name in (*sorted(run.kept), UNOPENED):
+        scans = pyarrow.parquet.read_table(
+            out / "scans" / f"part-{name}.parquet", columns=["answer", "rejected", "slices"]
+        )
+        whole.scans += scans.num_rows
+        whole.slices += sum(scans.column("slices").to_pylist())
+        whole.rejected += sum(scans.column("rejected").to_pylist())
+        whole.answers.update(one for one in scans.column("answer").to_pylist() if one is not None)
+        whole.unread += pyarrow.parquet.read_metadata(out / "unread" / f"part-{name}.parquet").num_rows
     return whole
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Let one run at a time write into a folder of results.
+
+    Raises:
+        StageLensError: Another does.
+    """
+    try:
+        with FileLock(out / LOCK_FILE, timeout=0):
+            yield
+    except Timeout as error:
+        raise StageLensError(f"another run is writing to {out}; wait for it, or give another folder.") from error
 
 
 @dataclass
@@ -122,7 +158,12 @@ class _Run:
     request: dict[str, Any]
     kept: set[str] = field(default_factory=set)
     made: set[str] = field(default_factory=set)
-    errors: list[ScanError] = field(default_factory=list)
+    errors: list[Unopened] = field(default_factory=list)
+
+    def unopened(self) -> list[dict[str, str]]:
+        """Return the path within the archive, and the reason, of what could not be opened."""
+        within = str(self.folder) + os.sep
+        return [{"path": printable(one.path.removeprefix(within)), "reason": str(one)} for one in self.errors]
 
     def missing(self) -> Iterator[Part]:
         """List the archive, and yield the parts that were not scored yet."""
@@ -168,7 +209,7 @@ def _lost() -> tuple[type[BaseException], ...]:
     return (BrokenProcessPool, TerminatedWorkerError)
 
 
-def _parts(folder: Path, request: dict[str, Any], errors: list[ScanError]) -> Iterator[Part]:
+def _parts(folder: Path, request: dict[str, Any], errors: list[Unopened]) -> Iterator[Part]:
     """Divide an archive into parts, in the order of its files."""
     key = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).digest()
     scans: list[tuple[str, tuple[str, ...]]] = []
@@ -199,7 +240,7 @@ def _claim(out: Path, request: dict[str, Any]) -> None:
     """Note what a folder of results is made with, or see that it is the same."""
     known = read_json(out / REQUEST_FILE)
     if known is None:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if out.exists() and (not out.is_dir() or any(one.name != LOCK_FILE for one in out.iterdir())):
             raise StageLensError(f"{out} holds something else; give a new folder.")
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / REQUEST_FILE, request)
@@ -222,5 +263,5 @@ def _forget(out: Path, kept: set[str]) -> None:
     """Take out the parts of scans that are gone or were changed."""
     for table in TABLES:
         for file in (out / table).glob("part-*.parquet"):
-            if file.stem.removeprefix("part-") not in kept:
+            if file.stem.removeprefix("part-") not in {*kept, UNOPENED}:
                 file.unlink(missing_ok=True)

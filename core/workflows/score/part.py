@@ -4,7 +4,9 @@ What stands in the tables depends on the scans, the model and the versions alone
 batches of a part are always the same, and how long each scan took lies in a table of its own.
 """
 
+import functools
 import hashlib
+import multiprocessing
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -15,11 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from core.errors import StageLensError
+from core.errors import ChoiceNeeded, ScanError, StageLensError
 from core.explain.reading import Reading
 from core.files import replacing
 from core.networks.inference.engine import THREADS_VARIABLE
 from core.networks.inference.prediction import Prediction
+from core.runs.worker import end_with_parent
 from core.scans import Scan, read_files, read_scan
 
 BATCH = 64
@@ -79,6 +82,7 @@ def score_part(part: Part, bundle: str, out: str) -> Counts:
         out: Folder of the results.
     """
     os.environ[THREADS_VARIABLE] = "1"  # before the network is loaded: one core a process
+    _watch_parent()
     from threadpoolctl import threadpool_limits
 
     from core.workflows.asked import made_ready
@@ -101,7 +105,7 @@ def score_part(part: Part, bundle: str, out: str) -> Counts:
                 rows["seconds"].append({"path": path, "seconds": each})
     order = {path: number for number, (path, _) in enumerate(part.scans)}
     for table, file in part.files(Path(out)).items():
-        _write(file, table, sorted(rows[table], key=lambda row: order[row["path"]]))
+        write_rows(file, table, sorted(rows[table], key=lambda row: order[row["path"]]))
     answers: dict[str, int] = {}
     for row in rows["scans"]:
         if row["answer"] is not None:
@@ -117,27 +121,22 @@ def score_part(part: Part, bundle: str, out: str) -> Counts:
     )
 
 
+@functools.cache
+def _watch_parent() -> None:
+    """Let a process that joblib started end with the command, however that ended; once a process."""
+    if multiprocessing.current_process().name.startswith("Loky"):
+        end_with_parent()
+
+
 def _read(part: Part, rows: dict[str, list[dict[str, Any]]]) -> Iterator[list[tuple[str, str, Scan]]]:
     """Yield batches of pictures, and volumes one by one, read ahead in a thread: path, SHA-256 and scan of each."""
-
-    def one(scan: tuple[str, tuple[str, ...]]) -> tuple[str, str, Scan | StageLensError]:
-        path, names = scan
-        try:
-            files = read_files(names)
-            digest = hashlib.sha256()
-            for data in files.values():
-                digest.update(data)
-            return path, digest.hexdigest(), read_scan(files)
-        except StageLensError as error:
-            return path, "", error
-
     waiting: list[tuple[str, str, Scan]] = []
     with ThreadPoolExecutor(1) as ahead:
-        coming = [ahead.submit(one, scan) for scan in part.scans[:BATCH]]
+        coming = [ahead.submit(_opened, scan) for scan in part.scans[:BATCH]]
         for number in range(len(part.scans)):
             path, digest, scan = coming.pop(0).result()
             if number + BATCH < len(part.scans):
-                coming.append(ahead.submit(one, part.scans[number + BATCH]))
+                coming.append(ahead.submit(_opened, part.scans[number + BATCH]))
             if isinstance(scan, StageLensError):
                 rows["unread"].append({"path": path, "reason": str(scan)})
             elif scan.is_volume:
@@ -149,6 +148,21 @@ def _read(part: Part, rows: dict[str, list[dict[str, Any]]]) -> Iterator[list[tu
                     waiting = []
     if waiting:
         yield waiting
+
+
+def _opened(scan: tuple[str, tuple[str, ...]]) -> tuple[str, str, Scan | StageLensError]:
+    """Return a scan's path, the SHA-256 of its files, and the scan, or why it is none."""
+    path, names = scan
+    try:
+        files = read_files(names)
+        digest = hashlib.sha256()
+        for data in files.values():
+            digest.update(data)
+        return path, digest.hexdigest(), read_scan(files)
+    except ChoiceNeeded as error:
+        return path, "", ScanError(f"{error} An archive takes files of one scan each.")
+    except StageLensError as error:
+        return path, "", error
 
 
 def _scan_row(reading: Reading) -> dict[str, Any]:
@@ -186,7 +200,8 @@ def _slice_rows(reading: Reading) -> list[dict[str, Any]]:
     ]
 
 
-def _write(file: Path, table: str, rows: Sequence[dict[str, Any]]) -> None:
+def write_rows(file: Path, table: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows of one of the tables as Parquet, whole or not at all."""
     import pyarrow
     import pyarrow.parquet
 
