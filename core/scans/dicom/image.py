@@ -54,12 +54,8 @@ NO_PIXELS = frozenset({"SR", "PR", "KO", "DOC", "ECG", "REG", "RTSTRUCT", "RTPLA
 SERIES_KEYS = ("SeriesInstanceUID", "PatientID", "PatientName", "TemporalPositionIdentifier", "EchoNumbers", "Modality")
 BELONGING = [
     *SERIES_KEYS,
-    "SOPClassUID",
-    "ImageType",
-    "ImagePositionPatient",
-    "ImageOrientationPatient",
-    "PixelSpacing",
-    "Rows",
+    *("SOPClassUID", "ImageType", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows"),
+    "DirectoryRecordSequence",
 ]
 ORIGIN_KEYS = ("PatientID", "PatientName", "StudyInstanceUID", "SeriesInstanceUID")
 PALETTES = tuple(f"{name}PaletteColorLookupTable{what}" for name in ("Red", "Green", "Blue")
