@@ -21,7 +21,10 @@ import cv2
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-PART = 128  # pictures in a part
+sys.path.insert(0, str(ROOT))
+
+from core.workflows.score.archive import PICTURES  # noqa: E402
+
 BARE = """
 import json, sys, time
 import numpy as np
@@ -90,8 +93,8 @@ def simulated(scans: int, each: float, begin: float, workers: int, cores: int) -
     """
     free = [begin] * workers
     slower = max(1.0, workers / cores)
-    for start in range(0, scans, PART):
-        heapq.heapreplace(free, free[0] + min(PART, scans - start) * each * slower)
+    for start in range(0, scans, PICTURES):
+        heapq.heapreplace(free, free[0] + min(PICTURES, scans - start) * each * slower)
     return max(free)
 
 

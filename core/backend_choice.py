@@ -131,14 +131,18 @@ def _torch_has_cuda() -> bool:
     return re.search(r"^cuda\b.*=\s*['\"]", written, re.MULTILINE) is not None
 
 
-def _has(distribution: str) -> bool:
+def installed_version(distribution: str) -> str:
+    """Return the version of an installed package, "" where it is not there; imports nothing of it."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        version(distribution)
-    except PackageNotFoundError:
-        return False
-    return True
+        return version(distribution)
+    except (PackageNotFoundError, ValueError):  # a name that is none
+        return ""
+
+
+def _has(distribution: str) -> bool:
+    return bool(installed_version(distribution))
 
 
 _WITH_CUDA: dict[str, Callable[[], bool]] = {

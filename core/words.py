@@ -1,6 +1,6 @@
 """Lists and counts in sentences, the same way in every room."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 def either(names: Sequence[str], last_word: str = "or") -> str:
@@ -11,6 +11,18 @@ def either(names: Sequence[str], last_word: str = "or") -> str:
     """
     *others, last = names
     return f"{', '.join(others)} {last_word} {last}" if others else last
+
+
+def first_free(name: str, is_taken: Callable[[str], bool]) -> str:
+    """Return a name, or the first of "name_2", "name_3", … that is not taken.
+
+    >>> first_free("a", {"a", "a_2"}.__contains__), first_free("b", {"a"}.__contains__)
+    ('a_3', 'b')
+    """
+    free, number = name, 2
+    while is_taken(free):
+        free, number = f"{name}_{number}", number + 1
+    return free
 
 
 def counted(count: int, one: str, several: str = "") -> str:

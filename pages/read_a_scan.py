@@ -115,18 +115,15 @@ def _chosen(label: str, question: ChoiceNeeded, key: str) -> int | None:
 def explained(scan: Scan, model: str, class_name: str | None, method: str) -> Reading:
     """Return the reading of a scan, remembered while the page is open."""
     readings = st.session_state.setdefault(REMEMBERED, {})
+    head = head_and_check(scan)[0] if scan.is_volume and reads_volumes(model) else None
     key = (scan.digest, bundle_version(model), class_name, method)
     if key not in readings:
         while sum(scan.is_volume for scan in (one.scan for one in readings.values())) > MOST_REMEMBERED:
             readings.pop(next(iter(readings)))
         folder, _ = bundle_version(model)
-        head = st.session_state.get(HEADS, {}).get(scan.digest, (None, None))[0]
         readings[key] = computed(key, "Reading the scan …", reading_of, folder, scan, class_name, method, head)
     found: Reading = readings[key]
-    if found.head is None and scan.is_volume:
-        head = st.session_state.get(HEADS, {}).get(scan.digest, (None, None))[0]
-        found = replace(found, head=head)
-    return found
+    return found if head is None else replace(found, head=head)
 
 
 def show(label: str, reading: Reading, opacity: float, *, chosen: bool) -> None:

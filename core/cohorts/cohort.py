@@ -152,7 +152,7 @@ def _within(path: Path, root: Path) -> str:
 
 def _check_names(entries: Sequence[Entry]) -> None:
     """See that tables can hold the files' names: text, in UTF-8."""
-    strange = [entry.path for entry in entries if not entry.path.as_posix().isascii() and not _is_text(entry.path)]
+    strange = [entry.path for entry in entries if not _is_text(entry.path)]
     if strange:
         raise CohortError(
             f"{counted(len(strange), 'file has a name', 'files have names')} that no table can hold, such as "

@@ -26,6 +26,7 @@ from core.scans import read_scan_file
 from core.scans.registration.head import AFFINE, ORIGIN_MM, SHAPE, StandardHead
 from core.scans.registration.standard_space import TRAINED_HEIGHTS_MM, axial_slices, to_standard_space
 from core.scans.writing import write_nifti, write_png
+from core.words import first_free
 
 SLICES = 20  # per subject, as in S4
 CUBE = 128
@@ -202,9 +203,11 @@ def _written(
     (out / relative).mkdir(parents=True, exist_ok=True)
     heights = np.linspace(*TRAINED_HEIGHTS_MM, slices or 0).round()
     endings = [f"_z{round(float(height)):+03d}.png" for height in heights] or [".nii.gz"]
-    free, number = stem, 2
-    while any((relative / f"{free}{ending}").as_posix().casefold() in taken for ending in endings):
-        free, number = f"{stem}_{number}", number + 1
+
+    def is_taken(name: str) -> bool:
+        return any((relative / f"{name}{ending}").as_posix().casefold() in taken for ending in endings)
+
+    free = first_free(stem, is_taken)
     if slices is None:
         write_nifti(out / relative / f"{free}.nii.gz", *cube_of(head))
         yield (relative / f"{free}.nii.gz").as_posix(), label, subject, session, float("nan")

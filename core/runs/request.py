@@ -4,7 +4,6 @@ That something exists does not mean that it is what is asked for now. The run fo
 run.json; what holds several steps or runs (a full run, a cross-validation) in request.json.
 """
 
-import importlib.metadata
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import pandas as pd
 import xxhash
 
-from core.backend_choice import settled_backend
+from core.backend_choice import installed_version, settled_backend
 from core.cohorts.split import split_hash
 from core.errors import TrainingError
 from core.files import PROJECT, UNFINISHED, files_below, read_json, sha256_of, write_json
@@ -71,19 +70,15 @@ def versions() -> dict[str, str]:
     """Return the backend, and the versions of the packages that numbers depend on."""
     backend = settled_backend().backend
     found = {"stagelens": _own_version(), "backend": backend}
-    for name in (*PACKAGES, backend):
-        try:
-            found[name] = importlib.metadata.version(name)
-        except (importlib.metadata.PackageNotFoundError, ValueError):
-            continue
-    return found
+    known = {name: installed_version(name) for name in (*PACKAGES, backend)}
+    return found | {name: version for name, version in known.items() if version}
 
 
 def _own_version() -> str:
-    try:
-        return importlib.metadata.version("stagelens")
-    except importlib.metadata.PackageNotFoundError:  # it runs from its own folder
-        return str(tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
+    found = installed_version("stagelens")
+    if not found:  # it runs from its own folder
+        found = str(tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
+    return found
 
 
 def file_digest(path: Path) -> str:

@@ -33,14 +33,18 @@ class _Told(logging.Handler):
         _send(self._answers, (PROGRESS, record.getMessage(), 0))
 
 
-def end_with_parent() -> None:
-    """End this process soon after the one that started it, whatever it does; where the system tells."""
+def end_with_parent(parent: int | None = None) -> None:
+    """End this process soon after the one that started it, whatever it does; where the system tells.
+
+    Args:
+        parent: The id of that process, in case it is gone already; None for the present one.
+    """
     if not hasattr(os, "getppid"):
         return
-    parent = os.getppid()
+    started_by = os.getppid() if parent is None else parent
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == started_by:
             time.sleep(LOOK_S)
         os._exit(1)
 

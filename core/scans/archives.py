@@ -8,11 +8,12 @@ import lzma
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from core.errors import ScanError
 from core.scans.nifti import bytes_needed, is_single_file
+from core.words import first_free
 
 MAX_UNPACKED = 400 * 1024 * 1024  # bytes of all members together
 MAX_MEMBERS = 5_000
@@ -62,8 +63,7 @@ def unpacked(name: str, data: bytes) -> dict[str, bytes]:
         left -= len(inner)
         if left < 0:
             raise ScanError(f"the archive contains more than {MAX_UNPACKED // 2**20} MB; give one scan at a time.")
-        short = member.removesuffix(".gz")
-        members[_free(short if short not in members else member, members)] = inner
+        members[first_free(member.removesuffix(".gz"), members.__contains__)] = inner
     if not members:
         raise ScanError("the archive contains no files.")
     return members
@@ -110,14 +110,6 @@ def _inflated(data: bytes) -> Iterator[bytes]:
                 if not given:
                     raise EOFError
         at -= len(engine.unused_data)
-
-
-def _free(name: str, taken: Mapping[str, bytes]) -> str:
-    """Return a name that no other member has: an archive may hold two of one name."""
-    number, free = 2, name
-    while free in taken:
-        free, number = f"{name} ({number})", number + 1
-    return free
 
 
 def _members(data: bytes) -> list[tuple[str, bytes]]:

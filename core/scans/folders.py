@@ -18,6 +18,7 @@ from core.scans.dicom.mixed import parted
 from core.scans.names import display_name, printable
 from core.scans.reading import belonging, is_single, may_need_others, read_files, read_scan, read_scan_file
 from core.scans.scan import Scan
+from core.words import first_free
 
 HEAD = 64 * 1024  # bytes that tell a format
 # Files so called are meant to be scans: one that is none is named, others in a folder are passed over.
@@ -232,13 +233,12 @@ def _names(found: Sequence[tuple[Path, ...]], given: Sequence[Path]) -> list[str
         stem if often[stem] == 1 else "_".join((*_within(path.parent, given), stem))
         for stem, path in zip(stems, chosen, strict=True)
     ]
-    taken, names = {name.casefold() for name in longer}, []
-    first: set[str] = set()
+    taken = {name.casefold() for name in longer}
+    used: set[str] = set()
+    names = []
     for name in longer:
-        free, number = name, 2
-        while free.casefold() in (first if free == name else taken):
-            free, number = f"{name}_{number}", number + 1
-        first.add(name.casefold())
+        free = name if name.casefold() not in used else first_free(name, lambda one: one.casefold() in taken)
+        used.add(name.casefold())
         taken.add(free.casefold())
         names.append(free)
     return names

@@ -21,7 +21,7 @@ from core.explain.explanation import Explanation, Floats
 from core.explain.placing import drawn_at
 from core.explain.registry import explainers
 from core.networks.inference.engine import Centres, stretched
-from core.networks.inference.predictor import Predictor, randomised
+from core.networks.inference.predictor import Predictor
 from core.scans import BACKGROUND, Scan
 
 RESAMPLES = 1000
@@ -94,6 +94,8 @@ def cascading_randomisation(
         heights_mm: Heights of the scans, if known.
         settings: Settings of the method.
     """
+    from core.networks.inference.gradients import randomised
+
     images = [scan.grey() for scan in scans]
     inputs = predictor.inputs(images)[..., 0]
     original = explain_arrays(predictor, images, [None] * len(images), method, heights_mm=heights_mm, **settings)
@@ -128,6 +130,8 @@ def sanity_check(
         heights_mm: Heights of the scans, if known.
         say: Called with one sentence per method.
     """
+    from core.networks.inference.gradients import randomised
+
     images = [scan.grey() for scan in scans]
     inputs = predictor.inputs(images)[..., 0]
     random = [randomised(predictor, seed=seed)[0] for seed in range(draws)]

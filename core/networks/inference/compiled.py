@@ -17,7 +17,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ import numpy as np
 from filelock import FileLock
 from platformdirs import user_cache_path
 
+from core.backend_choice import installed_version
 from core.files import read_json, replacing_folder, sha256_of, write_json
 from core.networks import architectures
 from core.networks.architectures.geometry import input_shape
@@ -92,7 +92,7 @@ def _key(bundle: Bundle, digest: str, core: Any) -> str:
         "weights": digest,
         "recipe": asdict(bundle.recipe),
         "architectures": _digest_of_code(),
-        "versions": {name: _version(name) for name in ("keras", "openvino")},
+        "versions": {name: installed_version(name) for name in ("keras", "openvino")},
         "processor": processor,
     }
     return hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()[:32]
@@ -105,13 +105,6 @@ def _digest_of_code() -> str:
     for file in (*sorted(Path(architectures.__file__).parent.glob("*.py")), *sorted(here.glob("*.py"))):
         found.update(file.read_bytes())
     return found.hexdigest()
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
 
 
 def _read(folder: Path, core: Any, bundle: Bundle) -> Body | None:

@@ -7,8 +7,16 @@ import numpy as np
 
 from core.networks.architectures.network import Network
 from core.networks.backend import compile_outputs
-from core.networks.inference.engine import Body, Floats, Layout, Pass, openvino, openvino_settings, pass_of
-from core.networks.inference.engine import wants_openvino as _wanted
+from core.networks.inference.engine import (
+    Body,
+    Floats,
+    Layout,
+    Pass,
+    openvino,
+    openvino_settings,
+    pass_of,
+    wants_openvino,
+)
 from core.networks.inference.receptive_fields import cell_centres
 from core.networks.inference.submodels import body, layers_of
 
@@ -30,7 +38,7 @@ def compiled_body(network: Network, *, engine: str = "auto") -> tuple[Body, Any]
     """Do the same, and return OpenVINO's compiled model beside it; None where Keras runs the pass."""
     model, layout = body(network), layout_of(network)
     slow = Body("keras", _keras(model), layout)
-    if engine == "keras" or not (engine == "openvino" or _wanted()):
+    if engine == "keras" or not (engine == "openvino" or wants_openvino()):
         return slow, None
     try:
         ready = _converted(model)

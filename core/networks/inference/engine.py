@@ -24,7 +24,6 @@ Floats = NDArray[np.float32]
 Pass = Callable[[Floats], tuple[Floats, Floats]]
 Centres = tuple[NDArray[np.float64], ...]
 THREADS_VARIABLE = "STAGELENS_THREADS"
-ENGINES = ("auto", "openvino", "keras")
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ from core.networks.backend import Forward, Gradient, compile_gradient, compile_m
 from core.networks.bundle import WEIGHTS_FILE, Bundle
 from core.networks.inference.batches import BATCH, batches
 from core.networks.inference.folding import folded
+from core.networks.inference.predictor import Predictor
 from core.networks.inference.submodels import answering, guided, split_at
-from core.networks.recipe import Recipe
 from core.networks.weights.storage import load_tensors
 from core.networks.weights.tensors import assign
 
@@ -34,10 +34,21 @@ def load_network(bundle: Bundle) -> Network:
     return network
 
 
-def randomised_network(network: Network, *, fraction: float, seed: int) -> tuple[Network, str]:
-    """Return a copy of a network with random weights; as `core.networks.inference.predictor.randomised`."""
-    recipe: Recipe = network.recipe
-    fresh = build_network(replace(recipe, seed=seed + 1))
+def randomised(predictor: Predictor, *, fraction: float = 1.0, seed: int = 0) -> tuple[Predictor, str]:
+    """Return a copy of a network with the weights of its layers, from the logits down, reinitialised at random.
+
+    BatchNorm is reset, too: scales and offsets as well as running means and variances.
+
+    Args:
+        predictor: The trained network; not changed.
+        fraction: Fraction of the layers with weights, 1 for all.
+        seed: Seed for the new weights.
+
+    Returns:
+        The copy, whose forward passes run in Keras, and the name of the last layer that was randomised.
+    """
+    network = predictor.network
+    fresh = build_network(replace(network.recipe, seed=seed + 1))
     copy, source = fresh.whole.weights, network.whole.weights
     layers = list(dict.fromkeys(_layer_of(variable.path) for variable in copy))
     kept = set(layers[: round(len(layers) * (1 - fraction))])
@@ -45,7 +56,7 @@ def randomised_network(network: Network, *, fraction: float, seed: int) -> tuple
         if _layer_of(variable.path) in kept:
             variable.assign(original)
     last = layers[len(kept)]
-    return fresh, last.rsplit("/", 1)[-1]
+    return Predictor(predictor.bundle, fresh, engine="keras"), last.rsplit("/", 1)[-1]
 
 
 class Gradients:

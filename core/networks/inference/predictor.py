@@ -400,22 +400,3 @@ def load_predictor(bundle: Bundle, *, engine: str = "auto") -> Predictor:
 
     body = compiled_body_of(bundle, digests[WEIGHTS_FILE], make)
     return Predictor(bundle, built[0] if built else None, body=body)
-
-
-def randomised(predictor: Predictor, *, fraction: float = 1.0, seed: int = 0) -> tuple[Predictor, str]:
-    """Return a copy of a network with the weights of its layers, from the logits down, reinitialised at random.
-
-    BatchNorm is reset, too: scales and offsets as well as running means and variances.
-
-    Args:
-        predictor: The trained network; not changed.
-        fraction: Fraction of the layers with weights, 1 for all.
-        seed: Seed for the new weights.
-
-    Returns:
-        The copy, whose forward passes run in Keras, and the name of the last layer that was randomised.
-    """
-    from core.networks.inference.gradients import randomised_network
-
-    fresh, last = randomised_network(predictor.network, fraction=fraction, seed=seed)
-    return Predictor(predictor.bundle, fresh, engine="keras"), last

@@ -301,7 +301,7 @@ def _stacks(frames: Sequence[Frame]) -> list[list[int]]:
 def _checked(dataset: pydicom.Dataset) -> Stored:
     """Return how the pixels of an image that can be a scan are stored."""
     if "PixelData" not in dataset:
-        if str(dataset.get("SOPClassUID", "")) == DIRECTORY or _is_directory(dataset):
+        if _is_directory(dataset):
             raise ScanError("this is a DICOMDIR, a disc's table of contents; give the image files themselves.")
         modality = str(dataset.get("Modality", ""))
         kind = f"its modality is {_plain(modality)}" if modality else "it may be a report"
@@ -343,8 +343,7 @@ def _is_of_other_kind(dataset: pydicom.Dataset) -> bool:
     One that says neither is damaged.
     """
     kind, modality = str(dataset.get("SOPClassUID", "")), str(dataset.get("Modality", ""))
-    listing = _is_directory(dataset) or kind == DIRECTORY or "DirectoryRecordSequence" in dataset
-    return listing or kind.startswith(NO_IMAGES) or modality in NO_PIXELS
+    return _is_directory(dataset) or kind.startswith(NO_IMAGES) or modality in NO_PIXELS
 
 
 def _is_mosaic(dataset: pydicom.Dataset) -> bool:
@@ -359,8 +358,10 @@ def _is_mosaic(dataset: pydicom.Dataset) -> bool:
 
 
 def _is_directory(dataset: pydicom.Dataset) -> bool:
-    meta = getattr(dataset, "file_meta", None)
-    return meta is not None and str(meta.get("MediaStorageSOPClassUID", "")) == DIRECTORY
+    """Tell whether an object is a DICOMDIR, by its class, its file's class, or its records."""
+    meta = getattr(dataset, "file_meta", None) or {}
+    classes = (dataset.get("SOPClassUID", ""), meta.get("MediaStorageSOPClassUID", ""))
+    return DIRECTORY in map(str, classes) or "DirectoryRecordSequence" in dataset
 
 
 def _window(dataset: pydicom.Dataset) -> tuple[float, float] | None:

@@ -16,9 +16,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from core.backend_choice import installed_version
 from core.errors import StageLensError, Unopened
 from core.files import read_json, write_json
 from core.networks.bundle import Bundle, check_digests
+from core.runs.request import versions
+from core.runs.worker import end_with_parent
 from core.scans.folders import Found, each_scan
 from core.scans.names import printable
 from core.workflows.score.part import TABLES, Counts, Part, score_part, write_rows
@@ -85,7 +88,14 @@ def score_archive(
     """
     if not folder.is_dir():
         raise StageLensError(f"{folder} is not a folder; give an archive of scans.")
-    request = {"format": FORMAT, "model": bundle.name, "files": check_digests(bundle), "versions": _versions()}
+    folder = folder.resolve()  # a worker on another machine is in another folder
+    beside = {name: installed_version(name) for name in ("openvino", "pillow")}
+    request = {
+        "format": FORMAT,
+        "model": bundle.name,
+        "files": check_digests(bundle),
+        "versions": versions() | beside,
+    }
     _claim(out, request)
     with _alone(out):
         run = _Run(folder, out, request)
@@ -181,7 +191,12 @@ def _through(parts: Iterator[Part], bundle: str, out: str, workers: int | None, 
 
     with contextlib.ExitStack() as stack:
         jobs = _client(stack, scheduler) if scheduler else workers or os.cpu_count() or 1
-        stack.enter_context(joblib.parallel_config(backend="dask" if scheduler else "loky", n_jobs=jobs))
+        here = {"initializer": end_with_parent, "initargs": (os.getpid(),)}  # however this ends, its processes do
+        stack.enter_context(
+            joblib.parallel_config(backend="dask", n_jobs=jobs)
+            if scheduler
+            else joblib.parallel_config(backend="loky", n_jobs=jobs, **here)
+        )
         pool = joblib.Parallel(return_as="generator_unordered", pre_dispatch=f"{2 * jobs}", batch_size=1)
         yield from pool(joblib.delayed(score_part)(part, bundle, out) for part in parts)
 
@@ -247,16 +262,6 @@ def _claim(out: Path, request: dict[str, Any]) -> None:
     elif known != request:
         differing = sorted(name for name in request if not isinstance(known, dict) or known.get(name) != request[name])
         raise StageLensError(f"{out} was made with another {' and '.join(differing)}; give a new folder.")
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {}
-    for name in ("stagelens", "openvino", "numpy", "pillow"):
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
 
 
 def _forget(out: Path, kept: set[str]) -> None:

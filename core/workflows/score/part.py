@@ -4,9 +4,7 @@ What stands in the tables depends on the scans, the model and the versions alone
 batches of a part are always the same, and how long each scan took lies in a table of its own.
 """
 
-import functools
 import hashlib
-import multiprocessing
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -22,7 +20,6 @@ from core.explain.reading import Reading
 from core.files import replacing
 from core.networks.inference.engine import THREADS_VARIABLE
 from core.networks.inference.prediction import Prediction
-from core.runs.worker import end_with_parent
 from core.scans import Scan, read_files, read_scan
 
 BATCH = 64
@@ -58,19 +55,11 @@ class Counts:
         part: Its name.
         files: How many files it holds.
         scans: How many scans were scored.
-        slices: How many slices were.
-        rejected: How many scans were rejected.
-        unread: How many could not be read, or got no answer.
-        answers: How many scans got each answer.
     """
 
     part: str
     files: int
     scans: int
-    slices: int
-    rejected: int
-    unread: int
-    answers: dict[str, int]
 
 
 def score_part(part: Part, bundle: str, out: str) -> Counts:
@@ -82,7 +71,6 @@ def score_part(part: Part, bundle: str, out: str) -> Counts:
         out: Folder of the results.
     """
     os.environ[THREADS_VARIABLE] = "1"  # before the network is loaded: one core a process
-    _watch_parent()
     from threadpoolctl import threadpool_limits
 
     from core.workflows.asked import made_ready
@@ -106,26 +94,7 @@ def score_part(part: Part, bundle: str, out: str) -> Counts:
     order = {path: number for number, (path, _) in enumerate(part.scans)}
     for table, file in part.files(Path(out)).items():
         write_rows(file, table, sorted(rows[table], key=lambda row: order[row["path"]]))
-    answers: dict[str, int] = {}
-    for row in rows["scans"]:
-        if row["answer"] is not None:
-            answers[row["answer"]] = answers.get(row["answer"], 0) + 1
-    return Counts(
-        part=part.name,
-        files=sum(len(files) for _, files in part.scans),
-        scans=len(rows["scans"]),
-        slices=len(rows["slices"]),
-        rejected=sum(row["rejected"] for row in rows["scans"]),
-        unread=len(rows["unread"]),
-        answers=answers,
-    )
-
-
-@functools.cache
-def _watch_parent() -> None:
-    """Let a process that joblib started end with the command, however that ended; once a process."""
-    if multiprocessing.current_process().name.startswith("Loky"):
-        end_with_parent()
+    return Counts(part.name, files=sum(len(files) for _, files in part.scans), scans=len(rows["scans"]))
 
 
 def _read(part: Part, rows: dict[str, list[dict[str, Any]]]) -> Iterator[list[tuple[str, str, Scan]]]:
