@@ -41,7 +41,7 @@ def test_ctrl_c_is_one_line_that_says_how_to_go_on() -> None:
         run.send_signal(signal.SIGINT)
         _, error = run.communicate(timeout=60)
     assert run.returncode == 130
-    assert error == "stagelens: stopped; train goes on with --resume, full when it is called again.\n"
+    assert error == "stagelens: stopped; train goes on with --resume, full and score when they are called again.\n"
 
 
 def test_where_there_is_no_terminal_each_finished_epoch_is_one_whole_line_at_once(
