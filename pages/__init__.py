@@ -41,6 +41,8 @@ def run_page(page: str, main: Callable[[], None]) -> None:
         st.session_state[SHOWN] = page
     try:
         main()
+    except Cancelled:
+        return  # it is said where it would stand
     except StageLensError as error:
         st.error(str(error), icon=":material/error:")
     except OSError as error:  # a full disk, a folder that is read-only, a name that is too long
@@ -106,7 +108,10 @@ def computed(key: Hashable, title: str, function: Callable[..., Any], *arguments
     try:
         found = ticket.result()
     except Cancelled:
-        if not st.button("Compute it after all", key=f"again {key}", icon=":material/refresh:"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(":material/cancel: Cancelled.", width="content")
+            wanted = st.button("Compute it after all", key=f"again {key}", icon=":material/refresh:")
+        if not wanted:
             raise
         del tickets[key]
         st.rerun()

@@ -24,6 +24,7 @@ from core.reporting.plots.heatmaps import (
 )
 from core.reporting.text.numbers import sentence
 from core.reporting.text.predictions import raw_outputs_text, set_text
+from core.runs.workers import Cancelled
 from core.scans import Scan, read_scan
 from core.scans.writing import png_bytes
 from core.workflows import asked
@@ -111,6 +112,8 @@ def show_methods(scan: Scan, model: str, classes: list[str], methods: list[str],
             with column:
                 try:
                     found = map_of(scan, model, name, method, height=height)
+                except Cancelled:
+                    continue
                 except StageLensError as error:
                     st.info(f"{explainer(method).title}: {error}", icon=":material/info:")
                     continue
@@ -308,6 +311,8 @@ def main() -> None:
                 f"{found.shows} Point at a pixel to read its value; the values have the unit of the method, not of "
                 f"truth. *{explainer(first).source}.*"
             )
+    except Cancelled:
+        return
     except StageLensError as error:
         st.error(str(error), icon=":material/error:")
 

@@ -24,6 +24,7 @@ from core.reporting.text.predictions import (
     raw_outputs_text,
     space_text,
 )
+from core.runs.workers import Cancelled
 from core.scans import Scan, generated_name, read_scan, separate_scans
 from core.scans.framing import flipped
 from core.scans.planes import PLANES, plane_of
@@ -354,6 +355,8 @@ def main() -> None:
             if not can_be_read(label, scan, model):
                 continue
             reading = explained(scan, model, None if class_name == PREDICTED else class_name, method)
+        except Cancelled:
+            continue
         except StageLensError as error:
             st.error(f"{label}: {error}", icon=":material/error:")
             continue
