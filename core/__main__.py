@@ -14,8 +14,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from core.cli import archive, cohorts, evaluation, explanation, machine, prediction, training
 from core.cli.aliases import renamed
 from core.cli.shared import Verbs, complain
+from core.cli.silenced import silence_startups
 from core.errors import StageLensError, of_files
 from core.files import typed_path
+
+silence_startups()
 
 STOPPED = 130  # the exit status of what Ctrl-C ended, also where Typer catches it
 

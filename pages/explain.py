@@ -246,6 +246,16 @@ def show_sanity(scan: Scan, model: str, name: str, method: str, height: float | 
         )
 
 
+def show_values(scan: Scan, model: str, name: str, method: str, height: float | None) -> None:
+    """Show a map whose values can be read by pointing."""
+    found = map_of(scan, model, name, method, height=height)
+    st.plotly_chart(heatmap_plot(scan.picture(), found), width="stretch")
+    st.caption(
+        f"{found.shows} Point at a pixel to read its value; the values have the unit of the method, not of truth. "
+        f"*{explainer(method).source}.*"
+    )
+
+
 def show_answer(prediction: Prediction) -> None:
     """Say what the network says; of a scan that is rejected, no stage."""
     said = prediction.as_dict(force=True)
@@ -289,28 +299,20 @@ def main() -> None:
     if not classes or not methods:
         st.info("Choose at least one class and one method.")
         return
-    maps, layers, path, noise, sanity, exact = st.tabs(
-        ["Side by side", "Layers", "The path", "Noise", "Sanity check", "Values"]
-    )
-    first = methods[0]
+    name, first = classes[0], methods[0]
+    views: dict[str, Callable[[], None]] = {
+        "Side by side": lambda: show_methods(scan, model, classes, methods, height=height),
+        "Layers": lambda: show_layers(scan, model, name, height),
+        "The path": lambda: show_path(scan, model, name, height),
+        "Noise": lambda: show_noise(scan, model, name, first, height=height),
+        "Sanity check": lambda: show_sanity(scan, model, name, first, height=height),
+        "Values": lambda: show_values(scan, model, name, first, height),
+    }
     try:
-        with maps:
-            show_methods(scan, model, classes, methods, height=height)
-        with layers:
-            show_layers(scan, model, classes[0], height)
-        with path:
-            show_path(scan, model, classes[0], height)
-        with noise:
-            show_noise(scan, model, classes[0], first, height=height)
-        with sanity:
-            show_sanity(scan, model, classes[0], first, height=height)
-        with exact:
-            found = map_of(scan, model, classes[0], first, height=height)
-            st.plotly_chart(heatmap_plot(scan.picture(), found), width="stretch")
-            st.caption(
-                f"{found.shows} Point at a pixel to read its value; the values have the unit of the method, not of "
-                f"truth. *{explainer(first).source}.*"
-            )
+        for tab, show in zip(st.tabs(list(views), key="view", on_change="rerun"), views.values(), strict=True):
+            if tab.open:  # only what is looked at is computed
+                with tab:
+                    show()
     except Cancelled:
         return
     except StageLensError as error:

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from core.cli.shared import DATA, AsJson, By, IdTable, Ordered, Seed, SubjectPattern, check_scheme, show, writable
-from core.cli.silenced import silenced_startup
 from core.files import write_table
 
 commands = typer.Typer()
@@ -156,10 +155,8 @@ def leak(
     from core.cli.progress import TrainingProgress
     from core.cohorts.plan import named_audit
     from core.networks.recipe_files import read_recipe
-
-    with silenced_startup():
-        from core.reporting.text.evaluation import leakage_text
-        from core.workflows.leakage import measure_leakage
+    from core.reporting.text.evaluation import leakage_text
+    from core.workflows.leakage import measure_leakage
 
     if plot is not None:
         writable(plot)

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from core.cli.shared import EVALUATE, AgedFrom, AsJson, Coverage, SubjectTable, UnknownAge, people_of, show, writable
-from core.cli.silenced import silenced_startup
 from core.errors import StageLensError
 
 commands = typer.Typer()
@@ -37,20 +36,19 @@ def evaluate(
         raise typer.BadParameter("a phase is of a run, which has its own split", param_hint="--phase")
     if beside and people is None:
         raise typer.BadParameter("networks stand side by side for people whose age is known", param_hint="--people")
-    with silenced_startup():
-        from core.evaluation.evaluation import evaluate as measure
-        from core.evaluation.predictions import predictions_for, predictions_of_run
-        from core.reporting.class_report import class_report_text
-        from core.reporting.evaluation_folder import save_evaluation
-        from core.reporting.text.evaluation import (
-            calibration_text,
-            confounder_text,
-            metrics_text,
-            sets_text,
-            standing_text,
-            subgroup_text,
-        )
-        from core.reporting.text.verdict import split_words
+    from core.evaluation.evaluation import evaluate as measure
+    from core.evaluation.predictions import predictions_for, predictions_of_run
+    from core.reporting.class_report import class_report_text
+    from core.reporting.evaluation_folder import save_evaluation
+    from core.reporting.text.evaluation import (
+        calibration_text,
+        confounder_text,
+        metrics_text,
+        sets_text,
+        standing_text,
+        subgroup_text,
+    )
+    from core.reporting.text.verdict import split_words
 
     known = people_of(people, aged_from, unknown_age)
     others = [predictions_of_run(one) for one in beside or []]
@@ -91,9 +89,8 @@ def report(
     writable(out)
     if beside and people is None:
         raise typer.BadParameter("networks stand side by side for people whose age is known", param_hint="--people")
-    with silenced_startup():
-        from core.evaluation.predictions import predictions_for, predictions_of_run
-        from core.reporting.evaluation_report import write_report
+    from core.evaluation.predictions import predictions_for, predictions_of_run
+    from core.reporting.evaluation_report import write_report
 
     known = people_of(people, aged_from, unknown_age)
     others = [predictions_of_run(one) for one in beside or []]
@@ -122,13 +119,12 @@ def compare(
         raise typer.BadParameter("give two networks or more, tested on the same scans", param_hint="TARGETS")
     if plot is not None and len(targets) > 2:
         raise typer.BadParameter("the differences of two networks are drawn; give two", param_hint="--plot")
-    with silenced_startup():
-        from core.evaluation.comparison import compare as compared_with
-        from core.evaluation.predictions import predictions_for
-        from core.reporting.class_report import balance_text, recall_text
-        from core.reporting.plots.evaluation import forest
-        from core.reporting.text.evaluation import comparison_text, networks_text
-        from core.runs.folder import balanced_counts
+    from core.evaluation.comparison import compare as compared_with
+    from core.evaluation.predictions import predictions_for
+    from core.reporting.class_report import balance_text, recall_text
+    from core.reporting.plots.evaluation import forest
+    from core.reporting.text.evaluation import comparison_text, networks_text
+    from core.runs.folder import balanced_counts
 
     if plot is not None:
         writable(plot)
@@ -145,8 +141,7 @@ def compare(
     if len(found) == 1 and phase is None:
         show(found[0].as_dict(), as_json, "\n".join([comparison_text(found[0]), *warnings]))
         return
-    with silenced_startup():
-        from core.evaluation.evaluation import evaluate as measure
+    from core.evaluation.evaluation import evaluate as measure
 
     names = targets if phase is None else [targets[0], f"{targets[0]}, phase {phase}"]
     networks = {name: measure(one) for name, one in zip(names, said, strict=True)}

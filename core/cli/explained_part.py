@@ -8,7 +8,6 @@ import typer
 
 from core.cli.progress import each_shown
 from core.cli.shared import show
-from core.cli.silenced import silenced_startup
 from core.errors import StageLensError
 
 if TYPE_CHECKING:
@@ -68,13 +67,12 @@ def explain_split(bundle: "Bundle", asked: Asked, out: Path, *, as_json: bool) -
     if not (table["part"] == asked.part).any():
         known = ", ".join(sorted(set(table["part"])))
         raise StageLensError(f"{asked.split} has no {asked.part} part; its parts are {known}.")
-    with silenced_startup():
-        from core.cohorts.split_summary import describe_split
-        from core.evaluation.predictions import split_warnings
-        from core.reporting.pictures.part import save_part
-        from core.reporting.text.explanations import part_text, part_values
-        from core.workflows.explain.part import explain_part
-        from core.workflows.predict import predictor_of
+    from core.cohorts.split_summary import describe_split
+    from core.evaluation.predictions import split_warnings
+    from core.reporting.pictures.part import save_part
+    from core.reporting.text.explanations import part_text, part_values
+    from core.workflows.explain.part import explain_part
+    from core.workflows.predict import predictor_of
 
     found = explain_part(
         predictor_of(bundle.folder),

@@ -10,7 +10,6 @@ import typer
 from core.cli.batch import Batch
 from core.cli.explained_part import Asked, explain_split, refuse_given
 from core.cli.shared import EXPLAIN, AsJson, Flip, Force, Model, Page, show
-from core.cli.silenced import silenced_startup
 from core.errors import NoHead, OutOfDistribution, StageLensError
 from core.files import write_table
 
@@ -101,10 +100,9 @@ def _explain_scans(opened: "Bundle", batch: Batch, out: Path, wanted: _Wanted, *
     """Explain scans one after the other; print what is found of one, or a summary of many."""
     answers, names = [], []
     if batch.scans:
-        with silenced_startup():
-            from core.explain import explainer
-            from core.explain.targets import class_indices
-            from core.workflows.predict import predictor_of
+        from core.explain import explainer
+        from core.explain.targets import class_indices
+        from core.workflows.predict import predictor_of
 
         for name in wanted.compare:
             explainer(name)
@@ -199,8 +197,7 @@ def _summed_up(answers: list[dict[str, Any]], names: list[str], out: Path, batch
 @commands.command(rich_help_panel=EXPLAIN)
 def methods(as_json: AsJson = False) -> None:
     """List the explanation methods: what each shows, what it does not, what it costs, and its settings."""
-    with silenced_startup():
-        from core.explain import explainers
+    from core.explain import explainers
 
     found: list[dict[str, Any]] = [
         {
@@ -240,9 +237,8 @@ def sanity_check(
     from core.networks.bundle import open_bundle
 
     opened = open_bundle(bundle)
-    with silenced_startup():
-        from core.workflows.explain.bundle_check import check_bundle
-        from core.workflows.predict import predictor_of
+    from core.workflows.explain.bundle_check import check_bundle
+    from core.workflows.predict import predictor_of
 
     said = (lambda sentence: None) if as_json else (lambda sentence: print(sentence, flush=True))
     found, path = check_bundle(predictor_of(opened.folder), methods=method or (), say=said)
@@ -260,8 +256,7 @@ def ground_truth_benchmark(
     as_json: AsJson = False,
 ) -> None:
     """Change synthetic brains in a known region, train on them, and score every method against the truth."""
-    with silenced_startup():
-        from core.workflows.ground_truth import ground_truth_benchmark as run
+    from core.workflows.ground_truth import ground_truth_benchmark as run
 
     said = (lambda sentence: None) if as_json else (lambda sentence: print(f"… {sentence}", flush=True))
     values = run(change, out, people=people, methods=method or (), say=said).as_dict()

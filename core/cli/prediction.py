@@ -24,7 +24,6 @@ from core.cli.shared import (
     show,
     writable,
 )
-from core.cli.silenced import silenced_startup
 from core.errors import BundleError
 from core.files import write_table, write_text
 
@@ -53,8 +52,7 @@ def predict(
         writable(table)
     batch, answers, names = Batch(scans, page, flip=flip), [], []
     if batch.scans:
-        with silenced_startup():
-            from core.workflows.predict import predict_scans, predictor_of
+        from core.workflows.predict import predict_scans, predictor_of
 
         predictor = predictor_of(opened.folder)
         try:
@@ -79,9 +77,7 @@ def predict(
 def models(as_json: AsJson = False) -> None:
     """List the models at hand."""
     from core.networks.bundle import bundle_names, open_bundle
-
-    with silenced_startup():
-        from core.reporting.text.verdict import card_text
+    from core.reporting.text.verdict import card_text
 
     bundles, failed = [], 0
     for name in bundle_names():
@@ -107,8 +103,7 @@ def card(
     if out is not None and out.suffix not in {".md", ".html"}:
         raise typer.BadParameter(f"expected a .md or .html file. Received: {out}", param_hint="--out")
     opened = open_bundle(bundle)
-    with silenced_startup():
-        from core.reporting.model_card import card_page, model_card
+    from core.reporting.model_card import card_page, model_card
 
     if out is None:
         show(opened.card.as_dict(), as_json, model_card(opened))
@@ -131,10 +126,8 @@ def calibrate(
     """Learn anew from validation people how far to believe a bundle: probabilities, prediction sets, OOD scans."""
     from core.cohorts import read_split
     from core.networks.bundle import open_bundle
-
-    with silenced_startup():
-        from core.reporting.text.evaluation import uncertainty_text
-        from core.workflows.calibrate import calibrate_bundle
+    from core.reporting.text.evaluation import uncertainty_text
+    from core.workflows.calibrate import calibrate_bundle
 
     known = people_of(people, aged_from, unknown_age)
     opened, table = open_bundle(bundle), read_split(split)
@@ -157,8 +150,7 @@ def export(
     from core.networks.bundle import open_bundle
 
     opened = None if phase is not None else open_bundle(bundle)
-    with silenced_startup():
-        from core.workflows.export import FORMATS, export_bundle, export_phase
+    from core.workflows.export import FORMATS, export_bundle, export_phase
 
     wanted = formats or list(FORMATS)
     if opened is None:

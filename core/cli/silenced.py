@@ -4,7 +4,34 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import ModuleType
+
+LOUD = ("keras", "tensorflow")  # Keras loads its backend
+
+
+def silence_startups() -> None:
+    """Let Keras and TensorFlow load without their notes from now on, wherever in the package they are first needed."""
+    if _Quietly not in sys.meta_path:
+        sys.meta_path.insert(0, _Quietly)
+
+
+class _Quietly(PathFinder):
+    @classmethod
+    def find_spec(
+        cls, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        found = super().find_spec(fullname, path, target) if fullname in LOUD else None
+        if found is not None and isinstance(found.loader, SourceFileLoader):
+            found.loader = _QuietLoader(found.loader.name, found.loader.path)
+        return found
+
+
+class _QuietLoader(SourceFileLoader):
+    def exec_module(self, module: ModuleType) -> None:
+        with silenced_startup():
+            super().exec_module(module)
 
 
 @contextlib.contextmanager

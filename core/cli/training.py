@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 import typer
 
 from core.cli.shared import TRAIN, AsJson, By, IdTable, Ordered, SubjectPattern, check_scheme, show, writable
-from core.cli.silenced import silenced_startup
 from core.errors import WeightsError
 
 commands = typer.Typer()
@@ -58,12 +57,11 @@ def train(
         named = ", ".join(option for option, value in given.items() if value is not None)
         raise typer.BadParameter(f"{named} needs --folds; the seed of a training is --set seed=NUMBER.")
     read = with_settings(read_recipe(recipe), settings or [])
-    with silenced_startup():
-        from core.reporting.text.evaluation import folds_text
-        from core.reporting.text.verdict import card_text
-        from core.workflows.cross_validate import CrossValidation, cross_validate
-        from core.workflows.reported_run import run_reported
-        from core.workflows.train import Request
+    from core.reporting.text.evaluation import folds_text
+    from core.reporting.text.verdict import card_text
+    from core.workflows.cross_validate import CrossValidation, cross_validate
+    from core.workflows.reported_run import run_reported
+    from core.workflows.train import Request
 
     _check_given(split, weights, published)
     request = Request(
@@ -120,9 +118,8 @@ def full(
 
     check_scheme(by)
     read = with_settings(read_recipe(recipe), settings or [])
-    with silenced_startup():
-        from core.reporting.text.verdict import card_text
-        from core.workflows.pipeline import FullRun, full_run
+    from core.reporting.text.verdict import card_text
+    from core.workflows.pipeline import FullRun, full_run
 
     with TrainingProgress() as progress:
         naming = Naming(subject_pattern, subjects)
@@ -167,12 +164,10 @@ def reproduce(
 ) -> None:
     """Run published systems as they were published, or as near as goes without ImageNet, and show the figures."""
     from core.cli.progress import TrainingProgress
-
-    with silenced_startup():
-        from core.reporting.text.verdict import card_text
-        from core.workflows.reproduce.rows import ROWS
-        from core.workflows.reproduce.runs import Reproduction, reproduce, row_called
-        from core.workflows.reproduce.table import rewrite_table, table_of
+    from core.reporting.text.verdict import card_text
+    from core.workflows.reproduce.rows import ROWS
+    from core.workflows.reproduce.runs import Reproduction, reproduce, row_called
+    from core.workflows.reproduce.table import rewrite_table, table_of
 
     wanted = Reproduction(out, slices, tumour, as_published)
     every = {"all": ROWS, "none": ()}

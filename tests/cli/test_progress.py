@@ -1,5 +1,6 @@
 """What a person sees who stops a verb, or reads a training's progress in a file."""
 
+import importlib.util
 import io
 import os
 import signal
@@ -42,6 +43,16 @@ def test_ctrl_c_is_one_line_that_says_how_to_go_on() -> None:
         _, error = run.communicate(timeout=60)
     assert run.returncode == 130
     assert error == "stagelens: stopped; train goes on with --resume, full and score when they are called again.\n"
+
+
+@pytest.mark.parametrize("library", ["keras", "tensorflow"])
+def test_a_network_library_that_a_verb_needs_in_the_middle_of_its_work_loads_without_a_note(library: str) -> None:
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+    code = f"import core.__main__, {library}; print({library}.__version__)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip()
+    assert done.stderr == ""
 
 
 def test_where_there_is_no_terminal_each_finished_epoch_is_one_whole_line_at_once(

@@ -72,7 +72,7 @@ class Server:
         self._process.wait(WAIT)
 
 
-def settled(page: Page, *, within: float = 300_000) -> None:
+def settled(page: Page, *, within: float = 900_000) -> None:
     """Wait until a page has run and stands still: what is typed before is lost, what is measured before moves."""
     page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=within)
     page.wait_for_function(

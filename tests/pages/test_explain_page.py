@@ -32,12 +32,30 @@ def test_methods_stand_side_by_side_and_a_failing_one_is_called_unreliable(expla
     assert [one for one in app.toggle if one.label == "Show the map anyway"]
 
 
+def look_at(app: AppTest, view: str) -> None:
+    app.session_state["view"] = view
+    ran(app)
+
+
 @pytest.mark.slow
-def test_the_path_the_noise_and_the_sanity_check_can_be_tried(explaining: AppTest) -> None:
+def test_each_view_is_computed_when_it_is_looked_at_and_not_before(explaining: AppTest) -> None:
     app = explaining
-    assert says(app, r"gradients were taken along it; .* with an error of")
-    assert says(app, "Grad-CAM: (Stable|The map is stable|Not stable)")
     assert [tab.label for tab in app.tabs][-4:] == ["The path", "Noise", "Sanity check", "Values"]
+    path, noise = (
+        r"gradients were taken along it; .* with an error of",
+        "Grad-CAM: (Stable|The map is stable|Not stable)",
+    )
+    assert not says(app, f"{path}|{noise}|Early layers draw edges|Point at a pixel")
+    look_at(app, "Layers")
+    assert says(app, "Early layers draw edges")
+    look_at(app, "The path")
+    assert says(app, path)
+    look_at(app, "Noise")
+    assert says(app, noise)
+    look_at(app, "Values")
+    assert says(app, "Point at a pixel")
+    look_at(app, "Sanity check")
+    assert not says(app, f"{path}|{noise}|Early layers draw edges|Point at a pixel")
     before = len(plots(app))
     labelled(app.button, "Randomise the network").click()
     ran(app)
@@ -46,6 +64,7 @@ def test_the_path_the_noise_and_the_sanity_check_can_be_tried(explaining: AppTes
     ran(app)
     assert "Deletion" in json.dumps(plots(app))
     assert len(plots(app)) == before + 2
+    look_at(app, "Side by side")
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from .server import CHROMIUM, QUIET, Server, settled
 
 PATHS = ("", "/explain", "/data", "/train", "/data_leakage", "/model_cards")
 ANSWER = re.compile(rf"Scan \d+: ({'|'.join(CLASSES)})$")
-LONG, SHORT = 300_000, 120_000  # milliseconds; caps, not waits
+LONG, SHORT = 900_000, 300_000  # milliseconds; caps, not waits: workers are polite to whatever else runs
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
