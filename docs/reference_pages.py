@@ -124,14 +124,16 @@ def recipes() -> Iterator[str]:
         one = read_recipe(name)
         size = " × ".join(str(side) for side in (one.depth, one.height, one.width) if side)
         start = {"imagenet": "ImageNet", "scratch": "scratch", "file": "given weights"}[one.start]
-        yield f"| `{name}` | {one.title} | {one.backbone} | {size} | {'–' if one.classic else start} |"
+        yield f"| `{name}` | {one.title} | {one.backbone} | {size} | {start if one.phases else '–'} |"
     yield "\n## Backbones\n\n| backbone | | weights (millions) | scans |\n|---|---|---|---|"
     for backbone in BACKBONES.values():
         kind = "volumes" if backbone.dimensions == 3 else "slices"
         yield f"| `{backbone.name}` | {backbone.title} | {backbone.parameters:g} | {kind} |"
     yield "| `pixels` | scikit-learn's classifiers on the scans themselves | – | both |"
+    yield "| `tissue` | linear models of tissue maps | – | volumes |"
     yield "\n## Settings\n"
-    for name in ("Recipe", "Head", "Augmentation", "Phase", "Imbalance", "Oversampling", "Classic", "Slices"):
+    for name in ("Recipe", "Head", "Augmentation", "Phase", "Imbalance", "Oversampling", "Classic", "Slices",
+                 "Morphometry", "Covariates"):  # fmt: skip
         title = "The recipe" if name == "Recipe" else f"`[{name.lower()}]`" if name != "Phase" else "`[[phases]]`"
         yield f"### {title}\n\n::: core.networks.recipe.{name}\n    options:"
         yield "      show_root_heading: false\n      show_root_toc_entry: false\n      members: false\n"

@@ -8,9 +8,11 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.cohorts.names.columns import OLDEST
 from core.errors import ChoiceNeeded, EmptyHeatmap, StageLensError
 from core.explain import Explanation, explainer, explainers, heatmap_legend
 from core.explain.reading import Reading
+from core.networks.bundle import open_bundle
 from core.networks.inference.prediction import Prediction
 from core.reporting.pictures.overlays import heatmap_picture, slice_picture
 from core.reporting.pictures.windowing import crosshair_picture, position_mm, window_limits, with_edge_letters
@@ -18,6 +20,7 @@ from core.reporting.plots.probabilities import probability_bars, slice_curves
 from core.reporting.text.numbers import sentence
 from core.reporting.text.predictions import (
     FLIPPED,
+    age_text,
     calibrated_text,
     left_out_text,
     ood_text,
@@ -113,16 +116,16 @@ def _chosen(label: str, question: ChoiceNeeded, key: str) -> int | None:
     return None if chosen is None else chosen + 1
 
 
-def explained(scan: Scan, model: str, class_name: str | None, method: str) -> Reading:
+def explained(scan: Scan, model: str, class_name: str | None, method: str, age: float | None) -> Reading:
     """Return the reading of a scan, remembered while the page is open."""
     readings = st.session_state.setdefault(REMEMBERED, {})
     head = head_and_check(scan)[0] if scan.is_volume and reads_volumes(model) else None
-    key = (scan.digest, bundle_version(model), class_name, method)
+    key = (scan.digest, bundle_version(model), class_name, method, age)
     if key not in readings:
         while sum(scan.is_volume for scan in (one.scan for one in readings.values())) > MOST_REMEMBERED:
             readings.pop(next(iter(readings)))
         folder, _ = bundle_version(model)
-        readings[key] = computed(key, "Reading the scan …", reading_of, folder, scan, class_name, method, head)
+        readings[key] = computed(key, "Reading the scan …", reading_of, folder, scan, class_name, method, head, age)
     found: Reading = readings[key]
     return found if head is None else replace(found, head=head)
 
@@ -151,6 +154,8 @@ def show(label: str, reading: Reading, opacity: float, *, chosen: bool) -> None:
             return
         if not prediction.rejected:
             show_list(prediction)
+            if prediction.asks_for_age:
+                st.caption(age_text({"age": prediction.age}, "*Age*, above,"))
         index = _chosen_slice(label, reading)
         explanation = reading.explanations[index]
         plain, heat, bars = st.columns([1, 1, 1.4], gap="medium")
@@ -340,9 +345,16 @@ def main() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         model = choose_network({name: title for name, (title, _) in titles.items()})
         class_name = st.selectbox("Heatmap for", [PREDICTED, *titles[model][1]])
-        offered = [one.name for one in explainers() if one.name not in NOT_OFFERED]
+        recipe = open_bundle(model).recipe
+        every = explainers(morphometric=recipe.morphometry is not None)
+        offered = [one.name for one in every if one.name not in NOT_OFFERED]
         method = st.selectbox("Method", offered, format_func=lambda name: explainer(name).title)
         opacity = st.slider("Heatmap opacity", 0.0, 1.0, 0.6, 0.05)
+        age = (
+            st.number_input("Age", 1, int(OLDEST), None, placeholder="years", width=110)
+            if recipe.asks_for_age
+            else None
+        )
     if not files:
         st.info("Upload a scan, or choose a sample, to see its class and where the evidence lies.")
     for label, group in files:
@@ -354,7 +366,7 @@ def main() -> None:
         try:
             if not can_be_read(label, scan, model):
                 continue
-            reading = explained(scan, model, None if class_name == PREDICTED else class_name, method)
+            reading = explained(scan, model, None if class_name == PREDICTED else class_name, method, age)
         except Cancelled:
             continue
         except StageLensError as error:

@@ -9,7 +9,7 @@ import typer
 
 from core.cli.batch import Batch
 from core.cli.explained_part import Asked, explain_split, refuse_given
-from core.cli.shared import EXPLAIN, AsJson, Flip, Force, Model, Page, show
+from core.cli.shared import EXPLAIN, Age, AsJson, Flip, Force, Model, Page, show
 from core.errors import NoHead, OutOfDistribution, StageLensError
 from core.files import write_table
 
@@ -39,7 +39,10 @@ def explain(
         int | None, typer.Option(min=1, help="Of --split: so many scans, drawn evenly from classes and people.")
     ] = None,
     model: Model = None,
-    method: Annotated[str, typer.Option(help="One of those that `stagelens methods` lists.")] = "grad-cam",
+    method: Annotated[
+        str | None,
+        typer.Option(help="One of those that `stagelens methods` lists; Grad-CAM if left out, or the model's own."),
+    ] = None,
     class_name: Annotated[
         str | None, typer.Option("--class", help="Class to explain; the predicted one if left out.")
     ] = None,
@@ -56,6 +59,7 @@ def explain(
     opacity: Annotated[float, typer.Option(min=0, max=1, help="Of the heatmap over the scan.")] = 0.5,
     page: Page = None,
     flip: Flip = False,
+    age: Age = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -70,14 +74,16 @@ def explain(
     unknown = [name for name in checks or [] if name not in CHECKS]
     if unknown:
         raise StageLensError(f"there is no check {unknown[0]!r}; known are {', '.join(CHECKS)}.")
-    chosen = read_settings(settings or [])
+    chosen, opened = read_settings(settings or []), open_bundle(model)
+    method = method or opened.recipe.heatmap
     if split is not None:
-        refuse_given({"--page": page, "--flip": flip, "--compare": compare, "--height": height, "--force": force})
+        given = {"--page": page, "--flip": flip, "--compare": compare, "--height": height, "--force": force}
+        refuse_given({**given, "--age": age})
         asked = Asked(split, part, method, class_name, tuple(checks or ()), at_most, chosen)
-        explain_split(open_bundle(model), asked, out, as_json=as_json)
+        explain_split(opened, asked, out, as_json=as_json)
         return
-    wanted = _Wanted(class_name, method, chosen, checks or [], compare or [], height, opacity, force)
-    opened, batch = open_bundle(model), Batch(scan or [], page, flip=flip)
+    wanted = _Wanted(class_name, method, chosen, checks or [], compare or [], height, opacity, force, age)
+    batch = Batch(scan or [], page, flip=flip)
     _explain_scans(opened, batch, out, wanted, as_json=as_json)
     raise typer.Exit(1 if batch.failed else 0)
 
@@ -94,6 +100,7 @@ class _Wanted:
     height: float | None
     opacity: float
     force: bool
+    age: float | None
 
 
 def _explain_scans(opened: "Bundle", batch: Batch, out: Path, wanted: _Wanted, *, as_json: bool) -> None:
@@ -108,7 +115,7 @@ def _explain_scans(opened: "Bundle", batch: Batch, out: Path, wanted: _Wanted, *
             explainer(name)
         explainer(wanted.method).checked_settings(wanted.settings)
         class_indices(opened.recipe, [wanted.class_name])
-        predictor = predictor_of(opened.folder)
+        predictor = predictor_of(opened.folder).for_age(wanted.age)
         for found, read in batch.read():
             try:
                 answer, lines = _explained(read, found.name, predictor, out, wanted)
@@ -210,7 +217,7 @@ def methods(as_json: AsJson = False) -> None:
             "known_to_fail": one.known_to_fail or None,
             "settings": {key: list(it) if isinstance(it, tuple) else it for key, it in one.defaults.items()},
         }
-        for one in explainers()
+        for one in (*explainers(), *explainers(morphometric=True))
     ]
     words = []
     for one in found:

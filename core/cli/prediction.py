@@ -10,6 +10,7 @@ from core.cli.shared import (
     EVALUATE,
     MODELS,
     READ,
+    Age,
     AgedFrom,
     AsJson,
     Coverage,
@@ -39,6 +40,7 @@ def predict(
     page: Page = None,
     table: Annotated[Path | None, typer.Option(help="Write a line a scan to this CSV file, too.")] = None,
     flip: Flip = False,
+    age: Age = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -54,7 +56,7 @@ def predict(
     if batch.scans:
         from core.workflows.predict import predict_scans, predictor_of
 
-        predictor = predictor_of(opened.folder)
+        predictor = predictor_of(opened.folder).for_age(age)
         try:
             for found, reading in batch.answered(lambda some: predict_scans(some, predictor)):
                 answers.append({"scan": found.shown, **reading.as_dict(force=force)})

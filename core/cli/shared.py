@@ -26,6 +26,7 @@ Flip = Annotated[
     bool,
     typer.Option("--flip", help="Turn pictures over that have the front of the head at the top."),
 ]
+Age = Annotated[float | None, typer.Option(help="Of the person, in years, for models that ask for it.")]
 Force = Annotated[
     bool,
     typer.Option(

@@ -37,6 +37,9 @@ def train(
     settings: Settings = None,
     stage: Annotated[TrainingStage | None, typer.Option(help="Only this, of a recipe that ends on embeddings.")] = None,
     embeddings: Annotated[Path | None, typer.Option(help="Folder of embeddings for several runs.")] = None,
+    people: Annotated[
+        Path | None, typer.Option(help="Table of people with their age, for recipes that ask for it.")
+    ] = None,
     folds: Annotated[
         int | None,
         typer.Option(min=2, help="Cross-validate by subject in so many folds; the split's parts are not used."),
@@ -63,9 +66,17 @@ def train(
     from core.workflows.reported_run import run_reported
     from core.workflows.train import Request
 
-    _check_given(split, weights, published)
+    _check_given(split, weights, published, people)
     request = Request(
-        read, split, out, weights=weights, resume=resume, only=stage, embeddings=embeddings, published=published
+        read,
+        split,
+        out,
+        weights=weights,
+        resume=resume,
+        only=stage,
+        embeddings=embeddings,
+        people=people,
+        published=published,
     )
     with TrainingProgress() as progress:
         if folds is not None:
@@ -83,9 +94,10 @@ def train(
     show({"bundle": folder, "card": outcome.card.as_dict()}, as_json, f"{card_text(outcome.card)}\n{folder}")
 
 
-def _check_given(split: Path, weights: Path | None, published: Path | None) -> None:
+def _check_given(split: Path, weights: Path | None, published: Path | None, people: Path | None) -> None:
     """Find out what is missing before a queue of trainings is joined, not after it."""
     from core.cohorts import read_split
+    from core.cohorts.covariates import read_subjects
     from core.networks.bundle import open_bundle
 
     read_split(split)
@@ -93,6 +105,8 @@ def _check_given(split: Path, weights: Path | None, published: Path | None) -> N
         raise WeightsError(f"there is no file of start weights {weights}.")
     if published is not None:
         open_bundle(published)
+    if people is not None:
+        read_subjects(people)
 
 
 @commands.command(rich_help_panel=TRAIN)
@@ -201,11 +215,11 @@ def recipes(
         return
     words, values = [], []
     for one in map(read_recipe, recipe_names()):
-        backbone = BACKBONES.get(one.backbone)  # none for recipes on pixels
+        backbone = BACKBONES.get(one.backbone)  # none for recipes on pixels or tissue
         shape = [side for side in (one.depth, one.height, one.width) if side is not None]
         size = " × ".join(map(str, shape))
         words.append(f"{one.name}: {one.title}")
-        what = "pixels" if backbone is None else f"{backbone.title}, {backbone.parameters:g} million weights"
+        what = one.backbone if backbone is None else f"{backbone.title}, {backbone.parameters:g} million weights"
         if backbone is not None and one.start == "imagenet":
             what += " as published, with ImageNet's 1,000 classes"
         words.append(f"    {what}, input {size}, grey")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.cohorts.names.columns import AGE, PATH, SESSION, SEX, SITE, SUBJECT
+from core.cohorts.names.columns import AGE, OLDEST, PATH, SESSION, SEX, SITE, SUBJECT
 from core.cohorts.names.people import rows_by_path
 from core.errors import CohortError
 from core.tables import numbers, read_table, received
@@ -13,7 +13,6 @@ from core.tables import numbers, read_table, received
 COVARIATES = ("age", "sex", "site")
 COLUMNS = {"path": PATH, "subject": SUBJECT, "session": SESSION, "age": AGE, "sex": SEX, "site": SITE}
 WHAT = "a table of people"
-OLDEST = 120.0  # years
 PLURALS = {"age": "ages", "sex": "sexes"}
 
 

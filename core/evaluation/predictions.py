@@ -134,8 +134,9 @@ def predictions_of_bundle(bundle: Bundle, split: pd.DataFrame, *, part: str = "t
 
     described = describe_split(split)
     own = described.hash == bundle.card.split.hash
-    network = load_predictor(bundle).network
-    forward, tables = compile_forward(network), []
+    predictor, tables = load_predictor(bundle), []
+    is_network = bundle.recipe.morphometry is None
+    forward = compile_forward(predictor.network) if is_network else predictor.logits_of
     for name in sorted(set(split["part"])) if own else [part]:
         data = load_subset(split, name, bundle.recipe)
         said = in_batches(forward, data.scans, bundle.recipe.batch_size)
@@ -162,6 +163,8 @@ def split_warnings(bundle: Bundle, split: SplitSummary, part: str) -> tuple[str,
         part: Of the split.
     """
     warnings = []
+    if bundle.recipe.asks_for_age:
+        warnings.append("A bundle is asked without ages here: evaluate its run to see what it says with them.")
     if split.hash != bundle.card.split.hash:
         warnings.append("This is not the split the bundle was trained on: it may have been trained on these scans.")
     elif part != "test":

@@ -165,6 +165,7 @@ class Explainer:
         signed: Whether values below zero are evidence against the class. The maps of the others have none.
         of_no_class: Whether the map is evidence for no class, whichever is asked about.
         known_to_fail: Why this method is known to fail the randomisation check; "" for the others.
+        morphometric: Whether it is for morphometric models, and not for networks.
     """
 
     name: str
@@ -179,6 +180,7 @@ class Explainer:
     signed: bool = False
     of_no_class: bool = False
     known_to_fail: str = ""
+    morphometric: bool = False
 
     @functools.cached_property
     def defaults(self) -> dict[str, Any]:

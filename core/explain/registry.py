@@ -7,9 +7,13 @@ from core.explain.explanation import Explainer
 from core.registry import collect
 
 
+def explainers(*, morphometric: bool = False) -> tuple[Explainer, ...]:
+    """Return every explanation method of networks, or of morphometric models, in the order they are offered."""
+    return tuple(one for one in _every() if one.morphometric == morphometric)
+
+
 @functools.cache
-def explainers() -> tuple[Explainer, ...]:
-    """Return every explanation method, in the order they are offered."""
+def _every() -> tuple[Explainer, ...]:
     return collect("core.explain.methods", "EXPLAINER", Explainer)
 
 
@@ -19,8 +23,8 @@ def explainer(name: str) -> Explainer:
     Raises:
         StageLensError: There is no such method.
     """
-    for method in explainers():
+    for method in _every():
         if method.name == name:
             return method
-    known = ", ".join(method.name for method in explainers())
+    known = ", ".join(method.name for method in _every())
     raise StageLensError(f"there is no method {name!r}; known are {known}.")

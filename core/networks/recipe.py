@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 from core.cohorts.tasks import CUSTOM, TASKS, Task
 
 PIXELS = "pixels"
+TISSUE = "tissue"
 MOST_TILT = 45.0  # degrees; a network trained on images rotated further cannot tell which way up they are
 STRICT = ConfigDict(extra="forbid")
 
@@ -156,6 +157,29 @@ class Classic:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Morphometry:
+    """A linear model of tissue maps in place of a network; for volumes of slices 1 mm apart.
+
+    Attributes:
+        kind: "tissue_maps" weighs fluid and grey matter of every place; "fluid_fraction" is one number, the share of
+            the head that is fluid.
+    """
+
+    kind: Literal["tissue_maps", "fluid_fraction"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Covariates:
+    """What is asked of a person beside the scan.
+
+    Attributes:
+        age: In years, where it is known; an answer without it is given without adjustment, and says so.
+    """
+
+    age: bool = False
+
+
+@dataclass(frozen=True, config=STRICT)
 class Slices:
     """Which slices of a volume the network reads, and how their predictions are aggregated.
 
@@ -182,8 +206,8 @@ class Recipe:
         name: Short name; also the bundle's.
         title: One line for people.
         task: One of the tasks of `core.cohorts`, or "custom" for classes of one's own.
-        backbone: One of `core.networks.architectures.backbones`, or "pixels" for a classic classifier on the scans
-            themselves.
+        backbone: One of `core.networks.architectures.backbones`, "pixels" for a classic classifier on the scans
+            themselves, or "tissue" for a morphometric model.
         height: Rows of the backbone's input, in pixels.
         width: Columns of the backbone's input; scans are scaled to it with their aspect ratio kept.
         depth: Slices of a 3D backbone's input; None for 2D.
@@ -196,6 +220,8 @@ class Recipe:
         imbalance: How class imbalance is handled during training.
         slices: Which slices of a volume are read; None for a network that reads only single pictures, or whole volumes.
         classic: A scikit-learn classifier in place of phases.
+        morphometry: A morphometric model in place of phases.
+        covariates: What is asked of a person beside the scan; None for nothing.
         batch_size: Scans per step.
         precision: Arithmetic during training; predictions are always float32. "auto" uses bfloat16 if the hardware
             supports it.
@@ -218,14 +244,22 @@ class Recipe:
     imbalance: Imbalance = field(default_factory=Imbalance)
     slices: Slices | None = None
     classic: Classic | None = None
+    morphometry: Morphometry | None = None
+    covariates: Covariates | None = None
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = "float32"
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     own_task: Task | None = None
 
     def __post_init__(self) -> None:
-        if (not self.phases) != (self.classic is not None):
-            raise ValueError("a recipe has either phases or a classic classifier")
+        if [bool(self.phases), self.classic is not None, self.morphometry is not None].count(True) != 1:
+            raise ValueError("a recipe has either phases, or a classic classifier, or morphometry")
+        if (self.backbone == TISSUE) != (self.morphometry is not None):
+            raise ValueError('the backbone "tissue" and morphometry go together')
+        if self.morphometry is not None:
+            self._check_slab()
+        elif self.covariates is not None:
+            raise ValueError("covariates are asked for by morphometry only")
         if self.backbone == PIXELS and self.classic is None:
             raise ValueError('the backbone "pixels" is for classic classifiers')
         for phase in self.phases:
@@ -235,6 +269,27 @@ class Recipe:
             raise ValueError('task = "custom" and own_task, with its classes, go together')
         if self.own_task is not None and len(self.own_task.classes) < 2:
             raise ValueError("own_task has one class; a network needs two or more to tell apart")
+
+    def _check_slab(self) -> None:
+        if self.slices is None or self.depth != round(self.slices.highest_mm - self.slices.lowest_mm) + 1:
+            raise ValueError("morphometry needs slices 1 mm apart: depth = highest_mm - lowest_mm + 1")
+        if any((side or 0) % 4 for side in (self.depth, self.height, self.width)):
+            raise ValueError("morphometry needs a depth, height and width that 4 divides")
+
+    @property
+    def has_network(self) -> bool:
+        """Whether there is a backbone, and not a model of the scans themselves."""
+        return self.backbone not in {PIXELS, TISSUE}
+
+    @property
+    def asks_for_age(self) -> bool:
+        """Whether an answer is adjusted for age where that is known."""
+        return self.covariates is not None and self.covariates.age
+
+    @property
+    def heatmap(self) -> str:
+        """Name of the method that explains it first."""
+        return "grad-cam" if self.morphometry is None else "contributions"
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -14,10 +14,13 @@ from core.errors import RecipeError, shortened
 from core.files import read_file
 from core.networks.recipe import (
     PIXELS,
+    TISSUE,
     Augmentation,
     Classic,
+    Covariates,
     Head,
     Imbalance,
+    Morphometry,
     Oversampling,
     Phase,
     Recipe,
@@ -32,6 +35,8 @@ RECIPES = Path(__file__).parent / "recipes"
 TABLES = {  # where settings lie that are not the recipe's own; the likeliest last
     "own_task": Task,
     "slices": Slices,
+    "covariates": Covariates,
+    "morphometry": Morphometry,
     "classic": Classic,
     "imbalance": Imbalance,
     "augmentation": Augmentation,
@@ -67,11 +72,11 @@ def recipe_from(values: dict[str, Any], source: str = "recipe") -> Recipe:
         raise RecipeError(f"{source}: {f'{key}: ' if key else ''}{message}.{received}") from error
     for key, value, known in (
         ("task", recipe.task, [*TASKS, CUSTOM]),
-        ("backbone", recipe.backbone, [*BACKBONES, PIXELS]),
+        ("backbone", recipe.backbone, [*BACKBONES, PIXELS, TISSUE]),
     ):
         if value not in known:
             raise RecipeError(f"{source}: {key}: expected one of {', '.join(known)}. Received: {value!r}")
-    if recipe.backbone != PIXELS:
+    if recipe.backbone in BACKBONES:
         _check_sides(recipe, BACKBONES[recipe.backbone], source)
     return recipe
 
@@ -156,7 +161,7 @@ def _inside(node: Any, step: str, key: str, source: str) -> Any:
 def recipe_values(recipe: Recipe) -> dict[str, Any]:
     """Return a recipe as plain values for JSON, from which `recipe_from` restores it."""
     values: dict[str, Any] = TypeAdapter(Recipe).dump_python(recipe, mode="json")
-    for key in ("own_task", "output_stride"):
+    for key in ("own_task", "output_stride", "morphometry", "covariates"):
         if values[key] is None:
             del values[key]  # as written before there were any
     return values

@@ -8,6 +8,7 @@ CLASSIC = {
     "svm": "support vector machine",
     "nearest_neighbours": "nearest neighbours",
 }
+MORPHOMETRIC = {"tissue_maps": "Ridge on tissue maps", "fluid_fraction": "Fraction of cerebrospinal fluid"}
 STARTS = {"imagenet": "from ImageNet", "scratch": "from scratch", "file": "from weights on disk"}
 
 
@@ -31,6 +32,10 @@ def title_of(recipe: Recipe, start: str = "") -> str:
     Returns:
         Such as "ResNet18, 32 × 32, from scratch"; with the classes, where they are the recipe's own.
     """
+    classes = "" if recipe.own_task is None else f": {', '.join(recipe.classes)}"
+    if recipe.morphometry is not None:
+        aged = ", with age" if recipe.asks_for_age else ""
+        return f"{MORPHOMETRIC[recipe.morphometry.kind]}, {shape_of(recipe)}{aged}{classes}"
     if start.startswith("ImageNet"):
         begun = STARTS["imagenet"]
     elif start.startswith("random"):
@@ -38,7 +43,6 @@ def title_of(recipe: Recipe, start: str = "") -> str:
     else:
         begun = f"from {start.partition(' (')[0]}" if start else STARTS[recipe.start]
     network = "Pixels" if recipe.backbone == PIXELS else BACKBONES[recipe.backbone].title
-    classes = "" if recipe.own_task is None else f": {', '.join(recipe.classes)}"
     if recipe.classic is None:
         return f"{network}, {shape_of(recipe)}, {begun}{classes}"
     classifier = CLASSIC[recipe.classic.kind]

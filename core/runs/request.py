@@ -40,6 +40,7 @@ TITLES = {
     "folder": "content of the folder of scans",
     "data_fingerprint": "content of the scans",
     "weights": "file of start weights",
+    "people": "table of people",
     "folds": "number of folds",
     "versions": "version of the software",
 }

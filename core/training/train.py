@@ -15,17 +15,18 @@ from core.files import UNFINISHED, read_json, replacing, write_json, write_table
 from core.networks.architectures.network import Network, build_network
 from core.networks.backend import compile_forward, compile_model, make_repeatable
 from core.networks.devices import resolve_precision, spread_over_devices
-from core.networks.recipe import PIXELS, Phase, Recipe
+from core.networks.recipe import Phase, Recipe
 from core.networks.subset import Subset, fingerprint, load_subset
 from core.networks.weights.storage import load_tensors, save_tensors
 from core.networks.weights.tensors import assign, set_start_weights, tensors_of
 from core.runs.folder import FINISHED_FILE, RECIPE_FILE, RUN_FILE, SPLIT_FILE, write_recipe
-from core.runs.request import check_same, contents, requested, split_values
+from core.runs.request import check_same, contents, file_digest, requested, split_values
 from core.training.classic import classic_logits, fit_classic
 from core.training.embeddings import EmbeddingStore
 from core.training.head_reset import renew_head
 from core.training.imbalance import oversample
 from core.training.listeners import SILENT, TrainingListener
+from core.training.morphometry import LearnedTissue, ages_of, learn_tissue_model
 from core.training.phases import BEST, STATE, Labelled, PhaseData, Run, State, read_state, run_phase
 
 BEFORE_RUN = frozenset({SPLIT_FILE, RECIPE_FILE})  # what may lie there when a run was killed as it began
@@ -50,6 +51,7 @@ class TrainingConfig:
             "embed" stores the embeddings, "balance" makes synthetic ones for rare classes, "classify" trains the
             classifier. Each goes on from what the others left in `out`. None for everything.
         embeddings: Folder of embeddings for several runs; None for one in the run's own folder.
+        people: A table of people, for recipes that ask for age; None without.
     """
 
     recipe: Recipe
@@ -59,6 +61,7 @@ class TrainingConfig:
     resume: bool = False
     only: Stage | None = None
     embeddings: Path | None = None
+    people: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +74,10 @@ class Trained:
         parts: The parts of the split, decoded.
         facts: What a card needs to know: start, precision, fingerprint of the data, hash of the split.
         finished: Whether every phase is trained.
-        network: The network with the weights of the last phase's best epoch; None for classic classifiers.
-        logits: Of a classic classifier, by part.
+        network: The network with the weights of the last phase's best epoch; None for classic classifiers and
+            morphometric models.
+        tissue: A morphometric model.
+        logits: Of a classic classifier or a morphometric model, by part.
     """
 
     recipe: Recipe
@@ -81,6 +86,7 @@ class Trained:
     facts: dict[str, Any]
     finished: bool
     network: Network | None = None
+    tissue: LearnedTissue | None = None
     logits: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
@@ -110,13 +116,17 @@ def train(config: TrainingConfig, *, listener: TrainingListener = SILENT) -> Tra
         if "data_fingerprint" in facts:
             check_same(folder, facts, {"data_fingerprint": found})
         facts["data_fingerprint"] = found
-        network = None if recipe.backbone == PIXELS else _started(config, facts, parts["train"])
+        network = _started(config, facts, parts["train"]) if recipe.has_network else None
     except StageLensError:
         if not begun_before:
             _clear(folder)
         raise
     write_json(folder / RUN_FILE, facts)
     listener.say(", ".join(f"{len(part.labels)} {name}" for name, part in parts.items()) + " scans")
+    if recipe.morphometry is not None:
+        ages = ages_of(config.people, split, parts)
+        tissue = learn_tissue_model(recipe, parts, ages, config.embeddings or folder / EMBEDDINGS, listener)
+        return Trained(recipe, split, parts, facts, finished=True, tissue=tissue, logits=tissue.logits)
     if recipe.classic is not None:
         logits = _classic(config, network, parts, facts, listener=listener)
         return Trained(recipe, split, parts, facts, finished=True, logits=logits)
@@ -302,7 +312,7 @@ def check_folder(config: TrainingConfig, split: pd.DataFrame) -> dict[str, Any]:
     Raises:
         TrainingError: The folder holds something else, or another run, or one that was not to be resumed.
     """
-    folder, wanted = config.out, requested(config.recipe, config.weights, **split_values(split))
+    folder, wanted = config.out, _request(config, split)
     if folder.exists() and not folder.is_dir():
         raise TrainingError(f"{folder} is a file; give a folder.")
     held = {path.name.removeprefix(UNFINISHED) for path in contents(folder)}
@@ -319,11 +329,16 @@ def check_folder(config: TrainingConfig, split: pd.DataFrame) -> dict[str, Any]:
     return facts
 
 
+def _request(config: TrainingConfig, split: pd.DataFrame) -> dict[str, Any]:
+    people = {} if config.people is None else {"people": file_digest(config.people)}
+    return requested(config.recipe, config.weights, **split_values(split), **people)
+
+
 def _open_run(config: TrainingConfig, split: pd.DataFrame) -> dict[str, Any]:
     """Begin a run folder, or open the one to resume."""
     folder, facts = config.out, check_folder(config, split)
     if not facts:
-        facts = requested(config.recipe, config.weights, **split_values(split))
+        facts = _request(config, split)
         folder.mkdir(parents=True, exist_ok=True)
         write_table(folder / SPLIT_FILE, split)
         write_recipe(folder / RECIPE_FILE, config.recipe)

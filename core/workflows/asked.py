@@ -41,7 +41,12 @@ def made_ready(folder: str) -> Predictor:
     and a gigabyte; this one stays small.
     """
     bundle = open_bundle(folder)
-    if wants_openvino() and "keras" not in sys.modules and not is_compiled(bundle):
+    if (
+        bundle.recipe.morphometry is None
+        and wants_openvino()
+        and "keras" not in sys.modules
+        and not is_compiled(bundle)
+    ):
         told.info(PREPARING)
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             subprocess.run(  # noqa: S603 - this Python, this module
@@ -61,7 +66,12 @@ def loaded(folder: str) -> str:
 
 
 def reading_of(
-    folder: str, scan: Scan, class_name: str | None, method: str, head: "StandardHead | None" = None
+    folder: str,
+    scan: Scan,
+    class_name: str | None,
+    method: str,
+    head: "StandardHead | None" = None,
+    age: float | None = None,
 ) -> Reading:
     """Read and explain one scan; as `core.workflows.predict.read_scans`.
 
@@ -71,13 +81,14 @@ def reading_of(
         class_name: The class to explain; None for the predicted one.
         method: Of explanation.
         head: What the volume became in standard space, if somebody made it before.
+        age: Of the person, in years, for models that ask for it; None if unknown.
 
     Returns:
         The reading, without the head where it was given: whoever asked has it.
     """
     if head is not None:
         keep_head(scan.digest, head)
-    (reading,) = read_scans([scan], made_ready(folder), class_name=class_name, method=method)
+    (reading,) = read_scans([scan], made_ready(folder).for_age(age), class_name=class_name, method=method)
     return reading if head is None else replace(reading, head=None)
 
 

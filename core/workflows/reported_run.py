@@ -27,7 +27,7 @@ EVENTS_FOLDER = "tensorboard"
 
 
 def run_reported(request: Request, *, listener: TrainingListener = SILENT) -> Outcome:
-    """Train as `run_training` does, when the device is free, with status and records in the run folder.
+    """Train as `run_training` does, with status and records in the run folder; a network when the device is free.
 
     Args:
         request: What to train and where.
@@ -56,7 +56,8 @@ def run_reported(request: Request, *, listener: TrainingListener = SILENT) -> Ou
                 everybody.say(f"another training is at work on {device}; waiting for its end")
                 reporter.change(state="queued")
 
-        with turn_on(device, waiting=waiting):
+        turn = turn_on(device, waiting=waiting) if request.recipe.has_network else contextlib.nullcontext()
+        with turn:
             reporter.change(state="running")
             if request.recipe.classes != given.classes:
                 everybody.say(f"classes of the split, not of the recipe: {', '.join(request.recipe.classes)}")

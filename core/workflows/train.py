@@ -21,6 +21,7 @@ from core.networks.devices import device_title
 from core.networks.fitting import recipe_for
 from core.networks.inference.conversion import compile_body
 from core.networks.inference.engine import Body
+from core.networks.inference.morphometric import as_seen, tissue_body
 from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Recipe
 from core.networks.subset import fingerprint_of_split
@@ -82,7 +83,7 @@ class _Answered:
         logits: By part, N × classes.
         tensors: Weights by variable path; none for classic classifiers.
         rounding: What was done to them.
-        network: The network with these weights; None for classic classifiers.
+        network: The network with these weights; None for classic classifiers and morphometric models.
         body: Its forward pass.
         passed: What its one pass over all parts left.
     """
@@ -191,6 +192,12 @@ def train_bundle(request: Request, *, listener: TrainingListener = SILENT) -> Bu
 
 def _answered(trained: Trained, test: str) -> _Answered:
     recipe = trained.recipe
+    if trained.tissue is not None:
+        model, maps = trained.tissue.model, trained.tissue.maps
+        mapped = {name: replace(part, scans=maps[name]) for name, part in trained.parts.items()}  # type: ignore[arg-type]
+        passed = pass_over(lambda given: as_seen(model, given, len(recipe.classes)), mapped)
+        passed = replace(passed, logits=trained.logits)  # nobody's by a model that has seen them
+        return _Answered(trained.logits, model.tensors(), Rounding(), body=tissue_body(model, recipe), passed=passed)
     if trained.network is None or recipe.classic is not None:
         return _Answered(trained.logits)
     network = build_network(recipe)

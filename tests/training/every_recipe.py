@@ -47,6 +47,8 @@ def small(recipe: Recipe) -> Recipe:
     )
     depth = recipe.depth and 32
     classic = recipe.classic and replace(recipe.classic, components=None)
+    if recipe.morphometry is not None:
+        return recipe
     size = {"height": side, "width": side, "depth": depth}
     parts = {"phases": phases, "classic": classic, "start": "scratch"}
     return replace(recipe, **size, **parts, batch_size=4, precision="float32")

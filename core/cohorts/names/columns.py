@@ -7,6 +7,7 @@ SUBJECT = (
 SESSION = ("session", "session_id", "visit", "visit_id", "viscode", "timepoint")
 PATH = ("path", "file", "filename", "file_name", "filepath", "file_path", "image", "scan", "slice_file")
 LABEL = ("cdr", "diagnosis", "dx", "dx_bl", "group", "label", "class", "stage", "research_group")
+OLDEST = 120.0  # years
 AGE = ("age", "age_years", "age_in_years", "age_at_scan", "age_at_visit", "ptage", "ages")
 SEX = ("sex", "gender", "m_f", "ptgender")
 SITE = ("site", "site_id", "centre", "center", "scanner", "hospital")

@@ -112,6 +112,8 @@ class Prediction:
         calibration: Calibration of the logits; None if the bundle has none.
         slice_calibration: Calibration of the slices' logits.
         ood: Whether the scan is in-distribution; None if the bundle has no OOD model.
+        age: What the answer is adjusted for, in years; None if unknown, or not asked for.
+        asks_for_age: Whether the model would adjust its answer for age.
     """
 
     scan: str
@@ -123,6 +125,8 @@ class Prediction:
     calibration: Calibration | None = None
     slice_calibration: Calibration | None = None
     ood: OodScore | None = None
+    age: float | None = None
+    asks_for_age: bool = False
 
     @property
     def probabilities(self) -> dict[str, float]:
@@ -189,6 +193,7 @@ class Prediction:
             "calibration_doubt": self.calibration.doubt if self.calibration is not None and given else "",
             "prediction_set": sets,
             "raw_outputs": self.raw_outputs if force and self.rejected else None,
+            **({"age": self.age} if self.asks_for_age else {}),
         }
 
 

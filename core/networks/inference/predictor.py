@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.cohorts.names.columns import OLDEST
 from core.errors import StageLensError
 from core.networks.architectures.geometry import fit_size, input_shape
 from core.networks.bundle import WEIGHTS_FILE, Bundle, check_digests
@@ -24,6 +25,7 @@ from core.scans import Scan
 from core.scans.framing import is_clearly_upright
 
 if TYPE_CHECKING:
+    from core.morphometry.model import TissueModel
     from core.networks.architectures.network import Network
     from core.networks.inference.gradients import Gradients
 
@@ -54,10 +56,19 @@ class Predictor:
     Attributes:
         bundle: The bundle it was loaded from.
         body: Its compiled forward pass.
+        tissue_model: What it runs, where that is a morphometric model and no network.
+        age: Of the people whose scans it reads, in years; None if unknown, or not asked for.
     """
 
     def __init__(
-        self, bundle: Bundle, network: "Network | None" = None, *, engine: str = "auto", body: Body | None = None
+        self,
+        bundle: Bundle,
+        network: "Network | None" = None,
+        *,
+        engine: str = "auto",
+        body: Body | None = None,
+        tissue_model: "TissueModel | None" = None,
+        age: float | None = None,
     ) -> None:
         """Take a compiled forward pass, or compile one.
 
@@ -66,8 +77,11 @@ class Predictor:
             network: Its network; None for one that is built when it is first needed.
             engine: As for `core.networks.inference.conversion.compile_body`.
             body: The compiled forward pass; None to compile the network's.
+            tissue_model: What the pass runs in place of a network.
+            age: What the pass is adjusted for.
         """
         self.bundle = bundle
+        self.tissue_model, self.age = tissue_model, age
         self._network = network
         self._gradients: Gradients | None = None
         if body is None:
@@ -108,6 +122,11 @@ class Predictor:
     @property
     def network(self) -> "Network":
         """The network itself, built in Keras when it is first asked for."""
+        if self.recipe.morphometry is not None:
+            raise StageLensError(
+                f"{self.bundle.name} is a morphometric model and no network: it has no layers, gradients or exports. "
+                "Its heatmap is the method contributions."
+            )
         if self._network is None:
             with self._building:
                 if self._network is None:
@@ -129,7 +148,7 @@ class Predictor:
     @property
     def linear_head(self) -> tuple[Floats, Floats] | None:
         """The weights, channels × classes, and biases of a head of pooling and one dense layer; None for another."""
-        if self.recipe.head.dense:
+        if self.recipe.head.dense or self.recipe.morphometry is not None:
             return None
         if self._network is None:
             return self._stored_head
@@ -141,6 +160,26 @@ class Predictor:
         file = self.bundle.folder / WEIGHTS_FILE
         kernel, bias = (load_tensor(file, f"logits/{name}").astype(np.float32) for name in ("kernel", "bias"))
         return kernel, bias
+
+    def for_age(self, age: float | None) -> "Predictor":
+        """Return a predictor for people of an age.
+
+        Args:
+            age: In years; None for this predictor.
+
+        Raises:
+            StageLensError: The model does not ask for age, or nobody has such an age.
+        """
+        if age is None:
+            return self
+        if self.tissue_model is None or not self.recipe.asks_for_age:
+            raise StageLensError(f"{self.bundle.name} does not ask for age; leave it out, or choose a model that does.")
+        if not 0 < age <= OLDEST:
+            raise StageLensError(f"an age is given in years, above 0 and up to {OLDEST:g}. Received: {age:g}")
+        from core.networks.inference.morphometric import tissue_body
+
+        body = tissue_body(self.tissue_model, self.recipe, age)
+        return Predictor(self.bundle, body=body, tissue_model=self.tissue_model, age=age)
 
     def warm_up(self) -> None:
         """Run once on an empty scan, so that the first user does not wait."""
@@ -371,6 +410,8 @@ class Predictor:
             calibration=of_scan,
             slice_calibration=of_scan,
             ood=ood,
+            age=self.age,
+            asks_for_age=self.recipe.asks_for_age,
         )
 
 
@@ -385,6 +426,11 @@ def load_predictor(bundle: Bundle, *, engine: str = "auto") -> Predictor:
         BundleError: The weights are missing, damaged, not those the card speaks of, or do not fit.
     """
     digests = check_digests(bundle)
+    if bundle.recipe.morphometry is not None:
+        from core.networks.inference.morphometric import read_tissue_model, tissue_body
+
+        model = read_tissue_model(bundle)
+        return Predictor(bundle, body=tissue_body(model, bundle.recipe), tissue_model=model)
     if engine == "keras" or not wants_openvino():
         from core.networks.inference.gradients import load_network
 

@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BAR = 24
+AGED = "Adjusted for an age of {age:g} years."
+UNAGED = (
+    "Not adjusted for age: old healthy brains look like younger ill ones. {how} compares the scan with healthy people "
+    "of the same age."
+)
 FLIPPED = "This image is flipped: the front of the head is at the top. Turned over, it looks like a training scan."
 
 
@@ -29,10 +34,17 @@ def prediction_text(answer: dict[str, Any]) -> str:
         lines.append(f"  No answer is given; {over}--force shows the network's raw outputs.")
     else:
         lines += _probabilities_text(answer)
+        if "age" in answer:
+            lines.append(f"  {age_text(answer, '--age')}")
     if "standard_space" in answer:
         lines.append(f"  {space_text(answer['standard_space'], answer.get('slices', []))}")
     lines += [f"  Note: {warning}" for warning in answer["warnings"]]
     return "\n".join(lines)
+
+
+def age_text(answer: dict[str, Any], how: str) -> str:
+    """Say what age an answer of a model that asks for it is adjusted for; `how` names where it can be given."""
+    return UNAGED.format(how=how) if answer["age"] is None else AGED.format(age=answer["age"])
 
 
 def prediction_table(

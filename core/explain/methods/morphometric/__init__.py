@@ -1,0 +1,1 @@
+"""The exact heatmap of morphometric models."""

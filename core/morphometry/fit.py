@@ -1,0 +1,296 @@
+"""Learning a morphometric model from people: inner folds choose its strength and answer everybody it learns from."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold
+
+from core.errors import TrainingError
+from core.morphometry.maps import BLOCK
+from core.morphometry.model import Doubles, Floats, Line, Stages, TissueModel, Version
+from core.morphometry.tissue import FLUID
+from core.words import people as people_in_words
+
+STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # of the ridge; the mean of the kernel's diagonal is 1
+STRENGTH_OF_AGE = 1.0
+FOLDS = 5
+WITHIN = 0.7  # of a block, on average over people, for it to be looked at
+SHRINKAGE = 0.3  # of the mean standard deviation, added to each so that what hardly varies does not count as much
+LOWEST_MM = 8  # the ventricles' and temporal lobes' end of the slab counts once more
+FEWEST = 10  # people of a class that is answered, of each kind that must be told apart, and healthy people with an age
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """People to learn from.
+
+    Attributes:
+        maps: float32, N × 2 × d × h × w.
+        inside: float32, d × h × w: how much of each block lies in the head, on average.
+        labels: int64, N, indices of classes in the order of the disease.
+        impaired: bool, one a class.
+        ages: float64, N, years; NaN where unknown.
+    """
+
+    maps: Floats
+    inside: Floats
+    labels: Ints
+    impaired: tuple[bool, ...]
+    ages: Doubles
+
+    def __len__(self) -> int:
+        """Return the number of people."""
+        return len(self.labels)
+
+    @property
+    def ill(self) -> NDArray[np.bool_]:
+        """Who is impaired."""
+        return np.array(self.impaired)[self.labels]
+
+    def where(self, chosen: NDArray) -> "Learned":
+        """Return some of the people."""
+        return Learned(self.maps[chosen], self.inside, self.labels[chosen], self.impaired, self.ages[chosen])
+
+
+def fit_tissue_model(people: Learned, *, kind: str, age: bool, seed: int = 0) -> tuple[TissueModel, Floats]:
+    """Fit a morphometric model.
+
+    Args:
+        people: Whom to learn from.
+        kind: "tissue_maps", or "fluid_fraction" for the one number.
+        age: Whether a version that asks for age is fitted, too.
+        seed: Of the folds.
+
+    Returns:
+        The model, and log probabilities, N × classes, of the same people, each by a model of an inner fold that has not
+        seen them, with their age where that is asked for and known.
+
+    Raises:
+        TrainingError: There are too few people of a kind.
+    """
+    _check(people, age=age)
+    scores, aged = np.full(len(people), np.nan), np.full(len(people), np.nan)
+    for rest, fold in _folds(people, seed):
+        fitted = _lines(people.where(rest), kind=kind, age=age, seed=seed)
+        own = people.where(fold)
+        values = fitted.values(own.maps)
+        scores[fold] = fitted.without_age(values)
+        if fitted.with_age is not None:
+            known = np.isfinite(own.ages)
+            aged[fold[known]] = fitted.with_age(values[known], own.ages[known])
+    whole, n_classes = _lines(people, kind=kind, age=age, seed=seed), len(people.impaired)
+    plain = Version(whole.without_age, _stages(scores, people.labels, n_classes))
+    logits, with_age = plain.stages.logits(scores, n_classes), None
+    if whole.with_age is not None:
+        known = np.isfinite(aged)
+        with_age = Version(whole.with_age, _stages(aged[known], people.labels[known], n_classes))
+        logits[known] = with_age.stages.logits(aged[known], n_classes)
+    model = TissueModel(
+        mask=whole.mask,
+        without_age=plain,
+        with_age=with_age,
+        brain_age=whole.brain_age,
+        healthy=whole.healthy,
+        healthy_per_year=whole.healthy_per_year,
+        mean_age=whole.mean_age,
+    )
+    return model, logits
+
+
+@dataclass(frozen=True, eq=False)
+class _Lines:
+    """The linear part of a model; attributes as of `TissueModel`, with scores in place of versions."""
+
+    mask: NDArray[np.bool_]
+    without_age: Line
+    with_age: Line | None
+    brain_age: Line | None
+    healthy: Doubles
+    healthy_per_year: Doubles
+    mean_age: float
+
+    def values(self, maps: Floats) -> Floats:
+        return np.ascontiguousarray(maps[:, self.mask], np.float32)
+
+
+def _check(people: Learned, *, age: bool) -> None:
+    healthy, ill = (~people.ill).sum(), people.ill.sum()
+    if min(healthy, ill) < FEWEST:
+        raise TrainingError(
+            f"a morphometric model needs {FEWEST} healthy and {FEWEST} impaired people to learn from; there are "
+            f"{healthy} and {ill}."
+        )
+    known = np.isfinite(people.ages)
+    if age and min((known & ~people.ill).sum(), (known & people.ill).sum()) < FEWEST:
+        raise TrainingError(
+            f"this recipe asks for age: the ages of {FEWEST} healthy and {FEWEST} impaired people at least must be "
+            f"known, in a table given with --people; they are of {people_in_words(int(known.sum()))}."
+        )
+
+
+def _lines(people: Learned, *, kind: str, age: bool, seed: int) -> _Lines:
+    mask = np.repeat((people.inside > WITHIN)[None], people.maps.shape[1], axis=0)
+    if kind == "fluid_fraction":
+        mask[np.arange(len(mask)) != FLUID] = False
+        values = np.ascontiguousarray(people.maps[:, mask], np.float32)
+        even = Line(np.full(values.shape[1], 1 / max(1, values.shape[1])), 0.0, 0.0)
+        without_age, with_age, brain_age = even.standardised(even(values)), None, None
+    else:
+        values = np.ascontiguousarray(people.maps[:, mask], np.float32)
+        low = np.zeros(mask.shape, bool)
+        low[:, : LOWEST_MM // BLOCK] = True
+        lowest = low[mask]
+        severity = people.labels.astype(np.float64)
+        without_age = _chosen(values, lowest, severity, people, seed=seed)
+        with_age = brain_age = None
+        known = np.isfinite(people.ages)
+        healthy = known & ~people.ill
+        if healthy.sum() >= FEWEST:
+            brain_age, gap = _brain_age(values, lowest, people.ages, healthy, seed=seed)
+            without_age = without_age.mean_with(brain_age.standardised(brain_age(values)))
+            if age:
+                direct = _chosen(
+                    values[known], lowest, severity[known], people.where(known), seed=seed, ages=people.ages[known]
+                )
+                with_age = direct.mean_with(gap.standardised(gap(values[known], people.ages[known])))
+    healthy = ~people.ill & np.isfinite(people.ages)
+    mean_age, trend = float("nan"), np.zeros(values.shape[1])
+    if healthy.sum() >= FEWEST:
+        mean_age, trend = float(people.ages[healthy].mean()), _trend(values[healthy], people.ages[healthy])
+        expected = values[healthy].mean(axis=0, dtype=np.float64)
+    else:
+        expected = values[~people.ill].mean(axis=0, dtype=np.float64)
+    return _Lines(mask, without_age, with_age, brain_age, expected, trend, mean_age)
+
+
+def _chosen(
+    values: Floats,
+    lowest: NDArray[np.bool_],
+    target: Doubles,
+    people: Learned,
+    *,
+    seed: int,
+    ages: Doubles | None = None,
+) -> Line:
+    """Fit the direct score with the strength that tells the impaired best in inner folds; standardised by these."""
+    found = np.empty((len(STRENGTHS), len(people)))
+    for rest, fold in _folds(people, seed):
+        healthy = ~people.ill[rest]
+        space = _Space.of(values[rest], lowest, None if ages is None else ages[rest], healthy)
+        for number, line in enumerate(space.ridges(values[rest], target[rest], STRENGTHS, ages, rest)):
+            found[number, fold] = line(values[fold], None if ages is None else ages[fold])
+    best = int(np.argmax([roc_auc_score(people.ill, scores) for scores in found]))
+    space = _Space.of(values, lowest, ages, ~people.ill)
+    (line,) = space.ridges(values, target, [STRENGTHS[best]], ages, np.arange(len(values)))
+    return line.standardised(found[best])
+
+
+def _brain_age(
+    values: Floats, lowest: NDArray[np.bool_], ages: Doubles, healthy: NDArray[np.bool_], *, seed: int
+) -> tuple[Line, Line]:
+    """Fit the age that a healthy brain looks, corrected for its pull to the mean, and the gap to the age it has."""
+    given, own = values[healthy], ages[healthy]
+    found = np.empty(len(own))
+    fold_of = np.random.default_rng(seed).permutation(len(own)) % FOLDS
+    for number in range(FOLDS):
+        rest = fold_of != number
+        space = _Space.of(given[rest], lowest, None, None)
+        (line,) = space.ridges(given[rest], own[rest], [STRENGTH_OF_AGE], None, np.arange(int(rest.sum())))
+        found[~rest] = line(given[~rest])
+    slope, bias = np.polyfit(own, found, 1)
+    space = _Space.of(given, lowest, None, None)
+    (line,) = space.ridges(given, own, [STRENGTH_OF_AGE], None, np.arange(len(own)))
+    steep = max(float(slope), 0.2)
+    brain_age = Line(line.weights / steep, 0.0, (line.offset - bias) / steep)
+    return brain_age, Line(line.weights, -float(slope), line.offset - float(bias))
+
+
+@dataclass(frozen=True, eq=False)
+class _Space:
+    """Values as a ridge regression sees them: centred, scaled, without the healthy's trend with age, weighted."""
+
+    middle: Doubles
+    scale: Doubles
+    trend: Doubles
+    mean_age: float
+
+    @classmethod
+    def of(
+        cls, values: Floats, lowest: NDArray[np.bool_], ages: Doubles | None, healthy: NDArray[np.bool_] | None
+    ) -> "_Space":
+        middle, spread = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
+        scale = 1 / (spread + SHRINKAGE * spread.mean())
+        trend, mean_age = np.zeros(len(middle)), 0.0
+        if ages is not None and healthy is not None:
+            mean_age = float(ages[healthy].mean())
+            trend = _trend(values[healthy], ages[healthy])
+        seen = (values - middle) * scale
+        if ages is not None:
+            seen -= np.outer(ages - mean_age, trend * scale)
+        power = (seen**2).mean(axis=0)
+        weight = np.sqrt((1 / power.sum() + lowest / max(float(power[lowest].sum()), 1e-12)) / 2)
+        return cls(middle, scale * weight, trend, mean_age)
+
+    def ridges(
+        self, values: Floats, target: Doubles, strengths: Sequence[float], ages: Doubles | None, rows: NDArray
+    ) -> list[Line]:
+        """Fit a ridge regression of each strength, in its dual form."""
+        seen = (values - self.middle) * self.scale
+        per_year = -self.trend * self.scale
+        if ages is not None:
+            seen += np.outer(ages[rows] - self.mean_age, per_year)
+        level, basis = np.linalg.eigh(seen @ seen.T)
+        mean = float(target.mean())
+        turned = basis.T @ (target - mean)
+        lines = []
+        for strength in strengths:
+            primal = seen.T @ (basis @ (turned / (np.maximum(level, 0) + strength)))
+            weights = primal * self.scale
+            slope = float(per_year @ primal) if ages is not None else 0.0
+            lines.append(Line(weights, slope, mean - float(self.middle @ weights) - slope * self.mean_age))
+        return lines
+
+
+def _trend(values: Floats, ages: Doubles) -> Doubles:
+    """Return each value's change with a year of age, by least squares."""
+    apart = ages - ages.mean()
+    return np.asarray(apart @ (values - values.mean(axis=0)) / max(float(apart @ apart), 1e-12), np.float64)
+
+
+def _folds(people: Learned, seed: int) -> list[tuple[Ints, Ints]]:
+    """Cut people into folds of like shares of healthy and impaired, of known and of unknown age."""
+    kinds = 2 * people.ill + np.isfinite(people.ages)
+    few = [kind for kind, count in zip(*np.unique(kinds, return_counts=True), strict=True) if count < FOLDS]
+    kinds = np.where(np.isin(kinds, few), kinds ^ 1, kinds)
+    return list(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(people.labels, kinds))
+
+
+def _stages(scores: Doubles, labels: Ints, n_classes: int) -> Stages:
+    """Fit proportional odds by maximum likelihood; classes of too few people count with the one below."""
+    counts = np.bincount(labels, minlength=n_classes)
+    told = [index for index in range(n_classes) if counts[index] >= FEWEST]
+    rank = np.searchsorted(told, labels, side="right") - 1
+    rank = np.clip(rank, 0, len(told) - 1)
+
+    def stages(given: Doubles) -> Stages:
+        steps = np.exp(given[2:])
+        return Stages(tuple(told), float(np.exp(given[0])), tuple((given[1] + np.r_[0.0, np.cumsum(steps)]).tolist()))
+
+    def loss(given: Doubles) -> float:
+        logits = stages(given).logits(scores, n_classes)
+        return -float(logits[np.arange(len(rank)), np.array(told)[rank]].mean()) + 1e-3 * float(given[0] ** 2)
+
+    shares = np.cumsum(np.bincount(rank, minlength=len(told)))[:-1] / len(rank)
+    bounds = np.quantile(scores, shares)
+    start = np.r_[0.0, bounds[:1], np.log(np.maximum(np.diff(bounds), 1e-2))]
+    return stages(_minimum(loss, start))
+
+
+def _minimum(loss: Callable[[Doubles], float], start: Doubles) -> Doubles:
+    return np.asarray(minimize(loss, start, method="Nelder-Mead", options={"maxiter": 4000, "xatol": 1e-5}).x)
