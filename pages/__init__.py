@@ -55,10 +55,9 @@ def choose_network(titles: Mapping[str, str]) -> str:
     Args:
         titles: By name.
     """
-    names = list(titles)
-    return st.selectbox(
-        "Network", names, names.index(default_model()), format_func=titles.__getitem__, width=NAME_WIDTH
-    )
+    names, first = list(titles), default_model()
+    at = names.index(first) if first in names else 0
+    return st.selectbox("Network", names, at, format_func=titles.__getitem__, width=NAME_WIDTH)
 
 
 def is_in_distribution(prediction: Prediction, key: str) -> bool:

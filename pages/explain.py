@@ -28,7 +28,7 @@ from core.runs.workers import Cancelled
 from core.scans import Scan, read_scan
 from core.scans.writing import png_bytes
 from core.workflows import asked
-from core.workflows.library import card_titles, sample_heights, sample_scans
+from core.workflows.library import card_titles, reads_pictures, sample_heights, sample_scans
 from core.workflows.predict import bundle_version
 from pages import choose_network, computed, is_in_distribution, run_page
 
@@ -269,9 +269,9 @@ def show_answer(prediction: Prediction) -> None:
 def main() -> None:
     """Run the page."""
     st.title("Explain", anchor=False)
-    titles = card_titles()
+    titles = {name: about for name, about in card_titles().items() if reads_pictures(name)}
     if not titles:
-        st.error("There is no model in the models folder.")
+        st.error("There is no model of pictures in the models folder.")
         return
     try:
         chosen = choose_scan()

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.cohorts.names.columns import AGE, OLDEST, PATH, SESSION, SEX, SITE, SUBJECT
+from core.cohorts.names.columns import AGE, BEST_MMSE, MMSE, OLDEST, PATH, SESSION, SEX, SITE, SUBJECT
 from core.cohorts.names.people import rows_by_path
 from core.errors import CohortError
 from core.tables import numbers, read_table, received
 
 COVARIATES = ("age", "sex", "site")
-COLUMNS = {"path": PATH, "subject": SUBJECT, "session": SESSION, "age": AGE, "sex": SEX, "site": SITE}
+COLUMNS = {"path": PATH, "subject": SUBJECT, "session": SESSION, "age": AGE, "sex": SEX, "site": SITE, "mmse": MMSE}
+NUMBERS = ("age", "mmse")
 WHAT = "a table of people"
 PLURALS = {"age": "ages", "sex": "sexes"}
 
@@ -25,11 +26,12 @@ def read_subjects(path: str | Path) -> pd.DataFrame:
             one person apart.
 
     Returns:
-        Those of the columns path, subject, session, age (float64), sex and site that it has; `attrs["unused"]` names
-        the others.
+        Those of the columns path, subject, session, age (float64), sex, site and mmse (float64) that it has;
+        `attrs["unused"]` names the others.
 
     Raises:
-        CohortError: It cannot be read, lacks such columns, has impossible ages, or a person of two ages or sexes.
+        CohortError: It cannot be read, lacks such columns, has impossible ages or scores, or a person of two ages or
+            sexes.
     """
     table = read_table(path, WHAT, columns=COLUMNS, verbatim=("path",))
     for names, said in ((("path", "subject"), "path, person, subject"), (COVARIATES, ", ".join(COVARIATES))):
@@ -43,6 +45,15 @@ def read_subjects(path: str | Path) -> pd.DataFrame:
             raise CohortError(
                 f"{path}, line {line}: the age {table['age'][line]:g} is impossible; expected years from 0 to "
                 f"{OLDEST:g}."
+            )
+    if "mmse" in table:
+        table["mmse"] = numbers(table, "mmse", path, "points")
+        impossible = table.index[(table["mmse"] < 0) | (table["mmse"] > BEST_MMSE)]
+        if len(impossible):
+            line = impossible[0]
+            raise CohortError(
+                f"{path}, line {line}: the MMSE {table['mmse'][line]:g} is impossible; expected points from 0 to "
+                f"{BEST_MMSE:g}."
             )
     _consistent(table, path)
     known = [name for name in COLUMNS if name in table]
@@ -71,7 +82,9 @@ def _consistent(table: pd.DataFrame, path: str | Path) -> None:
             )
 
 
-def covariates_of(people: pd.DataFrame, paths: Sequence[str], subjects: Sequence[str]) -> pd.DataFrame:
+def covariates_of(
+    people: pd.DataFrame, paths: Sequence[str], subjects: Sequence[str], *, names: Sequence[str] = COVARIATES
+) -> pd.DataFrame:
     """Look up each scan in a table of people.
 
     Args:
@@ -79,19 +92,20 @@ def covariates_of(people: pd.DataFrame, paths: Sequence[str], subjects: Sequence
         paths: N paths of scans; a row's path matches if the scan's path ends with it, or if their last parts agree
             and no other row has the same ones.
         subjects: N names of people, for tables without paths.
+        names: The columns wanted.
 
     Returns:
-        N rows with those of the columns age, sex and site that the table has; NaN or "" for unknown values.
+        N rows with those of the columns that the table has; NaN or "" for unknown values.
 
     Raises:
         CohortError: None of the scans is in the table.
     """
-    columns = [name for name in COVARIATES if name in people.columns]
+    columns = [name for name in names if name in people.columns]
     by_path = "path" in people.columns
     rows = rows_by_path(people["path"].tolist(), paths) if by_path else _rows_by_name(people, subjects)
     if all(row is None for row in rows):
         raise CohortError("none of these scans is in the table of people; check its paths or names.")
-    empty = {name: float("nan") if name == "age" else "" for name in columns}
+    empty = {name: float("nan") if name in NUMBERS else "" for name in columns}
     values = people[columns].to_dict("records")
     return pd.DataFrame([empty if row is None else values[row] for row in rows], columns=columns)
 

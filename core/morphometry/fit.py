@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
+from core.cohorts.names.columns import BEST_MMSE
 from core.errors import TrainingError
 from core.morphometry.maps import BLOCK
 from core.morphometry.model import Doubles, Floats, Line, Stages, TissueModel, Version
@@ -36,6 +37,8 @@ class Learned:
         labels: int64, N, indices of classes in the order of the disease.
         impaired: bool, one a class.
         ages: float64, N, years; NaN where unknown.
+        mmse: float64, N, points of the Mini-Mental State Examination, which say more of how ill somebody is than the
+            class; NaN where unknown. None for nobody's.
     """
 
     maps: Floats
@@ -43,6 +46,7 @@ class Learned:
     labels: Ints
     impaired: tuple[bool, ...]
     ages: Doubles
+    mmse: Doubles | None = None
 
     def __len__(self) -> int:
         """Return the number of people."""
@@ -55,7 +59,25 @@ class Learned:
 
     def where(self, chosen: NDArray) -> "Learned":
         """Return some of the people."""
-        return Learned(self.maps[chosen], self.inside, self.labels[chosen], self.impaired, self.ages[chosen])
+        mmse = None if self.mmse is None else self.mmse[chosen]
+        return Learned(self.maps[chosen], self.inside, self.labels[chosen], self.impaired, self.ages[chosen], mmse)
+
+    @property
+    def severity(self) -> Doubles:
+        """How ill everybody is: the class and, where it is known of enough people, the MMSE, of equal spread.
+
+        Who has none is taken for as ill as others of the class, or of the next one below of which somebody has.
+        """
+        stage = self.labels.astype(np.float64)
+        lost = np.full(len(self), np.nan) if self.mmse is None else BEST_MMSE - self.mmse
+        known = np.isfinite(lost)
+        if known.sum() < FEWEST:
+            return stage
+        told = np.unique(self.labels[known])
+        means = np.array([lost[known & (self.labels == label)].mean() for label in told])
+        nearest = np.clip(np.searchsorted(told, self.labels, side="right") - 1, 0, None)
+        filled = np.where(known, lost, means[nearest])
+        return stage / (stage.std() or 1.0) + filled / (filled.std() or 1.0)
 
 
 def fit_tissue_model(people: Learned, *, kind: str, age: bool, seed: int = 0) -> tuple[TissueModel, Floats]:
@@ -146,7 +168,7 @@ def _lines(people: Learned, *, kind: str, age: bool, seed: int) -> _Lines:
         low = np.zeros(mask.shape, bool)
         low[:, : LOWEST_MM // BLOCK] = True
         lowest = low[mask]
-        severity = people.labels.astype(np.float64)
+        severity = people.severity
         without_age = _chosen(values, lowest, severity, people, seed=seed)
         with_age = brain_age = None
         known = np.isfinite(people.ages)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-LEAST_LOGIT = -16.0  # of a class that is never answered
+LEAST_LOGIT = -16.0  # of a class that might be answered
+NEVER = -30.0  # of one that is not: no temperature brings it back
 TENSORS = ("mask", "healthy", "healthy_per_year", "mean_age", "told")
 
 
@@ -68,7 +69,7 @@ class Stages:
         beyond = _sigmoid(self.slope * (scores[:, None] - np.array(self.bounds)))
         ends = np.concatenate([np.ones((len(scores), 1)), beyond, np.zeros((len(scores), 1))], axis=1)
         chances = np.maximum(ends[:, :-1] - ends[:, 1:], np.exp(LEAST_LOGIT))
-        logits = np.full((len(scores), n_classes), LEAST_LOGIT, np.float32)
+        logits = np.full((len(scores), n_classes), NEVER, np.float32)
         logits[:, list(self.told)] = np.log(chances)
         return logits
 

@@ -74,6 +74,17 @@ def load_subset(split: pd.DataFrame, part: str, recipe: Recipe, *, store: Path |
     return Subset(scans, labels.to_numpy(np.int64), rows["subject"].to_numpy(str), digests, part)
 
 
+def together(parts: Sequence[Subset], chosen: NDArray[np.bool_]) -> Subset:
+    """Return several parts as one, without a name; `chosen`, of all their scans one after the other, says which."""
+    digests = [digest for part in parts for digest in part.digests]
+    return Subset(
+        np.concatenate([part.scans for part in parts])[chosen],
+        np.concatenate([part.labels for part in parts])[chosen],
+        np.concatenate([part.subjects for part in parts])[chosen],
+        tuple(digests[index] for index in np.flatnonzero(chosen)),
+    )
+
+
 def read_scans(paths: Sequence[str], recipe: Recipe) -> NDArray[np.uint8]:
     """Read files at a recipe's size, as `Subset.scans`.
 

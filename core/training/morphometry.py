@@ -16,7 +16,7 @@ from core.morphometry.maps import inside_of, maps_of
 from core.morphometry.model import TissueModel
 from core.morphometry.tissue import tissues_of
 from core.networks.recipe import Recipe
-from core.networks.subset import Subset
+from core.networks.subset import Subset, together
 from core.training.listeners import TrainingListener
 
 Floats = NDArray[np.float32]
@@ -31,33 +31,54 @@ class LearnedTissue:
         maps: float32, by part, N × 2 × d × h × w.
         logits: float32, by part, N × classes; everybody it has learned from is answered by a model of an inner fold
             that has not seen them.
+        crossed: Those it has learned from whose class it answers, and these logits. Of a class that is never answered
+            nothing can be learned about how probable it is.
     """
 
     model: TissueModel
     maps: dict[str, Floats]
     logits: dict[str, Floats]
+    crossed: tuple[Subset, Floats]
 
 
 LEARNED = ("train", "val")  # there is nothing to stop early by, so the validation part is learned from, too
 
 
-def ages_of(people: Path | None, split: pd.DataFrame, parts: Mapping[str, Subset]) -> dict[str, NDArray[np.float64]]:
-    """Return the ages in years of each part's people, NaN where unknown.
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """What is known of people, by part.
+
+    Attributes:
+        ages: float64, N, years; NaN where unknown.
+        mmse: float64, N, points of the Mini-Mental State Examination; NaN where unknown. Learned from, never asked.
+    """
+
+    ages: dict[str, NDArray[np.float64]]
+    mmse: dict[str, NDArray[np.float64]]
+
+
+def facts_of(people: Path | None, split: pd.DataFrame, parts: Mapping[str, Subset]) -> Facts:
+    """Return what a table says of each part's people; NaN without a table.
 
     Raises:
         CohortError: The table cannot be read, or none of the people is in it.
     """
-    if people is None:
-        return {name: np.full(len(part.labels), np.nan) for name, part in parts.items()}
-    known = covariates_of(read_subjects(people), split["path"].tolist(), split["subject"].tolist())
-    ages = known["age"].to_numpy(np.float64) if "age" in known else np.full(len(split), np.nan)
-    return {name: ages[(split["part"] == name).to_numpy()] for name in parts}
+    known = pd.DataFrame(index=range(len(split)))
+    if people is not None:
+        paths, subjects = split["path"].tolist(), split["subject"].tolist()
+        known = covariates_of(read_subjects(people), paths, subjects, names=("age", "mmse"))
+
+    def by_part(column: str) -> dict[str, NDArray[np.float64]]:
+        values = known[column].to_numpy(np.float64) if column in known else np.full(len(split), np.nan)
+        return {name: values[(split["part"] == name).to_numpy()] for name in parts}
+
+    return Facts(by_part("age"), by_part("mmse"))
 
 
 def learn_tissue_model(
     recipe: Recipe,
     parts: Mapping[str, Subset],
-    ages: Mapping[str, NDArray[np.float64]],
+    facts: Facts,
     store: Path,
     listener: TrainingListener,
 ) -> LearnedTissue:
@@ -66,7 +87,7 @@ def learn_tissue_model(
     Args:
         recipe: One with morphometry.
         parts: Of the split.
-        ages: Of each part, years; NaN where unknown.
+        facts: What is known of the people.
         store: Folder in which maps are kept, one file a scan.
         listener: Told how it goes.
 
@@ -89,7 +110,8 @@ def learn_tissue_model(
         inside=np.mean([inside for name in names for _, inside in found[name]], axis=0, dtype=np.float32),
         labels=np.concatenate([parts[name].labels for name in names]),
         impaired=tuple(task.positives),
-        ages=np.concatenate([ages[name] for name in names]),
+        ages=np.concatenate([facts.ages[name] for name in names]),
+        mmse=np.concatenate([facts.mmse[name] for name in names]),
     )
     listener.say(f"fitting {recipe.morphometry.kind.replace('_', ' ')} to {len(people)} people")
     model, answered = fit_tissue_model(people, kind=recipe.morphometry.kind, age=recipe.asks_for_age, seed=recipe.seed)
@@ -97,8 +119,9 @@ def learn_tissue_model(
     logits = dict(zip(names, np.split(answered, ends), strict=True))
     n_classes = len(recipe.classes)
     for name in (name for name in parts if name not in logits):
-        logits[name] = model.logits(maps[name], n_classes, ages[name] if recipe.asks_for_age else None)
-    return LearnedTissue(model, maps, logits)
+        logits[name] = model.logits(maps[name], n_classes, facts.ages[name] if recipe.asks_for_age else None)
+    told = np.isin(people.labels, model.without_age.stages.told)
+    return LearnedTissue(model, maps, logits, (together([parts[name] for name in names], told), answered[told]))
 
 
 def _kept_maps(store: Path, part: Subset, index: int) -> tuple[Floats, Floats]:

@@ -26,7 +26,7 @@ from core.training.embeddings import EmbeddingStore
 from core.training.head_reset import renew_head
 from core.training.imbalance import oversample
 from core.training.listeners import SILENT, TrainingListener
-from core.training.morphometry import LearnedTissue, ages_of, learn_tissue_model
+from core.training.morphometry import LearnedTissue, facts_of, learn_tissue_model
 from core.training.phases import BEST, STATE, Labelled, PhaseData, Run, State, read_state, run_phase
 
 BEFORE_RUN = frozenset({SPLIT_FILE, RECIPE_FILE})  # what may lie there when a run was killed as it began
@@ -124,8 +124,8 @@ def train(config: TrainingConfig, *, listener: TrainingListener = SILENT) -> Tra
     write_json(folder / RUN_FILE, facts)
     listener.say(", ".join(f"{len(part.labels)} {name}" for name, part in parts.items()) + " scans")
     if recipe.morphometry is not None:
-        ages = ages_of(config.people, split, parts)
-        tissue = learn_tissue_model(recipe, parts, ages, config.embeddings or folder / EMBEDDINGS, listener)
+        about = facts_of(config.people, split, parts)
+        tissue = learn_tissue_model(recipe, parts, about, config.embeddings or folder / EMBEDDINGS, listener)
         return Trained(recipe, split, parts, facts, finished=True, tissue=tissue, logits=tissue.logits)
     if recipe.classic is not None:
         logits = _classic(config, network, parts, facts, listener=listener)

@@ -127,7 +127,12 @@ def pass_over(run: Pass, parts: Parts) -> Passed:
 
 
 def fit_uncertainty(
-    predictor: Predictor, parts: Parts, *, coverage: float = COVERAGE, passed: Passed | None = None
+    predictor: Predictor,
+    parts: Parts,
+    *,
+    coverage: float = COVERAGE,
+    passed: Passed | None = None,
+    crossed: tuple[Subset, Floats] | None = None,
 ) -> Uncertainty:
     """Fit temperature, prediction sets and the OOD model, and measure them on the test part.
 
@@ -136,11 +141,15 @@ def fit_uncertainty(
         parts: The parts of the split it was trained on; train and val at least.
         coverage: Nominal, of the prediction sets.
         passed: What its pass over the parts left; None to make one.
+        crossed: People it has learned from, with what models that have not seen them say of them, in the place of the
+            validation part; None for that.
     """
     passed = passed or pass_over(predictor.body.run, parts)
     ood_model, logits, asked = passed.ood_model, passed.logits, measured_part(parts)
     limit = ood_limit(passed.scores["val"])
     why_not = _why_not(parts)
+    if crossed is not None:
+        parts, logits = {**parts, "val": crossed[0]}, {**logits, "val": crossed[1]}
     recipe = predictor.recipe
     return Uncertainty(
         ood_model=ood_model,
@@ -163,9 +172,14 @@ def calibrate_bundle(
         people: What is known of the people, for confounders; None for nothing.
 
     Raises:
-        BundleError: It was trained on another split.
+        BundleError: It was trained on another split, or is a morphometric model.
         StageLensError: As raised by the rooms below.
     """
+    if bundle.recipe.morphometry is not None:
+        raise BundleError(
+            f"{bundle.name} has learned from the validation people, too, and is calibrated when it is trained, by "
+            "models that have not seen them; train it anew."
+        )
     if describe_split(split).hash != bundle.card.split.hash:
         raise BundleError(f"{bundle.name} was trained on another split; only its own knows whom it has not seen.")
     parts = {name: load_subset(split, name, bundle.recipe) for name in sorted(set(split["part"]))}
@@ -177,13 +191,25 @@ def calibrate_bundle(
     by_slice, by_subject = metrics_of(scored)
     card = replace(found.on_card(bundle.card), by_slice=by_slice, by_subject=by_subject)
     if people is not None:
-        confounders = confounders_of(people, split.loc[split["part"] == asked, "path"].tolist(), scored)
-        limits = [one for one in card.limits if not one.startswith(UNKNOWN)]
-        card = replace(card, confounders=confounders, limits=(*limits, unknown_facts(confounders)))
+        card = with_confounders(card, people, split.loc[split["part"] == asked, "path"].tolist(), scored)
     write_ood_model(bundle.folder, found.ood_model)
     card = with_digests(card, bundle.folder)
     write_card(bundle.folder, card)
     return replace(bundle, card=card)
+
+
+def with_confounders(card: Card, people: SubjectFacts, paths: Sequence[str], scored: Scored) -> Card:
+    """Return a card that puts what is known of people beside the metrics.
+
+    Args:
+        card: The card.
+        people: What is known.
+        paths: Of the scans that were measured.
+        scored: What was said of them.
+    """
+    confounders = confounders_of(people, paths, scored)
+    limits = [one for one in card.limits if not one.startswith(UNKNOWN)]
+    return replace(card, confounders=confounders, limits=(*limits, unknown_facts(confounders)))
 
 
 def _without_ood(bundle: Bundle) -> Bundle:

@@ -34,6 +34,11 @@ def reads_volumes(name: str) -> bool:
     return open_bundle(name).recipe.slices is not None
 
 
+def reads_pictures(name: str) -> bool:
+    """Tell whether a bundle reads single pictures, and not whole volumes only."""
+    return open_bundle(name).recipe.depth is None
+
+
 def sample_scans() -> dict[str, Path]:
     """Return the sample scans by what they show, such as "ICBM average brain, 16 mm above the AC–PC line"."""
     found = {}

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.cohorts.covariates import read_subjects
 from core.cohorts.split import read_split
 from core.cohorts.split_summary import describe_split, missing_classes
 from core.errors import TrainingError
+from core.evaluation.confounders import SubjectFacts
 from core.evaluation.metrics import metrics_of
 from core.evaluation.predictions import with_logits
 from core.files import write_json, write_table
@@ -42,7 +44,14 @@ from core.runs.folder import (
 from core.runs.request import check_same, versions
 from core.training.listeners import SILENT, TrainingListener
 from core.training.train import Trained, TrainingConfig, check_folder, train
-from core.workflows.calibrate import Passed, fit_uncertainty, measured_part, pass_over, scored_subset
+from core.workflows.calibrate import (
+    Passed,
+    fit_uncertainty,
+    measured_part,
+    pass_over,
+    scored_subset,
+    with_confounders,
+)
 
 PART_TITLES = {"train": "training", "val": "validation", "test": "test"}
 INTENDED_USE = "Research and education. Not a medical device; not for the care of patients."
@@ -143,8 +152,10 @@ def run_training(request: Request, *, listener: TrainingListener = SILENT) -> Ou
         listener.say("learning how far to believe it")
         bundle = Bundle(request.out / BUNDLE_FOLDER, card)
         predictor = Predictor(bundle, answered.network, body=answered.body)
-        found = fit_uncertainty(predictor, trained.parts, passed=answered.passed)
-        card = write_bundle(bundle.folder, answered.tensors, found.on_card(card), ood_model=found.ood_model)
+        crossed = None if trained.tissue is None else trained.tissue.crossed
+        found = fit_uncertainty(predictor, trained.parts, passed=answered.passed, crossed=crossed)
+        card = _beside_people(request, trained, answered, found.on_card(card))
+        card = write_bundle(bundle.folder, answered.tensors, card, ood_model=found.ood_model)
         bundle = replace(bundle, card=card)
     else:
         write_json(request.out / METRICS_FILE, card.as_dict())
@@ -233,6 +244,16 @@ def _card(request: Request, trained: Trained, answered: _Answered, published: Bu
         data=data_sentences(trained.split, recipe),
         heading=title_of(recipe, trained.facts.get("start", "")),
     )
+
+
+def _beside_people(request: Request, trained: Trained, answered: _Answered, card: Card) -> Card:
+    """Put what a table says of people beside the metrics, where one was given."""
+    if request.people is None:
+        return card
+    test = measured_part(trained.parts)
+    paths = trained.split.loc[trained.split["part"] == test, "path"].tolist()
+    scored = scored_subset(trained.parts[test], answered.logits[test], trained.recipe)
+    return with_confounders(card, SubjectFacts(read_subjects(request.people)), paths, scored)
 
 
 def _check_comparable(published: Bundle, recipe: Recipe, fingerprint: str) -> None:

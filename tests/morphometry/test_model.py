@@ -9,7 +9,7 @@ from core.errors import TrainingError
 from core.evaluation.auc import weighted_auc
 from core.morphometry.fit import Learned, fit_tissue_model
 from core.morphometry.maps import BLOCK, inside_of, maps_of
-from core.morphometry.model import LEAST_LOGIT, Stages, TissueModel
+from core.morphometry.model import NEVER, Stages, TissueModel
 from core.morphometry.tissue import tissues_of
 
 from . import phantoms
@@ -152,7 +152,7 @@ def test_a_class_of_few_people_is_never_answered(aged: tuple[TissueModel, np.nda
     model, _ = aged
     assert model.without_age.stages.told == (0, 1, 2)
     logits = model.logits(others.maps, 4)
-    assert (logits[:, 3] == np.float32(LEAST_LOGIT)).all()
+    assert (logits[:, 3] == np.float32(NEVER)).all()
     assert np.exp(logits).sum(axis=1) == pytest.approx(1, abs=1e-4)
 
 
@@ -183,3 +183,14 @@ def test_too_few_people_or_ages_are_refused(people: Learned) -> None:
     ageless = Learned(people.maps, people.inside, people.labels, IMPAIRED, np.full(len(people), np.nan))
     with pytest.raises(TrainingError, match=r"asks for age.*--people"):
         fit_tissue_model(ageless, kind="tissue_maps", age=True)
+
+
+def test_how_ill_somebody_is_comes_from_class_and_mmse(people: Learned) -> None:
+    labels = np.array([0] * 8 + [1] * 6 + [2] * 2)
+    known = replace(people, labels=labels, mmse=np.r_[[29.0] * 7, np.nan, [26.0, 22.0] * 3, [np.nan] * 2])
+    severity = known.severity
+    assert severity[7] == pytest.approx(severity[0])  # as others of the class
+    assert severity[9] > severity[8] > severity[0]
+    assert severity[14] > np.mean(severity[8:14])  # at least as ill as the class below, and of a later one
+    few = replace(known, mmse=np.r_[[29.0] * 9, [np.nan] * 7])
+    assert (few.severity == labels).all()

@@ -9,5 +9,7 @@ PATH = ("path", "file", "filename", "file_name", "filepath", "file_path", "image
 LABEL = ("cdr", "diagnosis", "dx", "dx_bl", "group", "label", "class", "stage", "research_group")
 OLDEST = 120.0  # years
 AGE = ("age", "age_years", "age_in_years", "age_at_scan", "age_at_visit", "ptage", "ages")
+BEST_MMSE = 30.0  # points of the Mini-Mental State Examination
+MMSE = ("mmse", "mmscore", "mmse_total", "mini_mental")
 SEX = ("sex", "gender", "m_f", "ptgender")
 SITE = ("site", "site_id", "centre", "center", "scanner", "hospital")

@@ -63,7 +63,7 @@ def _tested(card: Card, unit: str) -> str:
     measured = card.calibration.measured if card.calibration is not None else None
     if measured is None:
         return ""
-    if unit == "scan":
+    if unit == "scan" and card.recipe.depth is None:
         found, tested = measured.sets_by_slice.coverage, card.by_slice
         whose = f" of {people(tested.people)}" if card.by_subject is not None else ""
         return f"{100 * found.value:.0f} % of {counted(tested.n, 'test slice')}{whose} ({_interval(found)})"
