@@ -304,7 +304,7 @@ def adaptive(bench: Bench, scans: int) -> None:
     from core.cohorts.synthetic.cohort import synthetic_slices
     from core.explain import explain_arrays
     from core.networks.bundle import open_bundle
-    from core.networks.inference.predictor import load_predictor
+    from core.networks.inference.loading import load_predictor
 
     predictor = load_predictor(open_bundle())
     images = [one.grey.astype(np.float32) for one in synthetic_slices("ventricles", -(-scans // 4))][:scans]

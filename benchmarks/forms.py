@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from core.cohorts import audit_folder, read_split, split_by_subject
 from core.cohorts.synthetic.copies import Change, Picture, exported, recompressed
 from core.networks.bundle import open_bundle
-from core.networks.inference.predictor import Predictor, load_predictor
+from core.networks.inference.loading import load_predictor
+from core.networks.inference.predictor import Predictor
 from core.reporting.text.predictions import FLIPPED, ood_text
 from core.scans import Scan
 from core.workflows.predict import predict_scans

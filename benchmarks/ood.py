@@ -25,7 +25,8 @@ from core.cohorts import read_split
 from core.cohorts.synthetic.ood_images import ood_images
 from core.evaluation.ood import REJECTED, fit_ood_model, ood_limit
 from core.networks.bundle import open_bundle
-from core.networks.inference.predictor import Predictor, load_predictor
+from core.networks.inference.loading import load_predictor
+from core.networks.inference.predictor import Predictor
 from core.networks.ood import signatures
 from core.networks.subset import load_subset
 from core.scans import read_scan

@@ -129,7 +129,7 @@ def predictions_of_bundle(bundle: Bundle, split: pd.DataFrame, *, part: str = "t
         StageLensError: As raised by the rooms below.
     """
     from core.networks.backend import compile_forward, in_batches
-    from core.networks.inference.predictor import load_predictor
+    from core.networks.inference.loading import load_predictor
     from core.networks.subset import load_subset
 
     described = describe_split(split)

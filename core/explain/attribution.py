@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import StageLensError
 from core.explain.anatomy import evidence_by_region
 from core.explain.checks.reliability import checked
 from core.explain.checks.sanity_report import sanity_report_of
@@ -40,7 +41,8 @@ def explain(
         N explanations with their cheap checks; one without positive evidence is empty.
 
     Raises:
-        StageLensError: A class name is not one of the network's, or the method or a setting is not known.
+        StageLensError: A class name is not one of the network's, the method or a setting is not known, or the method is
+            not for such a model.
     """
     names = [scan.name for scan in scans]
     images = [scan.grey() for scan in scans]
@@ -60,6 +62,11 @@ def explain_arrays(
     """Explain arrays of grey levels, H × W, or D × H × W for 3D networks; the rest as for `explain`."""
     record = explainer(method)
     chosen = record.checked_settings(settings)
+    if predictor.recipe.morphometry is not None and not record.morphometric:
+        raise StageLensError(
+            f"{record.title} is for networks, and {predictor.bundle.name} is a morphometric model: its heatmap is the "
+            "method contributions, which is exact."
+        )
     wanted = class_indices(predictor.recipe, class_names)
     if not images:
         return []

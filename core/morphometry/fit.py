@@ -96,7 +96,7 @@ def fit_tissue_model(people: Learned, *, kind: str, age: bool, seed: int = 0) ->
     Raises:
         TrainingError: There are too few people of a kind.
     """
-    _check(people, age=age)
+    check_people(people.ill, people.ages, age=age)
     scores, aged = np.full(len(people), np.nan), np.full(len(people), np.nan)
     for rest, fold in _folds(people, seed):
         fitted = _lines(people.where(rest), kind=kind, age=age, seed=seed)
@@ -141,15 +141,25 @@ class _Lines:
         return np.ascontiguousarray(maps[:, self.mask], np.float32)
 
 
-def _check(people: Learned, *, age: bool) -> None:
-    healthy, ill = (~people.ill).sum(), people.ill.sum()
-    if min(healthy, ill) < FEWEST:
+def check_people(ill: NDArray[np.bool_], ages: Doubles, *, age: bool) -> None:
+    """See that there are enough people to learn from.
+
+    Args:
+        ill: bool, N: who is impaired.
+        ages: float64, N, years; NaN where unknown.
+        age: Whether a version that asks for age is to be fitted.
+
+    Raises:
+        TrainingError: There are too few people of a kind.
+    """
+    healthy, impaired = (~ill).sum(), ill.sum()
+    if min(healthy, impaired) < FEWEST:
         raise TrainingError(
             f"a morphometric model needs {FEWEST} healthy and {FEWEST} impaired people to learn from; there are "
-            f"{healthy} and {ill}."
+            f"{healthy} and {impaired}."
         )
-    known = np.isfinite(people.ages)
-    if age and min((known & ~people.ill).sum(), (known & people.ill).sum()) < FEWEST:
+    known = np.isfinite(ages)
+    if age and min((known & ~ill).sum(), (known & ill).sum()) < FEWEST:
         raise TrainingError(
             f"this recipe asks for age: the ages of {FEWEST} healthy and {FEWEST} impaired people at least must be "
             f"known, in a table given with --people; they are of {people_in_words(int(known.sum()))}."

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.cohorts.covariates import covariates_of, read_subjects
 from core.errors import CohortError, TrainingError
 from core.files import replacing
-from core.morphometry.fit import Learned, fit_tissue_model
+from core.morphometry.fit import Learned, check_people, fit_tissue_model
 from core.morphometry.maps import inside_of, maps_of
 from core.morphometry.model import TissueModel
 from core.morphometry.tissue import tissues_of
@@ -99,19 +99,24 @@ def learn_tissue_model(
     if not task.ordered or not task.decides:
         raise TrainingError(f"{recipe.name} is for stages of a disease, and {task.title} has none.")
     assert recipe.morphometry is not None  # noqa: S101 - the caller has looked
+    names = [name for name in LEARNED if name in parts]
+    labels, ages, mmse = (
+        np.concatenate([given[name] for name in names])
+        for given in ({name: part.labels for name, part in parts.items()}, facts.ages, facts.mmse)
+    )
+    check_people(np.array(task.positives)[labels], ages, age=recipe.asks_for_age)
     listener.say("dividing the scans into tissues")
     found = {
         name: [_kept_maps(store, part, index) for index in range(len(part.labels))] for name, part in parts.items()
     }
     maps = {name: np.stack([one for one, _ in given]) for name, given in found.items()}
-    names = [name for name in LEARNED if name in parts]
     people = Learned(
         maps=np.concatenate([maps[name] for name in names]),
         inside=np.mean([inside for name in names for _, inside in found[name]], axis=0, dtype=np.float32),
-        labels=np.concatenate([parts[name].labels for name in names]),
+        labels=labels,
         impaired=tuple(task.positives),
-        ages=np.concatenate([facts.ages[name] for name in names]),
-        mmse=np.concatenate([facts.mmse[name] for name in names]),
+        ages=ages,
+        mmse=mmse,
     )
     listener.say(f"fitting {recipe.morphometry.kind.replace('_', ' ')} to {len(people)} people")
     model, answered = fit_tissue_model(people, kind=recipe.morphometry.kind, age=recipe.asks_for_age, seed=recipe.seed)

@@ -37,8 +37,9 @@ from core.networks.card import (
 )
 from core.networks.inference.batches import BATCH, BATCH_OF_VOLUMES
 from core.networks.inference.engine import Pass
+from core.networks.inference.loading import load_predictor
 from core.networks.inference.prediction import prediction_set
-from core.networks.inference.predictor import Predictor, load_predictor
+from core.networks.inference.predictor import Predictor
 from core.networks.ood import OodModel, signatures, write_ood_model
 from core.networks.recipe import Recipe
 from core.networks.subset import Subset, fingerprint, load_subset

@@ -8,7 +8,7 @@ from core.networks.architectures.network import Network
 from core.networks.bundle import Bundle
 from core.networks.checkpoint import network_of_phase
 from core.networks.export import save_keras, save_onnx
-from core.networks.inference.predictor import load_predictor
+from core.networks.inference.loading import load_predictor
 from core.runs.folder import recipe_of_run
 
 FORMATS = {"keras": (".keras", save_keras), "onnx": (".onnx", save_onnx)}

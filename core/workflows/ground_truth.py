@@ -16,7 +16,8 @@ from core.errors import StageLensError
 from core.explain import explain, explainers, heatmap_on_scan
 from core.explain.checks.localisation import Localisation, changed_region, localisation
 from core.files import write_json, write_table
-from core.networks.inference.predictor import Predictor, load_predictor
+from core.networks.inference.loading import load_predictor
+from core.networks.inference.predictor import Predictor
 from core.networks.recipe_files import read_recipe
 from core.scans import Scan, read_scan_file
 from core.words import people as people_text

@@ -18,7 +18,8 @@ from core.files import stamp
 from core.networks.bundle import bundle_folder, open_bundle
 from core.networks.inference.engine import stretched
 from core.networks.inference.framed import Framed, framed
-from core.networks.inference.predictor import Predictor, load_predictor
+from core.networks.inference.loading import load_predictor
+from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Recipe
 from core.scans import Scan
 from core.scans.planes import as_network_slice

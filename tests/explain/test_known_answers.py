@@ -7,7 +7,8 @@ from core.explain import Explainer, explain_arrays, explainers, heatmap_on_scan
 from core.explain.attribution import ask
 from core.explain.paths import RULES, integrate_straight
 from core.networks.bundle import bundle_names, open_bundle
-from core.networks.inference.predictor import Predictor, load_predictor
+from core.networks.inference.loading import load_predictor
+from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Head
 from core.scans import read_scan_file
 

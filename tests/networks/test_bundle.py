@@ -12,7 +12,7 @@ from core.networks.architectures.network import build_network
 from core.networks.backend import compile_forward
 from core.networks.bundle import OOD_FILE, WEIGHTS_FILE, Bundle, bundle_names, check_digests, open_bundle
 from core.networks.card import CARD_FILE
-from core.networks.inference.predictor import load_predictor
+from core.networks.inference.loading import load_predictor
 from core.networks.weights.bundle_files import round_weights, write_bundle
 from core.results import write
 from core.runs.jobs import promote

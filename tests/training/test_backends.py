@@ -39,7 +39,7 @@ import numpy as np
 import tests.tiny
 from core.explain import explain
 from core.networks.bundle import open_bundle
-from core.networks.inference.predictor import load_predictor
+from core.networks.inference.loading import load_predictor
 from core.scans import read_scan
 predictor = load_predictor(open_bundle(sys.argv[1]))
 scans = [read_scan({"scan.png": open(path, "rb").read()}) for path in sys.argv[3:]]

@@ -11,7 +11,7 @@ from core.cohorts import audit_folder, read_split, split_by_slice, split_by_subj
 from core.cohorts.synthetic.ood_images import PER_KIND, ood_images
 from core.errors import BundleError
 from core.networks.bundle import WEIGHTS_FILE, Bundle, bundle_names, open_bundle
-from core.networks.inference.predictor import load_predictor
+from core.networks.inference.loading import load_predictor
 from core.networks.ood import read_ood_model, write_ood_model
 from core.networks.recipe import Phase
 from core.reporting.text.evaluation import uncertainty_text

@@ -13,7 +13,8 @@ from core.errors import StageLensError
 from core.explain import explainer, explainers
 from core.explain.checks.sanity_report import SANITY_FILE, sanity_report_of
 from core.networks.bundle import WEIGHTS_FILE, Bundle
-from core.networks.inference.predictor import Predictor, load_predictor
+from core.networks.inference.loading import load_predictor
+from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Phase, Recipe, Slices
 from core.scans import read_scan_file
 from core.workflows.explain.bundle_check import check_bundle

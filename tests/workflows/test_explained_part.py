@@ -15,8 +15,9 @@ from core.evaluation.predictions import predictions_of_bundle
 from core.explain import explain_arrays, heatmap_on_scan
 from core.explain.checks.stability import stability
 from core.networks.bundle import Bundle
+from core.networks.inference.loading import load_predictor
 from core.networks.inference.prediction import Prediction
-from core.networks.inference.predictor import Predictor, load_predictor
+from core.networks.inference.predictor import Predictor
 from core.networks.subset import load_subset
 from core.reporting.pictures.part import save_part, tile
 from core.scans import Scan

@@ -13,7 +13,8 @@ from core.errors import StageLensError, TrainingError
 from core.explain import explain_arrays
 from core.files import write_table
 from core.networks.bundle import Bundle, open_bundle
-from core.networks.inference.predictor import Predictor, load_predictor
+from core.networks.inference.loading import load_predictor
+from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Covariates, Morphometry, Recipe, Slices
 from core.networks.subset import load_subset
 from core.runs.folder import predictions_table
@@ -129,8 +130,11 @@ def test_the_heatmap_is_exact(cohort: Path, predictor: Predictor) -> None:
 
 def test_methods_and_models_that_do_not_fit_say_so(predictor: Predictor, tiny_bundle: Bundle) -> None:
     scan = phantoms.slab(np.random.default_rng(2), 7.0)
-    with pytest.raises(StageLensError, match=r"morphometric model and no network.*contributions"):
-        explain_arrays(predictor, [scan], [None], "integrated-gradients")
+    for method in ("integrated-gradients", "occlusion", "grad-cam"):
+        with pytest.raises(StageLensError, match="is a morphometric model: its heatmap is the method contributions"):
+            explain_arrays(predictor, [scan], [None], method)
+    with pytest.raises(StageLensError, match="no network: it has no layers, gradients or exports"):
+        predictor.input_gradient(predictor.inputs([scan]), np.array([0]))
     network = load_predictor(tiny_bundle)
     with pytest.raises(StageLensError, match="is a network; choose another method"):
         explain_arrays(network, [np.zeros((40, 40), np.float32)], [None], "contributions")
@@ -159,7 +163,7 @@ def test_an_answer_loads_no_network_library(bundle: Bundle) -> None:
     code = (
         "import sys, json, numpy as np\n"
         "from core.networks.bundle import open_bundle\n"
-        "from core.networks.inference.predictor import load_predictor\n"
+        "from core.networks.inference.loading import load_predictor\n"
         f"predictor = load_predictor(open_bundle({str(bundle.folder)!r})).for_age(70)\n"
         f"predictor.predict_whole('scan', np.zeros({phantoms.SHAPE}, np.float32))\n"
         "heavy = ('keras', 'tensorflow', 'torch', 'jax', 'sklearn')\n"

@@ -8,8 +8,9 @@ unasked; that it would help is found out and said, of a picture that was changed
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from core.networks.inference.batches import Seen
 from core.networks.inference.prediction import Prediction
-from core.networks.inference.predictor import Predictor, Seen
+from core.networks.inference.predictor import Predictor
 from core.scans import Scan
 from core.scans.framing import flipped, is_in_place, levelled, placed, unsqueezed
 

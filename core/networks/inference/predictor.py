@@ -3,8 +3,8 @@
 import functools
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from core.cohorts.names.columns import OLDEST
 from core.errors import StageLensError
 from core.networks.architectures.geometry import fit_size, input_shape
-from core.networks.bundle import WEIGHTS_FILE, Bundle, check_digests
+from core.networks.bundle import WEIGHTS_FILE, Bundle
 from core.networks.inference.aggregation import combined_logits
-from core.networks.inference.batches import batches
-from core.networks.inference.compiled import compiled_body_of, told
-from core.networks.inference.engine import Body, Centres, Floats, wants_openvino
+from core.networks.inference.batches import Seen, batches
+from core.networks.inference.compiled import told
+from core.networks.inference.engine import Body, Centres, Floats
 from core.networks.inference.prediction import Calibration, Prediction
 from core.networks.ood import OodModel, read_ood_model
 from core.networks.recipe import Recipe
@@ -28,26 +28,6 @@ if TYPE_CHECKING:
     from core.morphometry.model import TissueModel
     from core.networks.architectures.network import Network
     from core.networks.inference.gradients import Gradients
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """What is kept of a network's passes: no feature maps.
-
-    Attributes:
-        logits: float32, N × classes.
-        scores: float32, N, OOD scores; NaN for a network without an OOD model.
-        along: float32, N × k, coordinates along the axes of the OOD model; N × 0 without one.
-    """
-
-    logits: Floats
-    scores: Floats
-    along: Floats
-
-    def __getitem__(self, index: int) -> "Seen":
-        """Return what was seen of one scan."""
-        one = slice(index, index + 1)
-        return Seen(self.logits[one], self.scores[one], self.along[one])
 
 
 class Predictor:
@@ -413,36 +393,3 @@ class Predictor:
             age=self.age,
             asks_for_age=self.recipe.asks_for_age,
         )
-
-
-def load_predictor(bundle: Bundle, *, engine: str = "auto") -> Predictor:
-    """Load a bundle: its forward pass from the user's cache, or else by building the network and compiling it.
-
-    Args:
-        bundle: The bundle to load.
-        engine: What runs the forward passes: "openvino", "keras", or "auto": OpenVINO where it converts such networks.
-
-    Raises:
-        BundleError: The weights are missing, damaged, not those the card speaks of, or do not fit.
-    """
-    digests = check_digests(bundle)
-    if bundle.recipe.morphometry is not None:
-        from core.networks.inference.morphometric import read_tissue_model, tissue_body
-
-        model = read_tissue_model(bundle)
-        return Predictor(bundle, body=tissue_body(model, bundle.recipe), tissue_model=model)
-    if engine == "keras" or not wants_openvino():
-        from core.networks.inference.gradients import load_network
-
-        return Predictor(bundle, load_network(bundle), engine=engine)
-    built: list[Network] = []
-
-    def make() -> tuple[Body, Any]:
-        from core.networks.inference.conversion import compiled_body
-        from core.networks.inference.gradients import load_network
-
-        built.append(load_network(bundle))
-        return compiled_body(built[0], engine=engine)
-
-    body = compiled_body_of(bundle, digests[WEIGHTS_FILE], make)
-    return Predictor(bundle, built[0] if built else None, body=body)

@@ -14,7 +14,7 @@ from core.evaluation.scored import scored_table
 from core.files import write_table
 from core.networks.bundle import Bundle
 from core.networks.inference.aggregation import combined_logits, subject_logits
-from core.networks.inference.predictor import load_predictor
+from core.networks.inference.loading import load_predictor
 from core.networks.recipe import Aggregation, Slices
 from core.scans import read_scan_file
 

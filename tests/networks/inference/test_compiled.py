@@ -12,7 +12,7 @@ import pytest
 from core.backend_choice import settled_backend
 from core.networks.bundle import Bundle, open_bundle
 from core.networks.inference.compiled import CACHE_VARIABLE, FACTS_FILE, KEPT, MODEL_FILE, cache_folder
-from core.networks.inference.predictor import load_predictor
+from core.networks.inference.loading import load_predictor
 
 from ...conftest import ROOT, tiny_recipe, write_tiny_bundle
 
@@ -23,7 +23,7 @@ GREY = np.random.default_rng(0).uniform(0, 255, (3, 70, 60)).astype(np.float32)
 READS = """
 import json, sys
 from core.networks.bundle import open_bundle
-from core.networks.inference.predictor import load_predictor
+from core.networks.inference.loading import load_predictor
 import numpy as np
 predictor = load_predictor(open_bundle(sys.argv[1]))
 grey = np.random.default_rng(0).uniform(0, 255, (3, 70, 60)).astype(np.float32)

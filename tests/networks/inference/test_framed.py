@@ -13,7 +13,8 @@ from core.cohorts import split_by_subject
 from core.cohorts.synthetic.copies import exported
 from core.networks.bundle import bundle_names, open_bundle
 from core.networks.inference.framed import framed
-from core.networks.inference.predictor import Predictor, load_predictor
+from core.networks.inference.loading import load_predictor
+from core.networks.inference.predictor import Predictor
 from core.scans import Scan, read_scan_file
 from core.scans.framing import (
     FRAME,

@@ -16,7 +16,7 @@ from core.networks.bundle import Bundle
 from core.networks.inference.conversion import compile_body
 from core.networks.inference.folding import folded
 from core.networks.inference.gradients import randomised
-from core.networks.inference.predictor import load_predictor
+from core.networks.inference.loading import load_predictor
 from core.networks.inference.submodels import answering, guided, head_kernel, is_linear_head, layers_of, split_at
 from core.networks.recipe import Head, Recipe
 
