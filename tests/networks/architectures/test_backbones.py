@@ -55,7 +55,7 @@ def test_a_3d_network_has_the_published_number_of_weights_at_any_depth(name: str
 
 
 def test_a_shipped_recipe_for_volumes_has_the_weights_of_its_backbone() -> None:
-    recipes = [recipe for recipe in map(read_recipe, recipe_names()) if recipe.depth and recipe.classic is None]
+    recipes = [recipe for recipe in map(read_recipe, recipe_names()) if recipe.depth and recipe.phases]
     assert {recipe.backbone for recipe in recipes} >= {"simple3dcnn", "resnet3d", "resnet3d_small"}
     for recipe in recipes:
         network = build_network(recipe)
