@@ -17,6 +17,7 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
+from core.errors import StageLensError
 from core.networks.architectures.augmentation import RandomView
 from core.networks.architectures.backbones import BACKBONES, Backbone
 from core.networks.architectures.geometry import fit_size, input_shape
@@ -86,7 +87,14 @@ def build_network(recipe: Recipe, *, precision: str = "float32", for_training: b
         recipe: What to build.
         precision: Keras' dtype policy; weights and logits are always float32.
         for_training: Whether to include the augmentation, which has no weights.
+
+    Raises:
+        StageLensError: The recipe is of a model of the scans themselves.
     """
+    if not recipe.has_network:
+        raise StageLensError(
+            f"{recipe.name} is a model of {recipe.backbone}, and no network: it has no layers or phases."
+        )
     keras.utils.set_random_seed(recipe.seed)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.backend_choice import is_installed
-from core.errors import RecipeError, WeightsError
+from core.errors import RecipeError, StageLensError, WeightsError
 from core.networks.architectures.backbones import BACKBONES, UNIT_RANGE, Backbone, register
 from core.networks.architectures.freezing import freeze_for
 from core.networks.architectures.geometry import fit_size
@@ -52,6 +52,12 @@ def test_a_3d_network_has_the_published_number_of_weights_at_any_depth(name: str
     network = build_network(recipe)
     assert network.whole.input_shape == (None, recipe.depth, recipe.height, recipe.width, 1)
     assert network.whole.count_params() / 1e6 == pytest.approx(BACKBONES[name].parameters, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["alzheimer_tissue_age", "baseline_pixels_logistic"])
+def test_a_recipe_without_a_network_says_so(name: str) -> None:
+    with pytest.raises(StageLensError, match="and no network: it has no layers or phases"):
+        build_network(read_recipe(name))
 
 
 def test_a_shipped_recipe_for_volumes_has_the_weights_of_its_backbone() -> None:
