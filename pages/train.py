@@ -8,7 +8,7 @@ import streamlit as st
 from core.errors import StageLensError
 from core.networks.bundle import models_folder
 from core.networks.recipe import Recipe
-from core.networks.recipe_files import read_recipe, recipe_names, with_settings
+from core.networks.recipe_files import read_recipe, with_settings
 from core.networks.titles import title_of
 from core.reporting.plots.training import learning_curves, runs_curves
 from core.reporting.tables import runs_table
@@ -18,6 +18,7 @@ from core.runs import jobs
 from core.runs.folder import BUNDLE_FOLDER, card_of_run, is_finished, read_logs, write_recipe
 from core.runs.status import STATUS_FILE, Status, list_runs, read_status
 from core.runs.workspace import workspace
+from core.workflows.library import offered_recipes
 from pages import run_page
 
 VALIDATION = {"val_accuracy": "Validation accuracy", "val_loss": "Validation loss"}
@@ -70,7 +71,7 @@ def begin() -> None:
         return
     columns = st.columns(2)
     split = columns[0].selectbox("Split", splits, format_func=lambda path: path.stem)
-    names = recipe_names()
+    names = list(offered_recipes())
     shipped = columns[1].selectbox("Recipe", names, names.index(FIRST_RECIPE))
     recipe = read_recipe(shipped)
     st.caption(recipe.title)

@@ -1,10 +1,12 @@
 """What lies ready: shipped models and sample scans. Loads no network."""
 
+import functools
 from pathlib import Path
 
 from core.errors import BundleError
 from core.files import PROJECT
 from core.networks.bundle import bundle_names, open_bundle
+from core.networks.recipe_files import read_recipe, recipe_names
 
 SAMPLES = PROJECT / "sample_scans"
 
@@ -37,6 +39,12 @@ def reads_volumes(name: str) -> bool:
 def reads_pictures(name: str) -> bool:
     """Tell whether a bundle reads single pictures, and not whole volumes only."""
     return open_bundle(name).recipe.depth is None
+
+
+@functools.cache
+def offered_recipes() -> tuple[str, ...]:
+    """List the shipped recipes that need nothing but a split: no table of people."""
+    return tuple(name for name in recipe_names() if not read_recipe(name).asks_for_age)
 
 
 def sample_scans() -> dict[str, Path]:

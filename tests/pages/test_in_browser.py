@@ -104,10 +104,10 @@ def test_confusion_is_counted_or_in_per_cent_and_the_card_can_be_downloaded(page
     page.get_by_text("Confusion matrices in per cent of each row").first.click()
     expect(labels.first).to_contain_text("%", timeout=SHORT)
     assert all(text.isdigit() for text in counts)
-    page.get_by_text("The whole model card").click()
-    expect(page.get_by_text(re.compile("CLAIM 2024"))).to_be_visible()
+    page.get_by_text("The whole model card").first.click()
+    expect(page.get_by_text(re.compile("CLAIM 2024")).first).to_be_visible()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Model card (.html)").click()
+        page.get_by_role("button", name="Model card (.html)").first.click()
     assert "TRIPOD+AI" in download.value.path().read_text(encoding="utf-8")
 
 

@@ -53,7 +53,11 @@ def page(server: Server) -> Iterator[Page]:
 
 
 def choose(page: Page, label: str, option: str | re.Pattern[str]) -> None:
-    page.locator(f'input[aria-label*="{label}"]').first.click()
+    """Choose an option of a list; of a long one, what is not typed may lie below what is drawn."""
+    box = page.locator(f'input[aria-label*="{label}"]').first
+    box.click()
+    if isinstance(option, str):
+        box.fill(option)
     page.get_by_role("option", name=option).first.click()
     settled(page)
 
