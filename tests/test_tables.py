@@ -116,10 +116,10 @@ def test_of_two_columns_that_are_needed_the_missing_one_is_named(tmp_path: Path)
 
 
 def test_two_visits_of_one_person_may_have_two_ages_and_other_columns_are_named(tmp_path: Path) -> None:
-    (tmp_path / "t.tsv").write_text("PTID\tVISCODE\tAGE\tMMSE\nA\tbl\t70\t30\nA\tm12\t71\t29\n")
+    (tmp_path / "t.tsv").write_text("PTID\tVISCODE\tAGE\tMOCA\nA\tbl\t70\t30\nA\tm12\t71\t29\n")
     people = read_subjects(tmp_path / "t.tsv")
     assert people["age"].tolist() == [70, 71]
-    assert people.attrs["unused"] == ("MMSE",)
+    assert people.attrs["unused"] == ("MOCA",)
 
 
 def test_a_split_that_went_through_excel_is_the_same_split(tmp_path: Path) -> None:
