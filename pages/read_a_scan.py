@@ -155,7 +155,7 @@ def show(label: str, reading: Reading, opacity: float, *, chosen: bool) -> None:
         if not prediction.rejected:
             show_list(prediction)
             if prediction.asks_for_age:
-                st.caption(age_text({"age": prediction.age}, "*Age*, above,"))
+                st.caption(age_text(prediction.age, "*Age*, above,"))
         index = _chosen_slice(label, reading)
         explanation = reading.explanations[index]
         plain, heat, bars = st.columns([1, 1, 1.4], gap="medium")

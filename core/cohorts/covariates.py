@@ -12,7 +12,7 @@ from core.tables import numbers, read_table, received
 
 COVARIATES = ("age", "sex", "site")
 COLUMNS = {"path": PATH, "subject": SUBJECT, "session": SESSION, "age": AGE, "sex": SEX, "site": SITE, "mmse": MMSE}
-NUMBERS = ("age", "mmse")
+NUMBERS = {"age": ("age", "years", OLDEST), "mmse": ("MMSE", "points", BEST_MMSE)}
 WHAT = "a table of people"
 PLURALS = {"age": "ages", "sex": "sexes"}
 
@@ -37,23 +37,16 @@ def read_subjects(path: str | Path) -> pd.DataFrame:
     for names, said in ((("path", "subject"), "path, person, subject"), (COVARIATES, ", ".join(COVARIATES))):
         if not set(names) & set(table.columns):
             raise CohortError(f"{path} is not {WHAT}: it has none of the columns {said}.{received(table, names)}")
-    if "age" in table:
-        table["age"] = numbers(table, "age", path, "years")
-        impossible = table.index[(table["age"] < 0) | (table["age"] > OLDEST)]
+    for name, (title, unit, most) in NUMBERS.items():
+        if name not in table:
+            continue
+        table[name] = numbers(table, name, path, unit)
+        impossible = table.index[(table[name] < 0) | (table[name] > most)]
         if len(impossible):
             line = impossible[0]
             raise CohortError(
-                f"{path}, line {line}: the age {table['age'][line]:g} is impossible; expected years from 0 to "
-                f"{OLDEST:g}."
-            )
-    if "mmse" in table:
-        table["mmse"] = numbers(table, "mmse", path, "points")
-        impossible = table.index[(table["mmse"] < 0) | (table["mmse"] > BEST_MMSE)]
-        if len(impossible):
-            line = impossible[0]
-            raise CohortError(
-                f"{path}, line {line}: the MMSE {table['mmse'][line]:g} is impossible; expected points from 0 to "
-                f"{BEST_MMSE:g}."
+                f"{path}, line {line}: the {title} {table[name][line]:g} is impossible; expected {unit} from 0 to "
+                f"{most:g}."
             )
     _consistent(table, path)
     known = [name for name in COLUMNS if name in table]

@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedKFold
 from core.cohorts.names.columns import BEST_MMSE
 from core.errors import TrainingError
 from core.morphometry.maps import BLOCK
-from core.morphometry.model import Doubles, Floats, Line, Stages, TissueModel, Version
+from core.morphometry.model import Doubles, Floats, Line, Scores, Stages, TissueModel
 from core.morphometry.tissue import FLUID
 from core.words import people as people_in_words
 
@@ -99,46 +99,21 @@ def fit_tissue_model(people: Learned, *, kind: str, age: bool, seed: int = 0) ->
     check_people(people.ill, people.ages, age=age)
     scores, aged = np.full(len(people), np.nan), np.full(len(people), np.nan)
     for rest, fold in _folds(people, seed):
-        fitted = _lines(people.where(rest), kind=kind, age=age, seed=seed)
+        fitted = _scores(people.where(rest), kind=kind, age=age, seed=seed)
         own = people.where(fold)
         values = fitted.values(own.maps)
         scores[fold] = fitted.without_age(values)
         if fitted.with_age is not None:
             known = np.isfinite(own.ages)
             aged[fold[known]] = fitted.with_age(values[known], own.ages[known])
-    whole, n_classes = _lines(people, kind=kind, age=age, seed=seed), len(people.impaired)
-    plain = Version(whole.without_age, _stages(scores, people.labels, n_classes))
-    logits, with_age = plain.stages.logits(scores, n_classes), None
+    whole, n_classes = _scores(people, kind=kind, age=age, seed=seed), len(people.impaired)
+    without_age, with_age = _stages(scores, people.labels, n_classes), None
+    logits = without_age.logits(scores, n_classes)
     if whole.with_age is not None:
         known = np.isfinite(aged)
-        with_age = Version(whole.with_age, _stages(aged[known], people.labels[known], n_classes))
-        logits[known] = with_age.stages.logits(aged[known], n_classes)
-    model = TissueModel(
-        mask=whole.mask,
-        without_age=plain,
-        with_age=with_age,
-        brain_age=whole.brain_age,
-        healthy=whole.healthy,
-        healthy_per_year=whole.healthy_per_year,
-        mean_age=whole.mean_age,
-    )
-    return model, logits
-
-
-@dataclass(frozen=True, eq=False)
-class _Lines:
-    """The linear part of a model; attributes as of `TissueModel`, with scores in place of versions."""
-
-    mask: NDArray[np.bool_]
-    without_age: Line
-    with_age: Line | None
-    brain_age: Line | None
-    healthy: Doubles
-    healthy_per_year: Doubles
-    mean_age: float
-
-    def values(self, maps: Floats) -> Floats:
-        return np.ascontiguousarray(maps[:, self.mask], np.float32)
+        with_age = _stages(aged[known], people.labels[known], n_classes)
+        logits[known] = with_age.logits(aged[known], n_classes)
+    return TissueModel(whole, without_age, with_age), logits
 
 
 def check_people(ill: NDArray[np.bool_], ages: Doubles, *, age: bool) -> None:
@@ -166,42 +141,43 @@ def check_people(ill: NDArray[np.bool_], ages: Doubles, *, age: bool) -> None:
         )
 
 
-def _lines(people: Learned, *, kind: str, age: bool, seed: int) -> _Lines:
+def _scores(people: Learned, *, kind: str, age: bool, seed: int) -> Scores:
     mask = np.repeat((people.inside > WITHIN)[None], people.maps.shape[1], axis=0)
     if kind == "fluid_fraction":
         mask[np.arange(len(mask)) != FLUID] = False
-        values = np.ascontiguousarray(people.maps[:, mask], np.float32)
+    values = np.ascontiguousarray(people.maps[:, mask], np.float32)
+    known = np.isfinite(people.ages)
+    healthy = known & ~people.ill
+    enough = bool(healthy.sum() >= FEWEST)
+    with_age = brain_age = None
+    if kind == "fluid_fraction":
         even = Line(np.full(values.shape[1], 1 / max(1, values.shape[1])), 0.0, 0.0)
-        without_age, with_age, brain_age = even.standardised(even(values)), None, None
+        without_age = even.standardised(even(values))
     else:
-        values = np.ascontiguousarray(people.maps[:, mask], np.float32)
         low = np.zeros(mask.shape, bool)
         low[:, : LOWEST_MM // BLOCK] = True
-        lowest = low[mask]
-        severity = people.severity
-        without_age = _chosen(values, lowest, severity, people, seed=seed)
-        with_age = brain_age = None
-        known = np.isfinite(people.ages)
-        healthy = known & ~people.ill
-        if healthy.sum() >= FEWEST:
-            brain_age, gap = _brain_age(values, lowest, people.ages, healthy, seed=seed)
+        lowest, severity = low[mask], people.severity
+        without_age = _direct(values, lowest, severity, people, seed=seed)
+        if enough:
+            brain_age, gap = _brain_age(values[healthy], lowest, people.ages[healthy], seed=seed)
             without_age = without_age.mean_with(brain_age.standardised(brain_age(values)))
             if age:
-                direct = _chosen(
-                    values[known], lowest, severity[known], people.where(known), seed=seed, ages=people.ages[known]
-                )
-                with_age = direct.mean_with(gap.standardised(gap(values[known], people.ages[known])))
-    healthy = ~people.ill & np.isfinite(people.ages)
-    mean_age, trend = float("nan"), np.zeros(values.shape[1])
-    if healthy.sum() >= FEWEST:
-        mean_age, trend = float(people.ages[healthy].mean()), _trend(values[healthy], people.ages[healthy])
-        expected = values[healthy].mean(axis=0, dtype=np.float64)
-    else:
-        expected = values[~people.ill].mean(axis=0, dtype=np.float64)
-    return _Lines(mask, without_age, with_age, brain_age, expected, trend, mean_age)
+                aged = people.where(known)
+                direct = _direct(values[known], lowest, severity[known], aged, seed=seed, ages=aged.ages)
+                with_age = direct.mean_with(gap.standardised(gap(values[known], aged.ages)))
+    usual = values[healthy if enough else ~people.ill]
+    return Scores(
+        mask=mask,
+        without_age=without_age,
+        with_age=with_age,
+        brain_age=brain_age,
+        healthy=usual.mean(axis=0, dtype=np.float64),
+        healthy_per_year=_trend(usual, people.ages[healthy]) if enough else np.zeros(values.shape[1]),
+        mean_age=float(people.ages[healthy].mean()) if enough else float("nan"),
+    )
 
 
-def _chosen(
+def _direct(
     values: Floats,
     lowest: NDArray[np.bool_],
     target: Doubles,
@@ -211,82 +187,67 @@ def _chosen(
     ages: Doubles | None = None,
 ) -> Line:
     """Fit the direct score with the strength that tells the impaired best in inner folds; standardised by these."""
-    found = np.empty((len(STRENGTHS), len(people)))
+    healthy, found = ~people.ill, np.empty((len(STRENGTHS), len(people)))
     for rest, fold in _folds(people, seed):
-        healthy = ~people.ill[rest]
-        space = _Space.of(values[rest], lowest, None if ages is None else ages[rest], healthy)
-        for number, line in enumerate(space.ridges(values[rest], target[rest], STRENGTHS, ages, rest)):
+        known = None if ages is None else ages[rest]
+        for number, line in enumerate(_ridges(values[rest], target[rest], STRENGTHS, lowest, known, healthy[rest])):
             found[number, fold] = line(values[fold], None if ages is None else ages[fold])
     best = int(np.argmax([roc_auc_score(people.ill, scores) for scores in found]))
-    space = _Space.of(values, lowest, ages, ~people.ill)
-    (line,) = space.ridges(values, target, [STRENGTHS[best]], ages, np.arange(len(values)))
+    (line,) = _ridges(values, target, STRENGTHS[best : best + 1], lowest, ages, healthy)
     return line.standardised(found[best])
 
 
-def _brain_age(
-    values: Floats, lowest: NDArray[np.bool_], ages: Doubles, healthy: NDArray[np.bool_], *, seed: int
-) -> tuple[Line, Line]:
+def _brain_age(values: Floats, lowest: NDArray[np.bool_], ages: Doubles, *, seed: int) -> tuple[Line, Line]:
     """Fit the age that a healthy brain looks, corrected for its pull to the mean, and the gap to the age it has."""
-    given, own = values[healthy], ages[healthy]
-    found = np.empty(len(own))
-    fold_of = np.random.default_rng(seed).permutation(len(own)) % FOLDS
+    found = np.empty(len(ages))
+    fold_of = np.random.default_rng(seed).permutation(len(ages)) % FOLDS
     for number in range(FOLDS):
         rest = fold_of != number
-        space = _Space.of(given[rest], lowest, None, None)
-        (line,) = space.ridges(given[rest], own[rest], [STRENGTH_OF_AGE], None, np.arange(int(rest.sum())))
-        found[~rest] = line(given[~rest])
-    slope, bias = np.polyfit(own, found, 1)
-    space = _Space.of(given, lowest, None, None)
-    (line,) = space.ridges(given, own, [STRENGTH_OF_AGE], None, np.arange(len(own)))
+        (line,) = _ridges(values[rest], ages[rest], [STRENGTH_OF_AGE], lowest)
+        found[~rest] = line(values[~rest])
+    slope, bias = np.polyfit(ages, found, 1)
+    (line,) = _ridges(values, ages, [STRENGTH_OF_AGE], lowest)
     steep = max(float(slope), 0.2)
     brain_age = Line(line.weights / steep, 0.0, (line.offset - bias) / steep)
     return brain_age, Line(line.weights, -float(slope), line.offset - float(bias))
 
 
-@dataclass(frozen=True, eq=False)
-class _Space:
-    """Values as a ridge regression sees them: centred, scaled, without the healthy's trend with age, weighted."""
+def _ridges(
+    values: Floats,
+    target: Doubles,
+    strengths: Sequence[float],
+    lowest: NDArray[np.bool_],
+    ages: Doubles | None = None,
+    healthy: NDArray[np.bool_] | None = None,
+) -> list[Line]:
+    """Fit a ridge regression of each strength, in its dual form.
 
-    middle: Doubles
-    scale: Doubles
-    trend: Doubles
-    mean_age: float
-
-    @classmethod
-    def of(
-        cls, values: Floats, lowest: NDArray[np.bool_], ages: Doubles | None, healthy: NDArray[np.bool_] | None
-    ) -> "_Space":
-        middle, spread = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
-        scale = 1 / (spread + SHRINKAGE * spread.mean())
-        trend, mean_age = np.zeros(len(middle)), 0.0
-        if ages is not None and healthy is not None:
-            mean_age = float(ages[healthy].mean())
-            trend = _trend(values[healthy], ages[healthy])
-        seen = (values - middle) * scale
-        if ages is not None:
-            seen -= np.outer(ages - mean_age, trend * scale)
-        power = (seen**2).mean(axis=0)
-        weight = np.sqrt((1 / power.sum() + lowest / max(float(power[lowest].sum()), 1e-12)) / 2)
-        return cls(middle, scale * weight, trend, mean_age)
-
-    def ridges(
-        self, values: Floats, target: Doubles, strengths: Sequence[float], ages: Doubles | None, rows: NDArray
-    ) -> list[Line]:
-        """Fit a ridge regression of each strength, in its dual form."""
-        seen = (values - self.middle) * self.scale
-        per_year = -self.trend * self.scale
-        if ages is not None:
-            seen += np.outer(ages[rows] - self.mean_age, per_year)
-        level, basis = np.linalg.eigh(seen @ seen.T)
-        mean = float(target.mean())
-        turned = basis.T @ (target - mean)
-        lines = []
-        for strength in strengths:
-            primal = seen.T @ (basis @ (turned / (np.maximum(level, 0) + strength)))
-            weights = primal * self.scale
-            slope = float(per_year @ primal) if ages is not None else 0.0
-            lines.append(Line(weights, slope, mean - float(self.middle @ weights) - slope * self.mean_age))
-        return lines
+    Args:
+        values: N × p.
+        target: N.
+        strengths: Of the ridge.
+        lowest: bool, p: which values count once more.
+        ages: N, where the healthy people's trend with age is taken out of the values; None for no trend.
+        healthy: bool, N, who they are.
+    """
+    middle, spread = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
+    scale = 1 / (spread + SHRINKAGE * spread.mean())
+    seen, trend, mean_age = (values - middle) * scale, np.zeros(len(middle)), 0.0
+    if ages is not None and healthy is not None:
+        trend, mean_age = _trend(values[healthy], ages[healthy]), float(ages[healthy].mean())
+        seen -= np.outer(ages - mean_age, trend * scale)
+    power = (seen**2).mean(axis=0)
+    weight = np.sqrt((1 / power.sum() + lowest / max(float(power[lowest].sum()), 1e-12)) / 2)
+    seen, scale = seen * weight, scale * weight
+    level, basis = np.linalg.eigh(seen @ seen.T)
+    mean = float(target.mean())
+    turned = basis.T @ (target - mean)
+    lines = []
+    for strength in strengths:
+        weights = seen.T @ (basis @ (turned / (np.maximum(level, 0) + strength))) * scale
+        per_year = -float(trend @ weights)
+        lines.append(Line(weights, per_year, mean - float(middle @ weights) - per_year * mean_age))
+    return lines
 
 
 def _trend(values: Floats, ages: Doubles) -> Doubles:

@@ -16,7 +16,7 @@ Doubles = NDArray[np.float64]
 
 LEAST_LOGIT = -16.0  # of a class that might be answered
 NEVER = -30.0  # of one that is not: no temperature brings it back
-TENSORS = ("mask", "healthy", "healthy_per_year", "mean_age", "told")
+UNFIT = "the arrays of a morphometric model do not fit together"
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,26 +75,13 @@ class Stages:
 
 
 @dataclass(frozen=True, eq=False)
-class Version:
-    """A score and what follows from it.
-
-    Attributes:
-        line: The score.
-        stages: The classes.
-    """
-
-    line: Line
-    stages: Stages
-
-
-@dataclass(frozen=True, eq=False)
-class TissueModel:
-    """A morphometric model.
+class Scores:
+    """The linear part of a model.
 
     Attributes:
         mask: bool, 2 × d × h × w: which values of the maps are used, p in all.
-        without_age: For people whose age is not known.
-        with_age: For others; None where age was not asked for.
+        without_age: The score of people whose age is not known.
+        with_age: That of others; None where age was not asked for.
         brain_age: The age in years that a brain looks; None where ages were not known.
         healthy: float64, p, the mean maps of healthy people.
         healthy_per_year: float64, p, their change with each year of age.
@@ -102,8 +89,8 @@ class TissueModel:
     """
 
     mask: NDArray[np.bool_]
-    without_age: Version
-    with_age: Version | None
+    without_age: Line
+    with_age: Line | None
     brain_age: Line | None
     healthy: Doubles
     healthy_per_year: Doubles
@@ -113,6 +100,21 @@ class TissueModel:
         """Return the values that are used, N × p, of maps N × 2 × d × h × w."""
         return np.ascontiguousarray(maps[:, self.mask], np.float32)
 
+
+@dataclass(frozen=True, eq=False)
+class TissueModel:
+    """A morphometric model.
+
+    Attributes:
+        scores: How ill people are.
+        without_age: From the score without age to classes.
+        with_age: From that with age; None where age was not asked for.
+    """
+
+    scores: Scores
+    without_age: Stages
+    with_age: Stages | None
+
     def logits(self, maps: Floats, n_classes: int, ages: Doubles | None = None) -> Floats:
         """Return log probabilities, N × classes.
 
@@ -121,12 +123,11 @@ class TissueModel:
             n_classes: How many classes there are.
             ages: float64, N, in years; NaN where unknown. None for nobody's.
         """
-        values = self.values(maps)
-        logits = self.without_age.stages.logits(self.without_age.line(values), n_classes)
-        if self.with_age is not None and ages is not None and np.isfinite(ages).any():
+        values = self.scores.values(maps)
+        logits = self.without_age.logits(self.scores.without_age(values), n_classes)
+        if self.with_age is not None and self.scores.with_age is not None and ages is not None:
             known = np.isfinite(ages)
-            scores = self.with_age.line(values[known], ages[known])
-            logits[known] = self.with_age.stages.logits(scores, n_classes)
+            logits[known] = self.with_age.logits(self.scores.with_age(values[known], ages[known]), n_classes)
         return logits
 
     def contributions(self, maps: Floats, age: float | None = None) -> tuple[Floats, float, float]:
@@ -140,32 +141,35 @@ class TissueModel:
             float32, 2 × d × h × w: what each place adds to the score in comparison with healthy people (of that age),
             fluid and grey matter apart; their score; and the person's, which is theirs plus the sum.
         """
-        values = self.values(maps[None])
-        version, expected, ages = self.without_age, self.healthy, None
-        if self.with_age is not None and age is not None:
-            version, ages = self.with_age, np.array([age])
-            expected = self.healthy + self.healthy_per_year * (age - self.mean_age)
-        each = version.line.weights * (values[0] - expected)
-        found = np.zeros(self.mask.shape, np.float64)
-        found[self.mask] = each
-        own = float(version.line(values, ages)[0])
+        values = self.scores.values(maps[None])
+        line, expected, ages = self.scores.without_age, self.scores.healthy, None
+        if self.scores.with_age is not None and age is not None:
+            line, ages = self.scores.with_age, np.array([age])
+            expected = expected + self.scores.healthy_per_year * (age - self.scores.mean_age)
+        each = line.weights * (values[0] - expected)
+        found = np.zeros(self.scores.mask.shape, np.float64)
+        found[self.scores.mask] = each
+        own = float(line(values, ages)[0])
         return found.astype(np.float32), own - float(each.sum()), own
 
     def tensors(self) -> dict[str, NDArray[np.generic]]:
         """Return everything as arrays that can be stored."""
+        scores = self.scores
         found: dict[str, NDArray[np.generic]] = {
-            "mask": self.mask.astype(np.uint8),
-            "healthy": self.healthy.astype(np.float32),
-            "healthy_per_year": self.healthy_per_year.astype(np.float32),
-            "mean_age": np.array([self.mean_age], np.float32),
+            "mask": scores.mask.astype(np.uint8),
+            "healthy": scores.healthy.astype(np.float32),
+            "healthy_per_year": scores.healthy_per_year.astype(np.float32),
+            "mean_age": np.array([scores.mean_age], np.float32),
         }
-        for name, version in (("without_age", self.without_age), ("with_age", self.with_age)):
-            if version is not None:
-                found |= _line_tensors(name, version.line)
-                found[f"{name}/told"] = np.array(version.stages.told, np.int32)
-                found[f"{name}/stages"] = np.array([version.stages.slope, *version.stages.bounds], np.float32)
-        if self.brain_age is not None:
-            found |= _line_tensors("brain_age", self.brain_age)
+        lines = {"without_age": scores.without_age, "with_age": scores.with_age, "brain_age": scores.brain_age}
+        for name, line in lines.items():
+            if line is not None:
+                found[f"{name}/weights"] = line.weights.astype(np.float32)
+                found[f"{name}/line"] = np.array([line.per_year, line.offset], np.float32)
+        for name, stages in (("without_age", self.without_age), ("with_age", self.with_age)):
+            if stages is not None:
+                found[f"{name}/told"] = np.array(stages.told, np.int32)
+                found[f"{name}/stages"] = np.array([stages.slope, *stages.bounds], np.float32)
         return found
 
     @classmethod
@@ -176,29 +180,26 @@ class TissueModel:
             KeyError: One is missing.
             ValueError: They do not fit together.
         """
-        mask = np.asarray(tensors["mask"], bool)
-        size = int(mask.sum())
-        model = cls(
-            mask=mask,
-            without_age=_version(tensors, "without_age"),
-            with_age=_version(tensors, "with_age") if "with_age/weights" in tensors else None,
-            brain_age=_line(tensors, "brain_age") if "brain_age/weights" in tensors else None,
+        without_age, with_age, brain_age = (
+            _line(tensors, name) if f"{name}/weights" in tensors else None
+            for name in ("without_age", "with_age", "brain_age")
+        )
+        if without_age is None:
+            raise KeyError("without_age/weights")
+        scores = Scores(
+            mask=np.asarray(tensors["mask"], bool),
+            without_age=without_age,
+            with_age=with_age,
+            brain_age=brain_age,
             healthy=np.asarray(tensors["healthy"], np.float64),
             healthy_per_year=np.asarray(tensors["healthy_per_year"], np.float64),
             mean_age=float(np.asarray(tensors["mean_age"], np.float64)[0]),
         )
-        lines = [one.line for one in (model.without_age, model.with_age) if one is not None]
-        lengths = {len(line.weights) for line in lines} | {len(model.healthy), len(model.healthy_per_year)}
-        if mask.ndim != 4 or lengths != {size}:
-            raise ValueError("the arrays of a morphometric model do not fit together")
-        return model
-
-
-def _line_tensors(name: str, line: Line) -> dict[str, NDArray[np.generic]]:
-    return {
-        f"{name}/weights": line.weights.astype(np.float32),
-        f"{name}/line": np.array([line.per_year, line.offset], np.float64).astype(np.float32),
-    }
+        lengths = {len(line.weights) for line in (without_age, with_age, brain_age) if line is not None}
+        lengths |= {len(scores.healthy), len(scores.healthy_per_year)}
+        if scores.mask.ndim != 4 or lengths != {int(scores.mask.sum())}:
+            raise ValueError(UNFIT)
+        return cls(scores, _stages(tensors, "without_age"), _stages(tensors, "with_age") if with_age else None)
 
 
 def _line(tensors: dict[str, NDArray[np.generic]], name: str) -> Line:
@@ -206,12 +207,12 @@ def _line(tensors: dict[str, NDArray[np.generic]], name: str) -> Line:
     return Line(np.asarray(tensors[f"{name}/weights"], np.float64), per_year, offset)
 
 
-def _version(tensors: dict[str, NDArray[np.generic]], name: str) -> Version:
+def _stages(tensors: dict[str, NDArray[np.generic]], name: str) -> Stages:
     slope, *bounds = np.asarray(tensors[f"{name}/stages"], np.float64).tolist()
     told = tuple(int(one) for one in np.asarray(tensors[f"{name}/told"]))
     if len(bounds) != len(told) - 1:
-        raise ValueError("the arrays of a morphometric model do not fit together")
-    return Version(_line(tensors, name), Stages(told, slope, tuple(bounds)))
+        raise ValueError(UNFIT)
+    return Stages(told, slope, tuple(bounds))
 
 
 def _sigmoid(x: Doubles) -> Doubles:

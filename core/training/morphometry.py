@@ -125,7 +125,7 @@ def learn_tissue_model(
     n_classes = len(recipe.classes)
     for name in (name for name in parts if name not in logits):
         logits[name] = model.logits(maps[name], n_classes, facts.ages[name] if recipe.asks_for_age else None)
-    told = np.isin(people.labels, model.without_age.stages.told)
+    told = np.isin(people.labels, model.without_age.told)
     return LearnedTissue(model, maps, logits, (together([parts[name] for name in names], told), answered[told]))
 
 

@@ -2,7 +2,7 @@
 compatible, and whether it was trained on such scans at all. It goes into the bundle's card.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -82,7 +82,7 @@ class Uncertainty:
         return replace(card, ood=self.ood, calibration=self.calibration, confounders=None, limits=tuple(limits))
 
 
-def measured_part(parts: Parts) -> str:
+def measured_part(parts: Container[str]) -> str:
     """Return the name of the part that is measured: the test part, or the validation part where there is none."""
     return "test" if "test" in parts else "val"
 

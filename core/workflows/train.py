@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.cohorts.covariates import read_subjects
+from core.cohorts.covariates import covariates_of, read_subjects
 from core.cohorts.split import read_split
 from core.cohorts.split_summary import describe_split, missing_classes
 from core.errors import TrainingError
@@ -137,6 +137,7 @@ def run_training(request: Request, *, listener: TrainingListener = SILENT) -> Ou
     done = finished_outcome(request)
     if done is not None:
         return done
+    people = _people_of(request, split)
     trained = train(request, listener=listener)
     if not trained.finished:
         return Outcome(request.out)
@@ -154,7 +155,11 @@ def run_training(request: Request, *, listener: TrainingListener = SILENT) -> Ou
         predictor = Predictor(bundle, answered.network, body=answered.body)
         crossed = None if trained.tissue is None else trained.tissue.crossed
         found = fit_uncertainty(predictor, trained.parts, passed=answered.passed, crossed=crossed)
-        card = _beside_people(request, trained, answered, found.on_card(card))
+        card = found.on_card(card)
+        if people is not None:
+            paths = split.loc[split["part"] == test, "path"].tolist()
+            scored = scored_subset(trained.parts[test], answered.logits[test], request.recipe)
+            card = with_confounders(card, people, paths, scored)
         card = write_bundle(bundle.folder, answered.tensors, card, ood_model=found.ood_model)
         bundle = replace(bundle, card=card)
     else:
@@ -246,14 +251,19 @@ def _card(request: Request, trained: Trained, answered: _Answered, published: Bu
     )
 
 
-def _beside_people(request: Request, trained: Trained, answered: _Answered, card: Card) -> Card:
-    """Put what a table says of people beside the metrics, where one was given."""
-    if request.people is None:
-        return card
-    test = measured_part(trained.parts)
-    paths = trained.split.loc[trained.split["part"] == test, "path"].tolist()
-    scored = scored_subset(trained.parts[test], answered.logits[test], trained.recipe)
-    return with_confounders(card, SubjectFacts(read_subjects(request.people)), paths, scored)
+def _people_of(request: Request, split: pd.DataFrame) -> SubjectFacts | None:
+    """Read what is known of people, where it can stand beside the metrics; before the training, not after it.
+
+    Raises:
+        CohortError: The table cannot be read, or nobody who is tested is in it.
+    """
+    known = bool((split["subject"] != "").all())
+    if request.people is None or not known or not request.recipe.as_task().decides:
+        return None
+    tested = split[split["part"] == measured_part(split.groupby("part").groups)]
+    table = read_subjects(request.people)
+    covariates_of(table, tested["path"].tolist(), tested["subject"].tolist())
+    return SubjectFacts(table)
 
 
 def _check_comparable(published: Bundle, recipe: Recipe, fingerprint: str) -> None:

@@ -90,10 +90,10 @@ def test_contributions_add_up_to_the_score(
     for maps in others.maps[:10]:
         each, expected, score = model.contributions(maps, age)
         assert expected + each.sum(dtype=np.float64) == pytest.approx(score, abs=1e-5)
-        version = model.without_age if age is None else model.with_age
-        assert version is not None
+        line = model.scores.without_age if age is None else model.scores.with_age
+        assert line is not None
         ages = None if age is None else np.array([age])
-        assert version.line(model.values(maps[None]), ages)[0] == pytest.approx(score, abs=1e-9)
+        assert line(model.scores.values(maps[None]), ages)[0] == pytest.approx(score, abs=1e-9)
 
 
 def test_what_speaks_for_illness_lies_where_the_ventricles_are_wider(
@@ -120,17 +120,17 @@ def test_what_speaks_for_illness_lies_where_the_ventricles_are_wider(
 
 def test_an_older_person_with_the_same_brain_is_less_ill(aged: tuple[TissueModel, np.ndarray], others: Learned) -> None:
     model, _ = aged
-    assert model.with_age is not None
-    values = model.values(others.maps)
-    young, old = (model.with_age.line(values, np.full(len(others), age)) for age in (60.0, 85.0))
+    assert model.scores.with_age is not None
+    values = model.scores.values(others.maps)
+    young, old = (model.scores.with_age(values, np.full(len(others), age)) for age in (60.0, 85.0))
     assert (old < young - 0.5).all()
 
 
 def test_brain_age_follows_age(aged: tuple[TissueModel, np.ndarray], others: Learned) -> None:
     model, _ = aged
-    assert model.brain_age is not None
+    assert model.scores.brain_age is not None
     healthy = others.where(~others.ill & np.isfinite(others.ages))
-    found = model.brain_age(model.values(healthy.maps))
+    found = model.scores.brain_age(model.scores.values(healthy.maps))
     assert np.corrcoef(found, healthy.ages)[0, 1] > 0.8
     assert abs(float((found - healthy.ages).mean())) < 4
 
@@ -150,7 +150,7 @@ def test_stored_and_read_back_it_says_the_same(aged: tuple[TissueModel, np.ndarr
 
 def test_a_class_of_few_people_is_never_answered(aged: tuple[TissueModel, np.ndarray], others: Learned) -> None:
     model, _ = aged
-    assert model.without_age.stages.told == (0, 1, 2)
+    assert model.without_age.told == (0, 1, 2)
     logits = model.logits(others.maps, 4)
     assert (logits[:, 3] == np.float32(NEVER)).all()
     assert np.exp(logits).sum(axis=1) == pytest.approx(1, abs=1e-4)
@@ -168,9 +168,9 @@ def test_stages_are_proportional_odds() -> None:
 def test_the_one_number_is_linear_and_has_the_same_maps(people: Learned, others: Learned) -> None:
     model, _ = fit_tissue_model(people, kind="fluid_fraction", age=False)
     assert model.with_age is None
-    assert model.brain_age is None
-    fluid = others.maps[:, 0][:, model.mask[0]].mean(axis=1)
-    score = model.without_age.line(model.values(others.maps))
+    assert model.scores.brain_age is None
+    fluid = others.maps[:, 0][:, model.scores.mask[0]].mean(axis=1)
+    score = model.scores.without_age(model.scores.values(others.maps))
     assert np.corrcoef(score, fluid)[0, 1] == pytest.approx(1, abs=1e-6)
     assert auc(model.logits(others.maps, 4), others) > 0.6
 

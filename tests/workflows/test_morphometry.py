@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.errors import StageLensError, TrainingError
+from core.errors import CohortError, StageLensError, TrainingError
 from core.explain import explain_arrays
 from core.files import write_table
 from core.networks.bundle import Bundle, open_bundle
@@ -103,6 +103,8 @@ def test_the_card_has_the_metrics_of_people_it_has_not_seen_and_says_how_far_to_
     assert card.by_subject["accuracy"].value > 0.5
     assert card.calibration is not None
     assert card.ood is not None
+    assert card.confounders is not None
+    assert card.confounders.groups[0].covariates[0].name == "age"
     assert card.title == "Ridge on tissue maps, 32 × 80 × 64, with age"
 
 
@@ -157,6 +159,13 @@ def test_a_run_is_resumed_with_the_same_people_only(cohort: Path, run: Path, tmp
 def test_without_ages_a_recipe_that_asks_for_them_is_refused(cohort: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"asks for age.*--people"):
         run_training(Request(RECIPE, cohort / "split.csv", tmp_path / "run"))
+
+
+def test_a_table_in_which_nobody_is_tested_is_refused_before_anything_is_trained(cohort: Path, tmp_path: Path) -> None:
+    write_table(tmp_path / "others.csv", pd.DataFrame({"subject": ["Q1", "Q2"], "age": [70, 80]}))
+    with pytest.raises(CohortError, match="none of these scans is in the table of people"):
+        run_training(Request(RECIPE, cohort / "split.csv", tmp_path / "run", people=tmp_path / "others.csv"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_answer_loads_no_network_library(bundle: Bundle) -> None:

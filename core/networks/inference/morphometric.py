@@ -63,7 +63,7 @@ def read_tissue_model(bundle: Bundle) -> TissueModel:
     except (WeightsError, KeyError, ValueError, IndexError) as error:
         raise BundleError(f"{bundle.name}: {WEIGHTS_FILE} is no morphometric model.") from error
     wanted: Sequence[int] = [len(MAPPED), *(side // BLOCK for side in input_shape(bundle.recipe)[:-1])]
-    told = [*model.without_age.stages.told, *(model.with_age.stages.told if model.with_age is not None else ())]
-    if list(model.mask.shape) != list(wanted) or not all(0 <= one < len(bundle.recipe.classes) for one in told):
+    told = [*model.without_age.told, *(model.with_age.told if model.with_age is not None else ())]
+    if list(model.scores.mask.shape) != list(wanted) or not all(0 <= one < len(bundle.recipe.classes) for one in told):
         raise BundleError(f"{bundle.name}: {WEIGHTS_FILE} does not fit the recipe on its card.")
     return model

@@ -35,16 +35,16 @@ def prediction_text(answer: dict[str, Any]) -> str:
     else:
         lines += _probabilities_text(answer)
         if "age" in answer:
-            lines.append(f"  {age_text(answer, '--age')}")
+            lines.append(f"  {age_text(answer['age'], '--age')}")
     if "standard_space" in answer:
         lines.append(f"  {space_text(answer['standard_space'], answer.get('slices', []))}")
     lines += [f"  Note: {warning}" for warning in answer["warnings"]]
     return "\n".join(lines)
 
 
-def age_text(answer: dict[str, Any], how: str) -> str:
+def age_text(age: float | None, how: str) -> str:
     """Say what age an answer of a model that asks for it is adjusted for; `how` names where it can be given."""
-    return UNAGED.format(how=how) if answer["age"] is None else AGED.format(age=answer["age"])
+    return UNAGED.format(how=how) if age is None else AGED.format(age=age)
 
 
 def prediction_table(
