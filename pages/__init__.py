@@ -14,15 +14,17 @@ from core.networks.bundle import bundle_names
 from core.networks.inference.prediction import Prediction
 from core.reporting.text.predictions import ood_text
 from core.runs.workers import Cancelled, Ticket, pool, workers_wanted
+from core.scans import Scan
 from core.words import counted
-from core.workflows.asked import loaded
-from core.workflows.library import default_model
+from core.workflows.asked import knowing_of, loaded
+from core.workflows.library import default_model, models_of_other_questions
 from core.workflows.predict import bundle_version
 
 FRAMED, WANTED, SHOWN = "framed", "wanted page", "shown page"
 FRAME = "streamlit_app.py"
-TICKETS = "work that is waited for"
+TICKETS, KNOWING = "work that is waited for", "which models know a picture"
 AT_ONCE_S, LOOK_S = 0.4, 0.5  # what is done sooner shows no line; how often it is written anew, and a widget is heeded
+MODEL = "model"  # the key of its choice
 NAME_WIDTH = 380  # pixels; a network's title is a sentence
 
 
@@ -49,15 +51,16 @@ def run_page(page: str, main: Callable[[], None]) -> None:
         st.error(str(of_files(error)), icon=":material/error:")
 
 
-def choose_network(titles: Mapping[str, str]) -> str:
-    """Let one of the networks be chosen by its title.
+def choose_model(titles: Mapping[str, str]) -> str:
+    """Let one of the models be chosen by its title.
 
     Args:
         titles: By name.
     """
     names, first = list(titles), default_model()
-    at = names.index(first) if first in names else 0
-    return st.selectbox("Network", names, at, format_func=titles.__getitem__, width=NAME_WIDTH)
+    if st.session_state.get(MODEL) not in names:
+        st.session_state[MODEL] = first if first in names else names[0]
+    return st.selectbox("Model", names, format_func=titles.__getitem__, width=NAME_WIDTH, key=MODEL)
 
 
 def is_in_distribution(prediction: Prediction, key: str) -> bool:
@@ -71,6 +74,33 @@ def is_in_distribution(prediction: Prediction, key: str) -> bool:
         return True
     st.error(ood_text(prediction.ood.as_dict()), icon=":material/block:")
     return bool(st.toggle("Show anyway (not validated for this image)", key=f"ood {key}"))
+
+
+def propose_other_question(label: str, scan: Scan, prediction: Prediction) -> None:
+    """Say which network of another question knows such a picture, so that none is asked silently."""
+    others = models_of_other_questions(prediction.model)
+    if scan.is_volume or not others:
+        return
+    versions = {bundle_version(name): name for name in others}
+    known = st.session_state.setdefault(KNOWING, {})
+    key = ("knowing", scan.digest, *versions)
+    if key not in known:
+        known[key] = computed(key, "Asking the other networks …", knowing_of, [one for one, _ in versions], scan)
+    for version, name in versions.items():
+        if version[0] not in known[key]:
+            continue
+        question = others[name]
+        if prediction.rejected:
+            st.info(f"Another network knows such pictures. Its question: **{question}**.", icon=":material/help:")
+        else:
+            st.caption(f"Another network knows such pictures, too, and answers another question: {question}.")
+        st.button(
+            f"Ask: {question}",
+            type="primary" if prediction.rejected else "secondary",
+            icon=":material/swap_horiz:",
+            key=f"ask {name} {label} {scan.name}",
+            on_click=lambda other=name: st.session_state.update({MODEL: other}),
+        )
 
 
 def computed(key: Hashable, title: str, function: Callable[..., Any], *arguments: Any) -> Any:

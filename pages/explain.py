@@ -30,7 +30,7 @@ from core.scans.writing import png_bytes
 from core.workflows import asked
 from core.workflows.library import card_titles, reads_pictures, sample_heights, sample_scans
 from core.workflows.predict import bundle_version
-from pages import choose_network, computed, is_in_distribution, run_page
+from pages import choose_model, computed, is_in_distribution, run_page
 
 FIRST_METHODS = ("grad-cam", "integrated-gradients", "occlusion")
 REMEMBERED, MOST_REMEMBERED = "explanations", 60
@@ -283,7 +283,7 @@ def main() -> None:
     scan, height = chosen
     row = st.container(horizontal=True, vertical_alignment="bottom")
     with row:
-        model = choose_network({name: title for name, (title, _) in titles.items()})
+        model = choose_model({name: title for name, (title, _) in titles.items()})
     prediction = remembered(asked.prediction_of, scan, model)
     if not is_in_distribution(prediction, f"{scan.name} {model}"):
         return

@@ -1,5 +1,6 @@
 """Read a scan: upload slices or volumes or take a sample, see the probabilities and where the evidence lies."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ from core.words import either
 from core.workflows.asked import head_of, reading_of
 from core.workflows.library import card_titles, reads_volumes, sample_scans
 from core.workflows.predict import bundle_version
-from pages import choose_network, computed, is_in_distribution, run_page
+from pages import choose_model, computed, is_in_distribution, propose_other_question, run_page
 
 if TYPE_CHECKING:
     from core.scans.registration.head import StandardHead
@@ -244,7 +245,7 @@ def worth_showing(explanation: Explanation, key: str) -> bool:
 def _with_sides(reading: Reading, index: int) -> tuple[NDArray[np.uint8], str]:
     """Return the picture of a slice with the letters of its sides, where they are known, and its caption."""
     picture, plane = slice_picture(reading, index), plane_of(reading.slices[index].orientation)
-    what = "The scan" if reading.head is None else "What the network saw"
+    what = "The scan" if reading.head is None else "What the model saw"
     if plane is None:
         return picture, f"{what} ({reading.scan.source}); which side is left is unknown"
     return with_edge_letters(picture, plane), f"{what} ({reading.scan.source})"
@@ -256,7 +257,7 @@ def _chosen_slice(label: str, reading: Reading) -> int:
     if not heights:
         return 0
     height = st.select_slider(
-        "Slice the network used (mm above the AC–PC line)",
+        "Slice the model used (mm above the AC–PC line)",
         heights,
         heights[reading.strongest],
         key=f"slice {label} {reading.scan.name} {reading.prediction.model}",
@@ -282,7 +283,7 @@ def show_volume(label: str, reading: Reading, head: "StandardHead", index: int) 
 
 def show_planes(key: str, head: "StandardHead", heights_mm: tuple[float, ...]) -> None:
     """Show the head in three planes with a crosshair, and mark the slices the network used."""
-    st.caption("Cyan lines mark the lowest and highest slice the network used.")
+    st.caption("Cyan lines mark the lowest and highest slice the model used.")
     controls = st.columns(4)
     limits = window_limits(head)
     point = [
@@ -343,7 +344,7 @@ def main() -> None:
         return
     files = choose_files()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        model = choose_network({name: title for name, (title, _) in titles.items()})
+        model = choose_model({name: title for name, (title, _) in titles.items()})
         class_name = st.selectbox("Heatmap for", [PREDICTED, *titles[model][1]])
         recipe = open_bundle(model).recipe
         every = explainers(morphometric=recipe.morphometry is not None)
@@ -373,6 +374,8 @@ def main() -> None:
             st.error(f"{label}: {error}", icon=":material/error:")
             continue
         show(label, reading, opacity, chosen=class_name != PREDICTED)
+        with contextlib.suppress(Cancelled):
+            propose_other_question(label, scan, reading.prediction)
 
 
 run_page("pages/read_a_scan.py", main)

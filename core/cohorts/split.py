@@ -25,7 +25,7 @@ FOLDS = 5  # a fifth of everything is the test part, a fifth of the rest the val
 # published for the Alzheimer set (640, 448, 179 and 12 of 1,279); its last part, our training part, takes the rest.
 SLICE_RATIO = (0.20, 0.16, 0.64)
 PART_OF_SPLITFOLDERS = {"train": "test", "val": "val", "test": "train"}
-FOLDER_VAL = 0.1  # fraction of a class's training files, if the folders have no validation part
+FOLDER_FOLDS = 10  # a tenth of the training files is the validation part, if the folders have none
 PART_OF_FOLDER = {"tr": "train", "va": "val", "te": "test"}  # train, Training, val, valid, Validation, test, Testing
 COLUMNS = ("path", "label", "subject", "slice", "part", "by", "seed")
 
@@ -137,7 +137,9 @@ def split_by_folder(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
 
     Args:
         table: An audit's table.
-        seed: Chooses a tenth of each class's training files for validation if there is no validation folder.
+        seed: Chooses a tenth of the training files for validation if there is no validation folder: whole people, or
+            groups of near copies where people are not known, so that the validation part holds nothing that was
+            trained on.
 
     Returns:
         The table with the columns `part`, `by` and `seed`.
@@ -149,15 +151,15 @@ def split_by_folder(table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     if part.isna().any() or not {"train", "test"} <= set(part):
         raise CohortError("a split by folder needs a train and a test folder, each with one folder per class.")
     if "val" not in set(part):
-        given = table[part == "train"].groupby("label", group_keys=False)
-        part.loc[given.sample(frac=FOLDER_VAL, random_state=seed).index] = "val"
-        for _, files in given:  # of a small class one file, if it keeps another
-            if len(files) > 1 and not (part[files.index] == "val").any():
-                part.loc[files.sample(1, random_state=seed).index] = "val"
-        if not {"train", "val"} <= set(part):
+        given = table[part == "train"]
+        groups = groups_of(given)
+        if given.assign(group=groups).groupby("label")["group"].nunique().max() < 2:
             raise CohortError(
-                "no class has two training files, one of which could validate; give more, or a val folder."
+                "no class has two training files that are no near copies, one of which could validate; give more, or a "
+                "val folder."
             )
+        chosen = _some_people(given["label"].to_numpy(str), groups, seed, parts=2, folds=FOLDER_FOLDS)
+        part.loc[given.index[chosen]] = "val"
     return as_split(table, part.to_numpy(object), "folder", seed)
 
 
@@ -276,17 +278,18 @@ def cut(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> Iterat
         yield from StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
 
 
-def _some_people(labels: np.ndarray, groups: np.ndarray, seed: int, *, parts: int) -> np.ndarray:
-    """Return the rows of about a fifth of the groups; of each class one at least that has a group for each part left.
+def _some_people(labels: np.ndarray, groups: np.ndarray, seed: int, *, parts: int, folds: int = FOLDS) -> np.ndarray:
+    """Return the rows of about one in `folds` groups; of each class one at least that has a group for each part left.
 
     Args:
         labels: N classes.
         groups: N names of people or of groups of near copies.
         seed: The same seed gives the same rows.
         parts: How many parts are still to be filled, this one included.
+        folds: One of how many.
     """
     people = pd.Series(labels).groupby(groups).first()
-    counts, folds = people.value_counts(sort=False), min(FOLDS, len(people))
+    counts, folds = people.value_counts(sort=False), min(folds, len(people))
     due = set(counts.index[counts >= parts])
     if np.unique(labels, return_counts=True)[1].max() >= folds:
         _, taken = next(cut(labels, groups, folds, seed))
@@ -295,11 +298,11 @@ def _some_people(labels: np.ndarray, groups: np.ndarray, seed: int, *, parts: in
     left = people.sample(frac=1, random_state=seed)
     if due:
         chosen = [
-            who for name in sorted(due) for who in left.index[left == name][: max(1, round(counts[name] / FOLDS))]
+            who for name in sorted(due) for who in left.index[left == name][: max(1, round(counts[name] / folds))]
         ]
     else:  # of the largest classes, which keep others
         chosen = []
-        for _ in range(max(1, round(len(left) / FOLDS))):
+        for _ in range(max(1, round(len(left) / folds))):
             largest = left.groupby(left).size().idxmax()
             chosen.append(left.index[left == largest][0])
             left = left.drop(chosen[-1])

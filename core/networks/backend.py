@@ -70,9 +70,16 @@ def compile_outputs(model: keras.Model) -> Callable[[NDArray], list[Floats]]:
 
             return run
         case _:
-            return lambda given: [
-                np.asarray(found) for found in keras.tree.flatten(model.predict_on_batch(given.astype(np.float32)))
-            ]
+
+            def padded(given: NDArray) -> list[Floats]:
+                """Repeat the last scan up to a power of two: JAX compiles anew for every number of scans."""
+                count = len(given)
+                full = 1 << (count - 1).bit_length()
+                given = np.concatenate([given, np.repeat(given[-1:], full - count, axis=0)])
+                found = keras.tree.flatten(model.predict_on_batch(given.astype(np.float32)))
+                return [np.asarray(one)[:count] for one in found]
+
+            return padded
 
 
 def in_batches(forward: Forward, given: NDArray, batch_size: int) -> Floats:

@@ -143,6 +143,8 @@ class OodRecord:
         training_scans: How many it was fitted to.
         unseen: What it rejects of scans it should accept.
         kinds: What it rejects of images that it should reject; None for networks that read volumes.
+        tells_upright: Whether it can tell that a scan is upside down: no more validation scans are closer to the
+            training scans when they are turned than the limit was set to reject.
     """
 
     limit: float
@@ -151,6 +153,7 @@ class OodRecord:
     training_scans: int
     unseen: UnseenScans
     kinds: dict[str, OodKind] | None
+    tells_upright: bool = True
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -238,6 +241,11 @@ class Card:
     def classes(self) -> tuple[str, ...]:
         """The possible answers."""
         return self.recipe.classes
+
+    @property
+    def knows_upright(self) -> bool:
+        """Whether the network can tell a scan that is upside down: it has learned it, and that was not refuted."""
+        return self.recipe.knows_upright and (self.ood is None or self.ood.tells_upright)
 
     @property
     def metrics(self) -> Metrics:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import StageLensError
 from core.explain import Explanation, explain
 from core.explain.reading import Reading
 from core.files import PROJECT
@@ -23,7 +24,7 @@ from core.networks.inference.engine import wants_openvino
 from core.networks.inference.prediction import Prediction
 from core.networks.inference.predictor import Predictor
 from core.scans import Scan
-from core.workflows.predict import keep_head, predictor_of, read_scans, standard_head
+from core.workflows.predict import keep_head, predict_scans, predictor_of, read_scans, standard_head
 
 if TYPE_CHECKING:
     from core.explain.checks.faithfulness import Faithfulness
@@ -90,6 +91,22 @@ def reading_of(
         keep_head(scan.digest, head)
     (reading,) = read_scans([scan], made_ready(folder).for_age(age), class_name=class_name, method=method)
     return reading if head is None else replace(reading, head=None)
+
+
+def knowing_of(folders: Sequence[str], scan: Scan) -> list[str]:
+    """Return which of some bundles know such scans: those that read it, and whose OOD check accepts it.
+
+    Args:
+        folders: Of the bundles.
+        scan: An image.
+    """
+    found = []
+    for folder in folders:
+        with contextlib.suppress(StageLensError):  # one that reads no images, or is damaged
+            (reading,) = predict_scans([scan], made_ready(folder))
+            if reading.prediction.ood is not None and not reading.prediction.rejected:
+                found.append(folder)
+    return found
 
 
 def head_of(scan: Scan) -> "tuple[StandardHead, NDArray[np.uint8]]":

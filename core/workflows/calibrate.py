@@ -116,7 +116,9 @@ def pass_over(run: Pass, parts: Parts) -> Passed:
     for start, chunk in _chunks(train.scans):
         feature_maps, said = run(chunk)
         found.append(said)
-        known.append(signatures(feature_maps[-start % every :: every]))
+        remembered = feature_maps[-start % every :: every]
+        if len(remembered):  # none of a short last batch may be due
+            known.append(signatures(remembered))
     logits["train"] = np.concatenate(found)
     ood_model = fit_ood_model(np.concatenate(known), train.labels[::every])
     for name in (name for name in parts if name != "train"):
@@ -151,10 +153,10 @@ def fit_uncertainty(
     why_not = _why_not(parts)
     if crossed is not None:
         parts, logits = {**parts, "val": crossed[0]}, {**logits, "val": crossed[1]}
-    recipe = predictor.recipe
+    recipe, gate = predictor.recipe, _gate(predictor, ood_model, limit, parts["val"].scans, passed.scores["val"])
     return Uncertainty(
         ood_model=ood_model,
-        ood=_ood(predictor, ood_model, limit, asked=asked, subset=parts[asked], scores=passed.scores[asked]),
+        ood=_ood(gate, asked=asked, subset=parts[asked], scores=passed.scores[asked]),
         calibration=None if why_not else _calibration(recipe, parts, logits, coverage),
         why_not=why_not,
         asked=logits[asked],
@@ -296,24 +298,52 @@ def _scaling(
     return UnitScaling(temperature=temperature, bounds=tuple(bounds.tolist()))
 
 
-def _ood(
-    predictor: Predictor, ood_model: OodModel, limit: float, *, asked: str, subset: Subset, scores: Floats
-) -> OodRecord:
+@dataclass(frozen=True, eq=False)
+class _Gate:
+    """What rejects scans: the limit of their score, and whether they are closer to the training scans upside down.
+
+    The second is of use only where validation scans, which lie as all of the set do, are not: a set of three planes, or
+    one that itself holds scans upside down, does not say which way is up.
+    """
+
+    predictor: Predictor
+    ood_model: OodModel
+    limit: float
+    tells_upright: bool
+
+    def rejected(self, inputs: Floats, scores: Floats) -> NDArray[np.bool_]:
+        """Tell of images, at the network's size and with their scores, which are rejected."""
+        beyond: NDArray[np.bool_] = scores > self.limit
+        return beyond | (_turned(self.predictor, self.ood_model, inputs) < scores) if self.tells_upright else beyond
+
+
+def _gate(predictor: Predictor, ood_model: OodModel, limit: float, scans: NDArray, scores: Floats) -> _Gate:
+    """Find out on validation scans, at the network's size and with their scores, what may reject a scan."""
+    closer = [_turned(predictor, ood_model, chunk) for _, chunk in _chunks(scans)]
+    tells = predictor.knows_upright and float((np.concatenate(closer) < scores).mean()) <= REJECTED
+    return _Gate(predictor, ood_model, limit, tells)
+
+
+def _ood(gate: _Gate, *, asked: str, subset: Subset, scores: Floats) -> OodRecord:
     """Measure what is rejected of people never seen, and of images that are no such scans."""
-    turned = np.concatenate([_turned(predictor, ood_model, chunk) for _, chunk in _chunks(subset.scans)])
-    rejected = fraction_over_people((scores > limit) | (turned < scores), subject_numbers(subset.subjects))
+    hit = [gate.rejected(chunk, scores[start : start + len(chunk)]) for start, chunk in _chunks(subset.scans)]
     kinds = None
-    if predictor.recipe.depth is None:
+    if gate.predictor.recipe.depth is None:
         every = max(1, len(subset.labels) // 50)
         images = ood_images(list(subset.scans[::every, ..., 0]))
-        kinds = {kind: _rejected(predictor, ood_model, limit, intensities) for kind, intensities in images.items()}
+        kinds = {kind: _rejected(gate, intensities) for kind, intensities in images.items()}
     return OodRecord(
-        limit=limit,
+        limit=gate.limit,
         rejected_at_fitting=REJECTED,
-        axes=len(ood_model.axes),
-        training_scans=len(ood_model.labels),
-        unseen=UnseenScans(part=asked, scans=len(scores), rejected=rejected),
+        axes=len(gate.ood_model.axes),
+        training_scans=len(gate.ood_model.labels),
+        unseen=UnseenScans(
+            part=asked,
+            scans=len(scores),
+            rejected=fraction_over_people(np.concatenate(hit), subject_numbers(subset.subjects)),
+        ),
         kinds=kinds,
+        tells_upright=gate.tells_upright,
     )
 
 
@@ -332,10 +362,9 @@ def _turned(predictor: Predictor, ood_model: OodModel, inputs: Floats) -> Floats
     return scores
 
 
-def _rejected(predictor: Predictor, ood_model: OodModel, limit: float, intensities: Sequence[Floats]) -> OodKind:
-    inputs = predictor.inputs(intensities)
-    scores = ood_model.scores(predictor.features_and_logits(inputs)[0])[0]
-    hit = (scores > limit) | (_turned(predictor, ood_model, inputs) < scores)
+def _rejected(gate: _Gate, intensities: Sequence[Floats]) -> OodKind:
+    inputs = gate.predictor.inputs(intensities)
+    hit = gate.rejected(inputs, gate.ood_model.scores(gate.predictor.features_and_logits(inputs)[0])[0])
     return OodKind(n=len(hit), rejected=float(hit.mean()))
 
 

@@ -31,6 +31,17 @@ def default_model() -> str:
         return bundle_names()[0]
 
 
+def models_of_other_questions(name: str) -> dict[str, str]:
+    """Return the bundles that tell other classes apart than this one, and read single pictures: name to question."""
+    asked = open_bundle(name).recipe.classes
+    found = {}
+    for other in card_titles():
+        recipe = open_bundle(other).recipe
+        if recipe.classes != asked and recipe.depth is None and recipe.morphometry is None:
+            found[other] = recipe.as_task().title
+    return found
+
+
 def reads_volumes(name: str) -> bool:
     """Tell whether a bundle's network reads volumes slice by slice."""
     return open_bundle(name).recipe.slices is not None

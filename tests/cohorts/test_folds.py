@@ -51,11 +51,25 @@ def test_a_split_by_folder_keeps_the_parts_the_files_came_in(slice_cohort: Path,
     kept = split["part"] != "val"
     assert (split.loc[kept, "part"] == came[kept]).all()
     assert (came[~kept] == "train").all()
-    fractions = (split["part"] == "val")[came == "train"].groupby(found["label"]).mean()
-    np.testing.assert_allclose(fractions, 0.1, atol=0.05)
+    assert set(split.loc[~kept, "label"]) == set(split["label"])
     assert set(split["by"]) == {"folder"}
     with pytest.raises(CohortError, match="a train and a test folder"):
         split_by_folder(found.assign(came_in=""), seed=1)
+
+
+@pytest.mark.parametrize("known", ["subject", "copies"])
+def test_a_split_by_folder_validates_on_nothing_that_was_trained_on(known: str) -> None:
+    """People, or near copies where people are not known, are trained on or validate, never both."""
+    rows = [(label, f"{label} {group}", file) for label in "ab" for group in range(60) for file in range(1 + group % 5)]
+    found = pd.DataFrame(rows, columns=["label", "group", "file"]).assign(came_in="Training", slice="", subject="")
+    found["path"] = [f"{group} {file}.png" for group, file in zip(found["group"], found["file"], strict=True)]
+    found[known] = found["group"]
+    split = split_by_folder(pd.concat([found, found.tail(1).assign(came_in="Testing", path="t.png")]), seed=1)
+    group = found["group"].to_numpy()
+    trained, validated = (set(group[(split["part"] == part).to_numpy()[:-1]]) for part in ("train", "val"))
+    assert not trained & validated
+    fractions = (split["part"] == "val")[:-1].groupby(found["label"]).mean()
+    np.testing.assert_allclose(fractions, 0.1, atol=0.02)
 
 
 def test_volumes_are_listed_with_their_people_and_copies(tmp_path: Path) -> None:

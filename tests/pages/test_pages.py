@@ -196,7 +196,7 @@ def test_a_volume_is_registered_read_slice_by_slice_and_shown_in_three_planes() 
     assert says(app, r"Verdict: good\.")
     assert [tab.label for tab in app.tabs][-2:] == ["Head in three planes", "Registration check"]
     before = pictures_of(app)
-    slider = labelled(app.select_slider, "Slice the network used")
+    slider = labelled(app.select_slider, "Slice the model used")
     assert re.match(r"^[+-]\d+ mm$", slider.options[0])
     slider.set_value(20 if slider.value != 20 else 19)
     ran(app)

@@ -154,7 +154,7 @@ def test_a_cohort_becomes_a_model_though_the_server_dies_midway(
     expect(page.get_by_text("by_hand_model is a model now")).to_be_visible()
     assert open_bundle(tmp_path / "models" / "by_hand_model").card.name == "by_hand_model"
     page.goto(server.address)
-    choose(page, "Network", re.compile("ResNet18, 32 × 32, from scratch"))
+    choose(page, "Model", re.compile("ResNet18, 32 × 32, from scratch"))
     page.locator("input[type=file]").first.set_input_files(SAMPLES / "icbm_marked_z16.png")
     answer = page.get_by_role("heading", name=re.compile(r"Scan 1: .* Demented"))
     rejected = page.get_by_role("heading", name="Scan 1: no answer")  # likely: it is none of the synthetic heads

@@ -14,8 +14,12 @@ from core.networks.bundle import WEIGHTS_FILE, Bundle, bundle_names, open_bundle
 from core.networks.inference.loading import load_predictor
 from core.networks.ood import read_ood_model, write_ood_model
 from core.networks.recipe import Phase
+from core.networks.subset import Subset
+from core.reporting.model_card import model_card
 from core.reporting.text.evaluation import uncertainty_text
 from core.scans import Scan, read_scan, read_slice
+from core.workflows import calibrate
+from core.workflows.asked import knowing_of
 from core.workflows.calibrate import calibrate_bundle
 from core.workflows.train import Request, train_bundle
 
@@ -102,6 +106,22 @@ def test_nobody_unseen_means_not_calibrated_but_foreign_scans_are_refused_all_th
     assert card.ood.limit > 0
 
 
+@pytest.mark.parametrize("count", [33, 34, 35, 48, 49])
+def test_training_scans_are_remembered_evenly_however_many_there_are(
+    monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """A last batch of one or two scans may hold none of every third."""
+    monkeypatch.setattr(calibrate, "MOST_KNOWN", -(-count // 3))
+    scans, labels = np.arange(count, dtype=np.float32).reshape(-1, 1, 1, 1), np.zeros(count, np.int64)
+    whose = np.array([f"{index}" for index in range(count)])
+    part = Subset(scans, labels, whose, tuple(whose), "train")
+    passed = calibrate.pass_over(lambda given: (given, np.zeros((len(given), 4), np.float32)), {"train": part})
+    model = passed.ood_model
+    remembered = (model.known @ model.axes + model.mean)[:, 0] ** 2  # signatures are square roots
+    np.testing.assert_allclose(remembered, np.arange(0, count, 3), atol=0.05)
+    assert len(passed.logits["train"]) == count
+
+
 def test_calibrating_again_gives_the_same_and_another_split_is_refused(
     by_subject: Bundle, tables: dict[str, Path]
 ) -> None:
@@ -113,6 +133,35 @@ def test_calibrating_again_gives_the_same_and_another_split_is_refused(
     assert json.loads((by_subject.folder / "card.json").read_text())["ood"] == again.as_dict()["ood"]
     with pytest.raises(BundleError, match="another split"):
         calibrate_bundle(by_subject, read_split(tables["slice"]))
+
+
+def test_a_bundle_knows_scans_like_those_it_was_trained_on_and_no_photographs(by_subject: Bundle, models: Path) -> None:
+    folders = [str(by_subject.folder), str(models / "tiny")]  # the second has no OOD check, so it knows nothing
+    assert knowing_of(folders, scan_of(head(40, 5))) == folders[:1]
+    assert knowing_of(folders, scan_of(ood_images([head(1, 1)])["photographs"][15])) == []
+    assert knowing_of([str(models / "none"), folders[0]], scan_of(head(40, 5))) == folders[:1]
+
+
+@pytest.mark.parametrize("both_ways_up", [False, True])
+def test_what_lies_upside_down_is_refused_only_where_the_set_says_which_way_is_up(
+    tables: dict[str, Path], tmp_path: Path, both_ways_up: bool
+) -> None:
+    """Heads that are darker below, or half of them above: then one that fits better when turned is the set's own."""
+    table, darker = read_split(tables["person"]), np.linspace(1, 0.3, 48)[:, None]
+    for index, path in enumerate(table["path"]):
+        grey = cv2.resize(cv2.imread(path, cv2.IMREAD_GRAYSCALE), (48, 48)) * darker
+        cv2.imwrite(str(tmp_path / f"{index}.png"), grey[:: -1 if both_ways_up and index % 2 else 1].astype(np.uint8))
+    table["path"] = [str(tmp_path / f"{index}.png") for index in range(len(table))]
+    table.to_csv(tmp_path / "table.csv", index=False)
+    bundle = trained(tmp_path / "table.csv", tmp_path / "run")
+    assert bundle.card.recipe.knows_upright
+    assert bundle.card.ood.tells_upright == bundle.card.knows_upright == (not both_ways_up)
+    assert ("training scans upside down." in model_card(bundle)) == (not both_ways_up)
+    over = scan_of((cv2.resize(head(40, 5), (48, 48)) * darker)[::-1])
+    (prediction,) = load_predictor(bundle).predict([over])
+    assert prediction.rejected == (not both_ways_up)
+    assert (prediction.ood.turned is None) == both_ways_up
+    assert bundle.card.ood.unseen.rejected.value < 0.2
 
 
 def test_foreign_pictures_are_the_same_again_and_all_grey() -> None:

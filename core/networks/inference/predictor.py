@@ -319,8 +319,8 @@ class Predictor:
 
     @property
     def knows_upright(self) -> bool:
-        """Whether the network was trained on upright images only."""
-        return self.recipe.knows_upright
+        """Whether the network can tell that an image is upside down."""
+        return self.bundle.card.knows_upright
 
     def turned_scores(self, inputs: Floats, ood_model: OodModel | None = None) -> Floats:
         """Return the OOD scores of images, N × height × width × 1, turned upside down.
