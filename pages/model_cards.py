@@ -10,7 +10,7 @@ from core.reporting.model_card import card_page, model_card
 from core.reporting.plots.evaluation import confusion_plot
 from core.reporting.tables import metrics_table, uncertainty_tiles
 from core.reporting.text.numbers import sentence
-from core.reporting.text.verdict import split_words, verdict
+from core.reporting.text.verdict import nearest_text, split_words, verdict
 from core.results import Metrics
 from pages import run_page
 
@@ -31,6 +31,8 @@ def show_card(bundle: Bundle) -> None:
             "other slices of the very people it was trained on: it measures recognition of people, not of disease.",
             icon=":material/compare_arrows:",
         )
+    if card.nearest is not None:
+        st.caption(nearest_text(card.nearest))
     for warning in card.confounders.warnings if card.confounders is not None else ():
         st.warning(sentence(warning), icon=":material/warning:")
     measured = {key: metrics for key, metrics in units(card).items() if metrics is not None}

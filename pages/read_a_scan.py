@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,7 @@ from core.reporting.text.numbers import sentence
 from core.reporting.text.predictions import (
     FLIPPED,
     age_text,
+    brain_age_text,
     calibrated_text,
     left_out_text,
     ood_text,
@@ -155,8 +156,7 @@ def show(label: str, reading: Reading, opacity: float, *, chosen: bool) -> None:
             return
         if not prediction.rejected:
             show_list(prediction)
-            if prediction.asks_for_age:
-                st.caption(age_text(prediction.age, "*Age*, above,"))
+            show_ages(prediction)
         index = _chosen_slice(label, reading)
         explanation = reading.explanations[index]
         plain, heat, bars = st.columns([1, 1, 1.4], gap="medium")
@@ -207,6 +207,14 @@ def show_list(prediction: Prediction) -> None:
     why = left_out_text(prediction.probabilities, prediction.possible, prediction.calibration.coverage)
     if why:
         st.caption(why)
+
+
+def show_ages(prediction: Prediction) -> None:
+    """Show what age an answer is adjusted for, and the age that the brain looks, where the model has learned them."""
+    if prediction.asks_for_age:
+        st.caption(age_text(prediction.age, "*Age*, above,"))
+    if prediction.brain_age is not None:
+        st.caption(brain_age_text(asdict(prediction.brain_age), prediction.age))
 
 
 def show_heatmap(label: str, reading: Reading, index: int, *, opacity: float) -> bytes | None:

@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedKFold
 from core.cohorts.names.columns import BEST_MMSE
 from core.errors import TrainingError
 from core.morphometry.maps import BLOCK
-from core.morphometry.model import Doubles, Floats, Line, Scores, Stages, TissueModel
+from core.morphometry.model import AgeRange, Doubles, Floats, Line, Scores, Stages, TissueModel
 from core.morphometry.tissue import FLUID
 from core.words import people as people_in_words
 
@@ -149,7 +149,7 @@ def _scores(people: Learned, *, kind: str, age: bool, seed: int) -> Scores:
     known = np.isfinite(people.ages)
     healthy = known & ~people.ill
     enough = bool(healthy.sum() >= FEWEST)
-    with_age = brain_age = None
+    with_age = brain_age = of_age = None
     if kind == "fluid_fraction":
         even = Line(np.full(values.shape[1], 1 / max(1, values.shape[1])), 0.0, 0.0)
         without_age = even.standardised(even(values))
@@ -159,7 +159,7 @@ def _scores(people: Learned, *, kind: str, age: bool, seed: int) -> Scores:
         lowest, severity = low[mask], people.severity
         without_age = _direct(values, lowest, severity, people, seed=seed)
         if enough:
-            brain_age, gap = _brain_age(values[healthy], lowest, people.ages[healthy], seed=seed)
+            brain_age, gap, of_age = _brain_age(values[healthy], lowest, people.ages[healthy], seed=seed)
             without_age = without_age.mean_with(brain_age.standardised(brain_age(values)))
             if age:
                 aged = people.where(known)
@@ -174,6 +174,7 @@ def _scores(people: Learned, *, kind: str, age: bool, seed: int) -> Scores:
         healthy=usual.mean(axis=0, dtype=np.float64),
         healthy_per_year=_trend(usual, people.ages[healthy]) if enough else np.zeros(values.shape[1]),
         mean_age=float(people.ages[healthy].mean()) if enough else float("nan"),
+        of_age=of_age,
     )
 
 
@@ -197,7 +198,7 @@ def _direct(
     return line.standardised(found[best])
 
 
-def _brain_age(values: Floats, lowest: NDArray[np.bool_], ages: Doubles, *, seed: int) -> tuple[Line, Line]:
+def _brain_age(values: Floats, lowest: NDArray[np.bool_], ages: Doubles, *, seed: int) -> tuple[Line, Line, AgeRange]:
     """Fit the age that a healthy brain looks, corrected for its pull to the mean, and the gap to the age it has."""
     found = np.empty(len(ages))
     fold_of = np.random.default_rng(seed).permutation(len(ages)) % FOLDS
@@ -209,7 +210,9 @@ def _brain_age(values: Floats, lowest: NDArray[np.bool_], ages: Doubles, *, seed
     (line,) = _ridges(values, ages, [STRENGTH_OF_AGE], lowest)
     steep = max(float(slope), 0.2)
     brain_age = Line(line.weights / steep, 0.0, (line.offset - bias) / steep)
-    return brain_age, Line(line.weights, -float(slope), line.offset - float(bias))
+    error = float(np.std((found - bias) / steep - ages, ddof=1))
+    of_age = AgeRange(error, float(ages.min()), float(ages.max()), len(ages))
+    return brain_age, Line(line.weights, -float(slope), line.offset - float(bias)), of_age
 
 
 def _ridges(

@@ -74,6 +74,23 @@ class Stages:
         return logits
 
 
+@dataclass(frozen=True)
+class AgeRange:
+    """How far the age that a brain looks can be believed.
+
+    Attributes:
+        error: Standard deviation in years of the difference to the true age, of healthy people it has not seen.
+        youngest: The least age in years that it was learned from.
+        oldest: The greatest.
+        people: How many healthy people it was learned from.
+    """
+
+    error: float
+    youngest: float
+    oldest: float
+    people: int
+
+
 @dataclass(frozen=True, eq=False)
 class Scores:
     """The linear part of a model.
@@ -86,6 +103,7 @@ class Scores:
         healthy: float64, p, the mean maps of healthy people.
         healthy_per_year: float64, p, their change with each year of age.
         mean_age: The mean age in years of these people; NaN where ages were not known.
+        of_age: What is known of the brain age; None where ages were not known, or that was not measured.
     """
 
     mask: NDArray[np.bool_]
@@ -95,6 +113,7 @@ class Scores:
     healthy: Doubles
     healthy_per_year: Doubles
     mean_age: float
+    of_age: AgeRange | None = None
 
     def values(self, maps: Floats) -> Floats:
         """Return the values that are used, N × p, of maps N × 2 × d × h × w."""
@@ -129,6 +148,11 @@ class TissueModel:
             known = np.isfinite(ages)
             logits[known] = self.with_age.logits(self.scores.with_age(values[known], ages[known]), n_classes)
         return logits
+
+    def brain_ages(self, maps: Floats) -> Doubles | None:
+        """Return the ages in years that brains look, N, of maps N × 2 × d × h × w; None where ages were not known."""
+        line = self.scores.brain_age
+        return None if line is None else line(self.scores.values(maps))
 
     def contributions(self, maps: Floats, age: float | None = None) -> tuple[Floats, float, float]:
         """Divide a person's score among the places of the brain.
@@ -166,6 +190,9 @@ class TissueModel:
             if line is not None:
                 found[f"{name}/weights"] = line.weights.astype(np.float32)
                 found[f"{name}/line"] = np.array([line.per_year, line.offset], np.float32)
+        if scores.of_age is not None:
+            known = scores.of_age
+            found["brain_age/known"] = np.array([known.error, known.youngest, known.oldest, known.people], np.float32)
         for name, stages in (("without_age", self.without_age), ("with_age", self.with_age)):
             if stages is not None:
                 found[f"{name}/told"] = np.array(stages.told, np.int32)
@@ -194,6 +221,7 @@ class TissueModel:
             healthy=np.asarray(tensors["healthy"], np.float64),
             healthy_per_year=np.asarray(tensors["healthy_per_year"], np.float64),
             mean_age=float(np.asarray(tensors["mean_age"], np.float64)[0]),
+            of_age=_of_age(tensors) if "brain_age/known" in tensors else None,
         )
         lengths = {len(line.weights) for line in (without_age, with_age, brain_age) if line is not None}
         lengths |= {len(scores.healthy), len(scores.healthy_per_year)}
@@ -205,6 +233,11 @@ class TissueModel:
 def _line(tensors: dict[str, NDArray[np.generic]], name: str) -> Line:
     per_year, offset = np.asarray(tensors[f"{name}/line"], np.float64).tolist()
     return Line(np.asarray(tensors[f"{name}/weights"], np.float64), per_year, offset)
+
+
+def _of_age(tensors: dict[str, NDArray[np.generic]]) -> AgeRange:
+    error, youngest, oldest, people = np.asarray(tensors["brain_age/known"], np.float64).tolist()
+    return AgeRange(error, youngest, oldest, round(people))
 
 
 def _stages(tensors: dict[str, NDArray[np.generic]], name: str) -> Stages:

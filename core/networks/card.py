@@ -11,7 +11,17 @@ from core.errors import BundleError, RecipeError
 from core.files import write_json
 from core.networks.recipe import Recipe
 from core.networks.recipe_files import recipe_from, recipe_values
-from core.results import STRICT, Confounders, Estimate, Metrics, PredictionSets, Scaled, SplitSummary, read, write
+from core.results import (
+    STRICT,
+    Confounders,
+    Estimate,
+    Metrics,
+    PredictionSets,
+    Scaled,
+    SplitSummary,
+    read,
+    write,
+)
 
 FORMAT = 2
 UNLEARNED = 1.0  # the temperature where validation people do not say which one is best
@@ -157,6 +167,40 @@ class OodRecord:
 
 
 @dataclass(frozen=True, config=STRICT)
+class LeastAlike:
+    """Scans that no training picture is like.
+
+    Attributes:
+        below: The greatest correlation with a training picture that they stay below.
+        scans: How many.
+        network: The network's accuracy on them.
+        nearest: That of the nearest training picture's label.
+    """
+
+    below: float
+    scans: int
+    network: Estimate
+    nearest: Estimate
+
+
+@dataclass(frozen=True, config=STRICT)
+class NearestPicture:
+    """What the label of the most alike training picture reaches, which is no learning at all.
+
+    Attributes:
+        side: Rows and columns at which pictures are compared.
+        by_slice: Its accuracy, every scan counted.
+        by_subject: Its accuracy, every person counted once; None where people are not known.
+        unlike: The scans that no training picture is like; None if there are none.
+    """
+
+    side: int
+    by_slice: Estimate
+    by_subject: Estimate | None
+    unlike: LeastAlike | None
+
+
+@dataclass(frozen=True, config=STRICT)
 class PublishedProtocol:
     """The same recipe trained on a split by slice of the same data, as most publications do."""
 
@@ -195,6 +239,7 @@ class Card:
         weights_dtype: Of the weights that are kept.
         probabilities_moved_by: The most that rounding the weights moved a probability.
         published_protocol: The same recipe, trained as most publications do; None where that was not done.
+        nearest: What the nearest training picture reaches on the same scans; None for volumes, and in cards of before.
         calibration: None where probabilities are not calibrated.
         ood: None where it cannot tell scans that are out of distribution.
         confounders: None where nothing is known of the people.
@@ -224,6 +269,7 @@ class Card:
     weights_dtype: str = "float32"
     probabilities_moved_by: float = 0.0
     published_protocol: PublishedProtocol | None = None
+    nearest: NearestPicture | None = None
     calibration: CalibrationRecord | None = None
     ood: OodRecord | None = None
     confounders: Confounders | None = None

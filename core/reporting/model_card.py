@@ -15,7 +15,7 @@ from core.reporting.tables import METRIC_TITLES, cell
 from core.reporting.templates import page, rendered
 from core.reporting.text import NOTICE
 from core.reporting.text.evaluation import calibration_record_text, confounder_text, ood_record_text
-from core.reporting.text.verdict import split_words, verdict
+from core.reporting.text.verdict import nearest_text, split_words, verdict
 from core.words import people
 
 ENOUGH = 0.95  # of images of a kind that should be rejected
@@ -64,6 +64,7 @@ def model_card(bundle: Bundle) -> str:
         phases=_phases(card),
         versions=", ".join(f"{name} {version}" for name, version in card.versions.items()),
         **_metrics(card),
+        nearest="" if card.nearest is None else nearest_text(card.nearest),
         published_accuracy=""
         if card.published_protocol is None
         else cell(card.published_protocol.by_slice, "accuracy"),

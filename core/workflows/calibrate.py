@@ -19,6 +19,7 @@ from core.evaluation.conformal import set_bounds, set_bounds_of_slices
 from core.evaluation.confounders import SubjectFacts, confounders_of
 from core.evaluation.fold_calibration import calibration_of, sets_of
 from core.evaluation.metrics import metrics_of
+from core.evaluation.nearest import nearest_training_picture
 from core.evaluation.ood import REJECTED, fit_ood_model, ood_limit
 from core.evaluation.predictions import with_logits
 from core.evaluation.scored import Scored, subject_numbers
@@ -28,6 +29,7 @@ from core.networks.card import (
     Card,
     FittedOn,
     MeasuredCalibration,
+    NearestPicture,
     OodKind,
     OodRecord,
     SliceSets,
@@ -192,7 +194,8 @@ def calibrate_bundle(
     asked = measured_part(parts)
     scored = scored_subset(parts[asked], found.asked, bundle.recipe)
     by_slice, by_subject = metrics_of(scored)
-    card = replace(found.on_card(bundle.card), by_slice=by_slice, by_subject=by_subject)
+    nearest = nearest_of(parts, asked, scored, bundle.recipe)
+    card = replace(found.on_card(bundle.card), by_slice=by_slice, by_subject=by_subject, nearest=nearest)
     if people is not None:
         card = with_confounders(card, people, split.loc[split["part"] == asked, "path"].tolist(), scored)
     write_ood_model(bundle.folder, found.ood_model)
@@ -213,6 +216,21 @@ def with_confounders(card: Card, people: SubjectFacts, paths: Sequence[str], sco
     confounders = confounders_of(people, paths, scored)
     limits = [one for one in card.limits if not one.startswith(UNKNOWN)]
     return replace(card, confounders=confounders, limits=(*limits, unknown_facts(confounders)))
+
+
+def nearest_of(parts: Parts, asked: str, scored: Scored, recipe: Recipe) -> NearestPicture | None:
+    """Return what the nearest training picture reaches on the part that is measured; None for volumes.
+
+    Args:
+        parts: The parts of the split.
+        asked: Which of them is measured.
+        scored: It, with what the network says of it.
+        recipe: Of the network.
+    """
+    if recipe.depth is not None:
+        return None
+    train = parts["train"]
+    return nearest_training_picture(train.scans, train.labels, scored, parts[asked].scans)
 
 
 def _without_ood(bundle: Bundle) -> Bundle:

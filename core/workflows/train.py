@@ -48,6 +48,7 @@ from core.workflows.calibrate import (
     Passed,
     fit_uncertainty,
     measured_part,
+    nearest_of,
     pass_over,
     scored_subset,
     with_confounders,
@@ -226,7 +227,8 @@ def _answered(trained: Trained, test: str) -> _Answered:
 
 def _card(request: Request, trained: Trained, answered: _Answered, published: Bundle | None) -> Card:
     recipe, test = trained.recipe, measured_part(trained.parts)
-    by_slice, by_subject = metrics_of(scored_subset(trained.parts[test], answered.logits[test], recipe))
+    scored = scored_subset(trained.parts[test], answered.logits[test], recipe)
+    by_slice, by_subject = metrics_of(scored)
     return Card(
         name=recipe.name,
         recipe=recipe,
@@ -236,6 +238,7 @@ def _card(request: Request, trained: Trained, answered: _Answered, published: Bu
         by_slice=by_slice,
         by_subject=by_subject,
         published_protocol=None if published is None else _published(published.card),
+        nearest=nearest_of(trained.parts, test, scored, recipe),
         training=tuple(_histories(request.out, recipe)),
         start=trained.facts.get("start", "none"),
         device=device_title(),

@@ -9,7 +9,7 @@ from core.errors import TrainingError
 from core.evaluation.auc import weighted_auc
 from core.morphometry.fit import Learned, fit_tissue_model
 from core.morphometry.maps import BLOCK, inside_of, maps_of
-from core.morphometry.model import NEVER, Stages, TissueModel
+from core.morphometry.model import NEVER, AgeRange, Stages, TissueModel
 from core.morphometry.tissue import tissues_of
 
 from . import phantoms
@@ -133,6 +133,27 @@ def test_brain_age_follows_age(aged: tuple[TissueModel, np.ndarray], others: Lea
     found = model.scores.brain_age(model.scores.values(healthy.maps))
     assert np.corrcoef(found, healthy.ages)[0, 1] > 0.8
     assert abs(float((found - healthy.ages).mean())) < 4
+    np.testing.assert_allclose(model.brain_ages(healthy.maps), found)
+
+
+def test_the_error_of_brain_age_is_that_of_people_it_has_not_seen(
+    aged: tuple[TissueModel, np.ndarray], people: Learned, others: Learned
+) -> None:
+    model, _ = aged
+    known = model.scores.of_age
+    learned = people.ages[~people.ill & np.isfinite(people.ages)]
+    assert (known.youngest, known.oldest, known.people) == (learned.min(), learned.max(), len(learned))
+    healthy = others.where(~others.ill & np.isfinite(others.ages))
+    error = float(np.std(model.brain_ages(healthy.maps) - healthy.ages, ddof=1))
+    assert known.error / 2 < error < known.error * 2
+    again = TissueModel.of_tensors(model.tensors()).scores.of_age
+    assert again == AgeRange(*(pytest.approx(value, rel=1e-6) for value in (known.error, *learned_range(learned))))
+    older = {name: value for name, value in model.tensors().items() if name != "brain_age/known"}
+    assert TissueModel.of_tensors(older).scores.of_age is None
+
+
+def learned_range(ages: np.ndarray) -> tuple[float, float, int]:
+    return float(ages.min()), float(ages.max()), len(ages)
 
 
 def test_stored_and_read_back_it_says_the_same(aged: tuple[TissueModel, np.ndarray], others: Learned) -> None:

@@ -1,14 +1,14 @@
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from core.networks.bundle import open_bundle
 from core.networks.card import UNLEARNED, CalibrationRecord
-from core.networks.inference.prediction import Calibration, Prediction
+from core.networks.inference.prediction import BrainAge, Calibration, Prediction
 from core.reporting.text.cohorts import audit_text, preprocess_text
-from core.reporting.text.predictions import left_out_text, set_text
+from core.reporting.text.predictions import brain_age_text, left_out_text, set_text
 
 ALIKE = {"Non": 0.44, "Very Mild": 0.34, "Mild": 0.11, "Moderate": 0.11}
 
@@ -91,3 +91,19 @@ def test_one_of_a_kind_is_not_written_as_several() -> None:
     text = audit_text(audited)
     for said in ("1 image: 1 Mild", "1 unreadable file\n", "1 byte-identical copy, in 1 group:", "1 near copy ("):
         assert said in text
+
+
+@pytest.mark.parametrize(
+    ("years", "age", "said"),
+    [
+        (78.4, None, "Brain age: 78 ± 9 years (standard deviation; learned from 46 healthy people of 60 to 93 years)."),
+        (78.4, 70.0, "That is 8 years above the age given, within twice its error."),
+        (61.0, 82.0, "That is 21 years below the age given, more than twice its error."),
+        (55.0, 58.0, "Brain age: younger than 60 years, beyond the ages that it was learned from (46 healthy people"),
+        (99.0, None, "Brain age: older than 93 years, beyond the ages that it was learned from"),
+    ],
+)
+def test_a_brain_age_is_said_with_its_error_and_only_among_the_ages_that_were_learned_from(
+    years: float, age: float | None, said: str
+) -> None:
+    assert said in brain_age_text(asdict(BrainAge(years, 9.2, 60.0, 93.0, 46)), age)

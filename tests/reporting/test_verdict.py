@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from core.networks.card import Card
+from core.networks.card import Card, LeastAlike, NearestPicture
 from core.reporting.tables import metrics_table, runs_table
 from core.reporting.text.evaluation import folds_text, ood_record_text
-from core.reporting.text.verdict import card_text, verdict
+from core.reporting.text.verdict import card_text, nearest_text, verdict
 from core.results import Estimate, FoldsSummary, Metrics, RepeatMetrics, SplitSummary
 
 from ..conftest import tiny_card, tiny_metrics, tiny_recipe
@@ -91,3 +91,15 @@ def test_folds_of_unknown_people_are_not_said_to_be_of_people_never_seen() -> No
         repeat = RepeatMetrics(1, tiny_metrics("slice"), by_subject)
         text = folds_text(FoldsSummary("tiny", ("repeat1_fold1",), ("repeat1_fold1",), (repeat,), {}, ()))
         assert said in text
+
+
+def test_the_nearest_training_picture_stands_beside_the_network() -> None:
+    unlike = LeastAlike(0.9, 139, Estimate(0.97, 0.93, 0.99), Estimate(0.81, 0.73, 0.87))
+    found = NearestPicture(32, Estimate(0.96, 0.95, 0.98), Estimate(0.5, 0.4, 0.6), unlike)
+    said = nearest_text(found)
+    assert "is right for 0.960 (0.950 to 0.980) of the same scans and, of people, for 0.500 (0.400 to 0.600)." in said
+    assert "Of the 139 that no training picture is like (correlation below 0.90) the network is right for 0.970" in said
+    assert "the nearest picture for 0.810 (0.730 to 0.870)." in said
+    assert nearest_text(replace(found, unlike=None)).endswith("Every scan has a training picture that is like it.")
+    assert "and, of people" not in nearest_text(replace(found, by_subject=None))
+    assert said in card_text(replace(card_of(SUBJECT), nearest=found))

@@ -17,6 +17,7 @@ from core.networks.recipe import Phase
 from core.networks.subset import Subset
 from core.reporting.model_card import model_card
 from core.reporting.text.evaluation import uncertainty_text
+from core.reporting.text.verdict import nearest_text
 from core.scans import Scan, read_scan, read_slice
 from core.workflows import calibrate
 from core.workflows.asked import knowing_of
@@ -65,6 +66,10 @@ def test_a_training_leaves_a_bundle_that_knows_its_limits(by_subject: Bundle) ->
     rejected = {kind: found.rejected for kind, found in ood.kinds.items()}
     assert np.mean([rejected[kind] for kind in ("photographs", "textures", "noise", "empty")]) > 0.9
     assert not any("not calibrated" in limit for limit in by_subject.card.limits)
+    nearest = by_subject.card.nearest
+    assert nearest is not None
+    assert nearest.by_subject is not None
+    assert nearest_text(nearest) in model_card(by_subject)
     words = uncertainty_text(by_subject.card)
     assert "rejected as out of distribution" in words
     assert "calibration error by slice" in words
@@ -130,6 +135,7 @@ def test_calibrating_again_gives_the_same_and_another_split_is_refused(
     again = calibrate_bundle(by_subject, read_split(tables["person"])).card
     assert again.calibration.scan.temperature == pytest.approx(by_subject.card.calibration.scan.temperature, rel=1e-3)
     assert again.ood.limit == pytest.approx(by_subject.card.ood.limit, rel=1e-2)
+    assert again.nearest == by_subject.card.nearest
     assert json.loads((by_subject.folder / "card.json").read_text())["ood"] == again.as_dict()["ood"]
     with pytest.raises(BundleError, match="another split"):
         calibrate_bundle(by_subject, read_split(tables["slice"]))

@@ -1,6 +1,7 @@
 """The forward pass of a morphometric model: tissue maps in the place of feature maps. Knows no network library."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from core.morphometry.tissue import tissues_of
 from core.networks.architectures.geometry import input_shape
 from core.networks.bundle import WEIGHTS_FILE, Bundle
 from core.networks.inference.engine import Body, Floats, Layout, stretched
+from core.networks.inference.prediction import BrainAge
 from core.networks.recipe import Recipe
 from core.networks.weights.storage import load_tensors
 
@@ -49,6 +51,14 @@ def as_seen(model: TissueModel, maps: Floats, n_classes: int, age: float | None 
 def as_maps(feature_maps: Floats) -> Floats:
     """Return feature maps, N × d × h × w × 2, as a model's maps, N × 2 × d × h × w."""
     return np.ascontiguousarray(np.moveaxis(feature_maps, -1, 1))
+
+
+def brain_ages_of(model: TissueModel, feature_maps: Floats) -> list[BrainAge | None]:
+    """Return the age that each brain looks, of N × d × h × w × 2 feature maps; None where that was not learned."""
+    known, years = model.scores.of_age, model.brain_ages(as_maps(feature_maps))
+    if known is None or years is None:
+        return [None] * len(feature_maps)
+    return [BrainAge(one, **asdict(known)) for one in years.tolist()]
 
 
 def read_tissue_model(bundle: Bundle) -> TissueModel:

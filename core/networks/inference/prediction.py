@@ -1,6 +1,6 @@
 """A network's prediction for one scan: probabilities, the prediction set, and whether the scan is in-distribution."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,31 @@ def prediction_set(probabilities: Floats, bounds: NDArray[np.floating]) -> NDArr
     return np.asarray(kept)
 
 
+@dataclass(frozen=True)
+class BrainAge:
+    """The age that a brain looks, as a measurement; the attributes but the first are those of
+    `core.morphometry.model.AgeRange`.
+
+    Attributes:
+        years: In years.
+        error: Its standard deviation in healthy people that were not learned from, in years.
+        youngest: The least age it was learned from.
+        oldest: The greatest.
+        people: How many healthy people it was learned from.
+    """
+
+    years: float
+    error: float
+    youngest: float
+    oldest: float
+    people: int
+
+    @property
+    def within(self) -> bool:
+        """Whether it lies among the ages that were learned from; beyond these it says no more than that."""
+        return self.youngest <= self.years <= self.oldest
+
+
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """A network's prediction for one scan.
@@ -114,6 +139,7 @@ class Prediction:
         ood: Whether the scan is in-distribution; None if the bundle has no OOD model.
         age: What the answer is adjusted for, in years; None if unknown, or not asked for.
         asks_for_age: Whether the model would adjust its answer for age.
+        brain_age: The age that the brain looks, of a morphometric model that has learned it.
     """
 
     scan: str
@@ -127,6 +153,7 @@ class Prediction:
     ood: OodScore | None = None
     age: float | None = None
     asks_for_age: bool = False
+    brain_age: BrainAge | None = None
 
     @property
     def probabilities(self) -> dict[str, float]:
@@ -194,6 +221,7 @@ class Prediction:
             "prediction_set": sets,
             "raw_outputs": self.raw_outputs if force and self.rejected else None,
             **({"age": self.age} if self.asks_for_age else {}),
+            **({"brain_age": asdict(self.brain_age)} if self.brain_age is not None and given else {}),
         }
 
 

@@ -309,12 +309,7 @@ class Predictor:
         return self._limit
 
     def ood_scores(self, inputs: Floats, ood_model: OodModel | None = None) -> Floats:
-        """Return the OOD scores of images, N × height × width × 1, at the network's size.
-
-        Args:
-            inputs: The images.
-            ood_model: The OOD model to use; None for the bundle's own.
-        """
+        """Return the OOD scores of images, N × height × width × 1, at the network's size; `ood_model` as for `see`."""
         return self.see(inputs, ood_model).scores
 
     @property
@@ -353,7 +348,8 @@ class Predictor:
             name: The volume's generated name.
             volume: Grey levels in [0, 255], D × H × W, oriented as by `core.networks.subset.volume_as_seen`.
         """
-        return self.prediction_of_seen(name, self.see(self.inputs([volume])))
+        (prediction,) = self.predictions_of([name], *self.features_and_logits(self.inputs([volume])))
+        return prediction
 
     def predictions_of(self, names: Sequence[str], feature_maps: Floats, logits: Floats) -> list[Prediction]:
         """Make the predictions of scans from their feature maps, N × … × channels, and logits, N × classes.
@@ -366,7 +362,13 @@ class Predictor:
         parts = batches(feature_maps)
         scored = [self._scored(part, self._ood_model) for part in parts]
         seen = Seen(logits, *map(np.concatenate, zip(*scored, strict=True)))
-        return [self.prediction_of_seen(name, seen[index]) for index, name in enumerate(names)]
+        found = [self.prediction_of_seen(name, seen[index]) for index, name in enumerate(names)]
+        if self.tissue_model is None:
+            return found
+        from core.networks.inference.morphometric import brain_ages_of
+
+        ages = brain_ages_of(self.tissue_model, feature_maps)
+        return [replace(one, brain_age=age) for one, age in zip(found, ages, strict=True)]
 
     def prediction_of_seen(
         self, name: str, seen: Seen, *, logits: Floats | None = None, turned: float | None = None

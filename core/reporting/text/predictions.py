@@ -36,6 +36,8 @@ def prediction_text(answer: dict[str, Any]) -> str:
         lines += _probabilities_text(answer)
         if "age" in answer:
             lines.append(f"  {age_text(answer['age'], '--age')}")
+        if "brain_age" in answer:
+            lines.append(f"  {brain_age_text(answer['brain_age'], answer.get('age'))}")
     if "standard_space" in answer:
         lines.append(f"  {space_text(answer['standard_space'], answer.get('slices', []))}")
     lines += [f"  Note: {warning}" for warning in answer["warnings"]]
@@ -45,6 +47,27 @@ def prediction_text(answer: dict[str, Any]) -> str:
 def age_text(age: float | None, how: str) -> str:
     """Say what age an answer of a model that asks for it is adjusted for; `how` names where it can be given."""
     return UNAGED.format(how=how) if age is None else AGED.format(age=age)
+
+
+def brain_age_text(found: dict[str, Any], age: float | None) -> str:
+    """Say the age that a brain looks, with its error; beyond the ages that were learned from, only that it is.
+
+    Args:
+        found: As `Prediction.as_dict` gives it.
+        age: The person's, in years; None if unknown.
+    """
+    years, youngest, oldest = found["years"], round(found["youngest"]), round(found["oldest"])
+    learned = f"{counted(found['people'], 'healthy person', 'healthy people')} of {youngest} to {oldest} years"
+    if not found["youngest"] <= years <= found["oldest"]:
+        side = f"younger than {youngest}" if years < found["youngest"] else f"older than {oldest}"
+        return f"Brain age: {side} years, beyond the ages that it was learned from ({learned})."
+    said = f"Brain age: {years:.0f} ± {found['error']:.0f} years (standard deviation; learned from {learned})."
+    if age is None:
+        return said
+    gap = years - age
+    beyond = "more than" if abs(gap) > 2 * found["error"] else "within"
+    side = "above" if gap >= 0 else "below"
+    return f"{said} That is {counted(round(abs(gap)), 'year')} {side} the age given, {beyond} twice its error."
 
 
 def prediction_table(

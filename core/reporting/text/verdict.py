@@ -1,8 +1,8 @@
 """What a test says of people a network was not trained on; how it was split and how it is counted are two things."""
 
-from core.networks.card import Card
+from core.networks.card import Card, NearestPicture
 from core.reporting.text.evaluation import metrics_text
-from core.reporting.text.numbers import interval_line
+from core.reporting.text.numbers import interval_line, with_interval
 from core.results import ROUGH, Metrics, SplitSummary
 from core.words import people
 
@@ -16,7 +16,29 @@ def split_words(split: SplitSummary) -> str:
 
 def card_text(card: Card) -> str:
     """Say what a network is worth on new people, then how it was split, then the metrics by what is counted."""
-    return f"{verdict(card)}\nsplit {split_words(card.split)}, seed {card.split.seed}\n{metrics_text(card)}"
+    lines = [
+        verdict(card),
+        f"split {split_words(card.split)}, seed {card.split.seed}",
+        metrics_text(card),
+        *([nearest_text(card.nearest)] if card.nearest is not None else []),
+    ]
+    return "\n".join(lines)
+
+
+def nearest_text(found: NearestPicture) -> str:
+    """Say what the nearest training picture reaches, and what the network does where none is like a scan."""
+    people_too = "" if found.by_subject is None else f" and, of people, for {with_interval(found.by_subject)}"
+    said = (
+        f"The label of the nearest training picture, {found.side} × {found.side} pixels, which learns nothing, is "
+        f"right for {with_interval(found.by_slice)} of the same scans{people_too}."
+    )
+    if found.unlike is None:
+        return f"{said} Every scan has a training picture that is like it."
+    few = found.unlike
+    return (
+        f"{said} Of the {few.scans:,} that no training picture is like (correlation below {few.below:.2f}) the network "
+        f"is right for {with_interval(few.network)}, the nearest picture for {with_interval(few.nearest)}."
+    )
 
 
 def verdict(card: Card) -> str:
