@@ -25,7 +25,7 @@ FRAME = "streamlit_app.py"
 TICKETS, KNOWING = "work that is waited for", "which models know a picture"
 AT_ONCE_S, LOOK_S = 0.4, 0.5  # what is done sooner shows no line; how often it is written anew, and a widget is heeded
 MODEL = "model"  # the key of its choice
-NAME_WIDTH = 380  # pixels; a network's title is a sentence
+NAME_WIDTH = 430  # pixels; a network's title is a sentence
 
 
 def run_page(page: str, main: Callable[[], None]) -> None:

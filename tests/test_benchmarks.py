@@ -1,6 +1,7 @@
 """Every benchmark runs in its smallest form and prints its table; what it measures is of no interest here."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,9 @@ import pandas as pd
 import pytest
 
 from core.cohorts import audit_folder, split_by_subject
+from core.cohorts.tasks import TUMOUR
 from core.networks.bundle import bundle_names
+from core.runs.folder import PREDICTIONS_FILE
 
 from .conftest import ROOT
 from .pages.server import CHROMIUM
@@ -23,6 +26,7 @@ SMALLEST = {
         ["--rounds", "1", "--part", "engines"],
         "peak of this process",
     ),
+    "heat": (["alzheimer_resnet50_small", "--slices", "1"], "| alzheimer_resnet50_small | 4 × 3 |"),
     "scans": (["--rounds", "1"], "DICOM"),
     "score": (["--slices", "60", "--rounds", "1"], "of the bare pass's throughput"),
     "sessions": (["--sessions", "2", "--minutes", "0.3"], "wrong or failed: 0"),
@@ -33,7 +37,7 @@ SMALLEST = {
         "4. peak memory: 50 images",
     ),
 }
-WITH_DATA = {"audit", "forms", "ood"}
+WITH_DATA = {"audit", "forms", "ood", "tumours"}
 WITH_BROWSER = {"sessions", "start"}
 NO_BENCHMARK = {"explain_peers"}  # the other libraries, which `explain` starts
 
@@ -93,3 +97,15 @@ def test_the_benchmark_of_the_audit_prints_its_table(alzheimer_data: Path) -> No
     out = printed("audit", "--data", str(alzheimer_data), "--people", "12", "--only", "strays", "missing")
     assert "| 12 people and a black picture | 384 | 12 | 12 | 1.0000 | 1 |" in out
     assert "| 12 people without 0.5 % of the slices |" in out
+
+
+def test_the_benchmark_of_tumours_prints_its_table(alzheimer_data: Path, tmp_path: Path) -> None:
+    """A network that is always right on 40 pictures and their copies; the copies are left out of the second row."""
+    paths = sorted((alzheimer_data / "brain_tumor_mri" / "Testing" / "glioma").glob("*.jpg"))[100:140]
+    rows = pd.DataFrame({"path": [str(path) for path in [*paths, *paths[:5]]], "label": "Glioma", "part": "test"})
+    rows = rows.assign(**{f"logit {name}": float(name == "Glioma") for name in TUMOUR.classes})
+    rows.to_csv(tmp_path / PREDICTIONS_FILE, index=False)
+    out = printed("tumours", str(tmp_path), "--data", str(alzheimer_data))
+    assert "| all 45 | 1.000 (" in out
+    left = int(re.search(r"\| (\d+) without pixel copies \|", out).group(1))
+    assert left <= 40

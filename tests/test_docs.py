@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 
 from core.__main__ import app
+from core.evaluation.metrics import metrics_of
+from core.networks.bundle import Bundle
 
 from .conftest import ROOT
 from .shell import said
@@ -147,3 +150,31 @@ def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         encoding="utf-8",
         check=False,
     )
+
+
+def test_the_lines_that_check_a_bundle_elsewhere_find_its_figures_by_subject(
+    tiny_bundle: Bundle, slice_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Python of docs/models.md: ONNX Runtime, Pillow, pandas and scikit-learn on a bundle that was exported."""
+    pytest.importorskip("tf2onnx", reason="ONNX is written with TensorFlow only")
+    pytest.importorskip("onnxruntime", reason="there is no wheel for this Python")
+    from core.cohorts import audit_folder, split_by_subject
+    from core.networks.inference.loading import load_predictor
+    from core.networks.subset import load_subset
+    from core.workflows.calibrate import scored_subset
+    from core.workflows.export import export_bundle
+
+    split = split_by_subject(audit_folder(slice_cohort).table, seed=1)
+    split.to_csv(tmp_path / "by_subject.csv", index=False)
+    (exported,) = export_bundle(tiny_bundle, tmp_path / "export", ["onnx"])
+    exported.rename(exported.with_name("alzheimer_resnet50_small.onnx"))
+    monkeypatch.chdir(tmp_path)
+    (lines,) = (body for _, language, body in FENCE.findall((DOCS / "models.md").read_text(encoding="utf-8"))
+                if language == "python" and "onnxruntime" in body)  # fmt: skip
+    assert not re.search(r"stagelens|\bcore\b", lines)
+    printed = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True).stdout.split()
+    test = load_subset(split, "test", tiny_bundle.recipe)
+    logits = load_predictor(tiny_bundle).logits_of(test.scans.astype(np.float32))
+    _, by_subject = metrics_of(scored_subset(test, logits, tiny_bundle.recipe))
+    expected = [by_subject[name].value for name in ("accuracy", "auc_impaired")]
+    assert [float(value) for value in printed] == pytest.approx(expected, abs=1e-6)

@@ -1,26 +1,35 @@
 """What lies ready: shipped models and sample scans. Loads no network."""
 
+import contextlib
 import functools
 from pathlib import Path
 
 from core.errors import BundleError
 from core.files import PROJECT
-from core.networks.bundle import bundle_names, open_bundle
+from core.networks.bundle import Bundle, bundle_names, open_bundle
 from core.networks.recipe_files import read_recipe, recipe_names
 
 SAMPLES = PROJECT / "sample_scans"
+SHORTLY = {"alzheimer": "Stage", "tumour": "Tumour"}
 
 
 def card_titles() -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Return title and classes of every readable bundle, by name."""
-    titles = {}
+    """Return title and classes of every readable bundle, by name; with what they answer, if not all answer the same."""
+    bundles = {}
     for name in bundle_names():
-        try:
-            bundle = open_bundle(name)
-        except BundleError:
-            continue  # the Models page says what is wrong with it
-        titles[name] = (bundle.card.title, bundle.recipe.classes)
-    return titles
+        with contextlib.suppress(BundleError):  # the page Model cards says what is wrong with it
+            bundles[name] = open_bundle(name)
+    several = len({bundle.recipe.classes for bundle in bundles.values()}) > 1
+    return {
+        name: (f"{_answers(bundle)}: {bundle.card.title}" if several else bundle.card.title, bundle.recipe.classes)
+        for name, bundle in bundles.items()
+    }
+
+
+def _answers(bundle: Bundle) -> str:
+    """Say in a word what a bundle answers."""
+    task = bundle.recipe.as_task()
+    return SHORTLY.get(task.name, task.title)
 
 
 def default_model() -> str:

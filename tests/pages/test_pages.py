@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from core.cohorts.tasks import TASKS
 from core.files import write_json, write_table
 from core.networks.bundle import bundle_names, open_bundle
 from core.networks.card import write_card
@@ -103,6 +104,19 @@ def test_foreign_pictures_get_no_stage_but_what_was_wrong_with_them_when_asked()
     assert len([heading for heading in headings(app) if heading.endswith("no answer")]) == 3
     assert says(app, f"{CLASSES[2]}")
     assert not says(app, "Compatible with|In testing|calibrated")
+
+
+@pytest.mark.skipif("tumour_lite0_small" not in bundle_names(), reason="no model of tumours in models/")
+def test_a_tumour_picture_is_offered_to_the_model_that_knows_it_and_read_by_none(alzheimer_data: Path) -> None:
+    picture = sorted((alzheimer_data / "brain_tumor_mri" / "Testing" / "glioma").glob("*.jpg"))[40]
+    app = uploaded(("a.jpg", picture.read_bytes()))
+    assert headings(app) == ["Scan 1: no answer"]
+    assert says(app, r"Another network knows such pictures\. Its question: \*\*Kind of brain tumour\*\*\.")
+    labelled(app.button, "^Ask: Kind of brain tumour$").click()
+    ran(app)
+    assert labelled(app.selectbox, "^Model$").value == "tumour_lite0_small"
+    assert headings(app)[0].removeprefix("Scan 1: ") in TASKS["tumour"].classes
+    assert not says(app, "Another network knows such pictures")
 
 
 def test_a_stack_asks_for_its_page() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.workflows.library import models_of_other_questions
+from core.workflows.library import card_titles, models_of_other_questions
 
 from ..conftest import tiny_recipe, write_tiny_bundle
 
@@ -21,5 +21,8 @@ def test_models_of_other_questions_read_pictures_and_tell_other_classes_apart(
     ):
         write_tiny_bundle(tmp_path / name, tiny_recipe(name=name, **changes))
     monkeypatch.setenv("STAGELENS_MODELS", str(tmp_path))
+    assert {name: title.partition(": ")[0] for name, (title, _) in card_titles().items()} == {
+        "tiny": "Stage", "stages": "Stage", "tumours": "Tumour", "volumes": "Tumour"
+    }  # fmt: skip
     assert models_of_other_questions("tiny") == {"tumours": "Kind of brain tumour"}
     assert set(models_of_other_questions("tumours")) == {"tiny", "stages"}
