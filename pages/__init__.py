@@ -58,8 +58,10 @@ def choose_model(titles: Mapping[str, str]) -> str:
         titles: By name.
     """
     names, first = list(titles), default_model()
-    if st.session_state.get(MODEL) not in names:
-        st.session_state[MODEL] = first if first in names else names[0]
+    chosen = st.session_state.get(MODEL)
+    if chosen not in names:
+        chosen = first if first in names else names[0]
+    st.session_state[MODEL] = chosen  # anew each time: a choice among other models, of another page, is another widget
     return st.selectbox("Model", names, format_func=titles.__getitem__, width=NAME_WIDTH, key=MODEL)
 
 

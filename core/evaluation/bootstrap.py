@@ -17,6 +17,7 @@ METHOD = "exact (Clopper–Pearson) for fractions of people, else expanded perce
 METHOD_OF_SLICES = "exact (Clopper–Pearson) for fractions of slices, else expanded percentile bootstrap over slices"
 ALIKE = "every resample gives the same, so that no interval can be made"
 NOBODY = "there is nobody"
+CELLS = 4_000_000  # resamples × scores that are looked at together
 
 
 def draw_people(n_people: int, *, replicates: int = REPLICATES, seed: int = 0) -> NDArray[np.int64]:
@@ -111,3 +112,34 @@ def _tail(people: int | None) -> float:
     if people is None or people < 2:
         return 1 - level
     return float(norm.cdf(-np.sqrt(people / (people - 1)) * t.ppf(level, people - 1)))
+
+
+def weighted_auc(positive: NDArray[np.bool_], score: NDArray[np.floating], weights: NDArray) -> NDArray[np.float64]:
+    """Return the AUC for each of many weightings of the same scores.
+
+    It is the probability that a positive has a higher score than a negative, a tie counting half (Hanley and McNeil,
+    Radiology 143:29, 1982); a score of weight w counts as w of them.
+
+    Args:
+        positive: N, which scores are of positives.
+        score: N, finite.
+        weights: R × N, not negative; a row a resample.
+
+    Returns:
+        float64, R; NaN where positives or negatives have no weight.
+    """
+    order = np.argsort(score, kind="stable")
+    ranked = score[order]
+    ties = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
+    is_positive = positive[order].astype(np.float64)
+    rows = max(1, CELLS // max(len(score), 1))
+    aucs = np.empty(len(weights))
+    for start in range(0, len(weights), rows):
+        weight = weights[start : start + rows][:, order].astype(np.float64)
+        above = np.add.reduceat(weight * is_positive, ties, axis=1)
+        below = np.add.reduceat(weight * (1 - is_positive), ties, axis=1)
+        passed = below.cumsum(axis=1) - below / 2
+        pairs = above.sum(axis=1) * below.sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            aucs[start : start + rows] = np.where(pairs > 0, (above * passed).sum(axis=1) / pairs, np.nan)
+    return aucs

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from core.cohorts.covariates import covariates_of, read_subjects
 from core.errors import CohortError
-from core.evaluation.auc import weighted_auc
-from core.evaluation.bootstrap import draw_people, estimate
+from core.evaluation.bootstrap import draw_people, estimate, weighted_auc
 from core.evaluation.metrics import slice_metrics, subject_metrics
 from core.evaluation.scored import Scored
 from core.evaluation.threshold import impaired_score

@@ -11,8 +11,14 @@ from scipy.special import log_softmax
 from sklearn.metrics import confusion_matrix
 
 from core.cohorts.tasks import Task
-from core.evaluation.auc import weighted_auc
-from core.evaluation.bootstrap import METHOD, METHOD_OF_SLICES, draw_people, estimate, fraction_over_people
+from core.evaluation.bootstrap import (
+    METHOD,
+    METHOD_OF_SLICES,
+    draw_people,
+    estimate,
+    fraction_over_people,
+    weighted_auc,
+)
 from core.evaluation.scored import Scored
 from core.results import ROUGH, Estimate, Metrics, Unit
 from core.words import people as people_text

@@ -83,6 +83,7 @@ class Explanation:
             text += (
                 f" {100 * fraction:.0f} % of the evidence lies where the picture is dark, in {100 * dark:.0f} % of it."
             )
+            text += "" if self.failed_checks else " Nothing is drawn on the air around the head."
         return " ".join([text, *(f"Explanation unreliable: {check}" for check in self.failed_checks)])
 
     @property

@@ -13,6 +13,7 @@ from core.explain.placing import drawn_at
 from core.networks.architectures.geometry import fit_of
 from core.networks.inference.engine import stretched
 from core.scans import Scan
+from core.scans.framing import head_mask
 
 Picture = NDArray[np.uint8]
 # The brightness of each increases throughout, so they can be read without colour vision and in print.
@@ -56,7 +57,7 @@ def overlay(scan: Scan, explanation: Explanation, *, opacity: float = 0.5, colou
         EmptyHeatmap: There is no positive evidence to draw.
         StageLensError: There are no such colours.
     """
-    fraction = _fraction_of_peak(explanation)
+    fraction = _fraction_of_peak(scan, explanation)
     cover = (np.clip(opacity, 0, 1) * fraction)[..., None]
     return _rounded(scan.grey()[..., None] * (1 - cover) + _coloured(fraction, colours).astype(np.float32) * cover)
 
@@ -66,7 +67,7 @@ def signed_overlay(scan: Scan, explanation: Explanation, *, opacity: float = 0.8
 
     Args and returns as for `overlay`; a map without positive evidence may still have evidence against the class.
     """
-    heatmap = heatmap_on_scan(explanation)
+    heatmap = _within_head(scan, explanation)
     peak = float(np.abs(heatmap).max())
     if not peak > 0:
         raise EmptyHeatmap(explanation.sentence)
@@ -81,7 +82,7 @@ def contours(scan: Scan, explanation: Explanation, *, levels: Sequence[float] = 
 
     Args and errors as for `overlay`.
     """
-    fraction = _fraction_of_peak(explanation)
+    fraction = _fraction_of_peak(scan, explanation)
     picture = cv2.cvtColor(scan.picture(), cv2.COLOR_GRAY2RGB)
     for level in sorted(levels):
         lines, _ = cv2.findContours((fraction >= level).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -124,9 +125,22 @@ def heatmap_legend(*, height: int = 12, width: int = 256, colours: str = "infern
     return _coloured(np.tile(np.linspace(0, 1, width, dtype=np.float32), (height, 1)), colours)
 
 
-def _fraction_of_peak(explanation: Explanation) -> NDArray[np.float32]:
-    """Return the positive evidence as a fraction of its peak, in the scan's pixels."""
-    positive = np.maximum(heatmap_on_scan(explanation), 0)
+def _within_head(scan: Scan, explanation: Explanation) -> NDArray[np.float32]:
+    """Return a heatmap in the scan's pixels, without what lies on the air around the head.
+
+    A map that failed a check is seen whole: that a network looks at the air is what one has to see then. So is one with
+    nothing in the head.
+    """
+    heatmap = heatmap_on_scan(explanation)
+    if explanation.failed_checks:
+        return heatmap
+    inside = np.where(head_mask(scan.grey()), heatmap, np.float32(0))
+    return inside if (inside > 0).any() else heatmap
+
+
+def _fraction_of_peak(scan: Scan, explanation: Explanation) -> NDArray[np.float32]:
+    """Return the positive evidence within the head as a fraction of its peak, in the scan's pixels."""
+    positive = np.maximum(_within_head(scan, explanation), 0)
     peak = float(positive.max())
     if not peak > 0:
         raise EmptyHeatmap(explanation.sentence)

@@ -89,6 +89,20 @@ def head_box(picture: NDArray[np.float32]) -> Box | None:
     return box if area >= MIN_HEAD * picture.size and min(rows, columns) > 1 else None
 
 
+def head_mask(picture: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return the largest connected thing in a picture with all that it encloses, bool, H × W: no air around a head.
+
+    Args:
+        picture: H × W, grey levels in [0, 255]; of one that is dark throughout, everything is returned.
+    """
+    count, parts, found, _ = cv2.connectedComponentsWithStats((picture > BACKGROUND).astype(np.uint8), connectivity=8)
+    if count < 2:
+        return np.ones(picture.shape, bool)
+    largest = (parts == 1 + int(found[1:, cv2.CC_STAT_AREA].argmax())).astype(np.uint8)
+    outlines, _ = cv2.findContours(largest, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(np.zeros_like(largest), outlines, -1, 1, cv2.FILLED), bool)
+
+
 def is_clearly_upright(scan: Scan) -> bool:
     """Tell whether a slice looks so much more like an average head than like one turned over that there is no doubt.
 

@@ -99,7 +99,7 @@ def test_an_area_hangs_on_the_fewer_of_both_kinds() -> None:
     names = np.array([str(number) for number in range(60)])
     few = slice_metrics(Scored(labels, logits, names, SYNTHETIC)).by_class["Changed"]["auc"]
     draws = draw_people(60)
-    from core.evaluation.auc import weighted_auc
+    from core.evaluation.bootstrap import weighted_auc
 
     plain = estimate(few.value, weighted_auc(labels == 1, logits[:, 1], draws))
     assert few.high - few.low > plain.high - plain.low

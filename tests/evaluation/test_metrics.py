@@ -14,8 +14,7 @@ from sklearn.metrics import (
 )
 
 from core.cohorts.tasks import Task
-from core.evaluation.auc import weighted_auc
-from core.evaluation.bootstrap import draw_people, estimate
+from core.evaluation.bootstrap import draw_people, estimate, weighted_auc
 from core.evaluation.metrics import slice_metrics, subject_metrics
 from core.evaluation.scored import Scored
 from core.results import write

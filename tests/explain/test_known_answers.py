@@ -15,6 +15,9 @@ from core.scans import read_scan_file
 from ..conftest import CLASSES, SAMPLES
 from .networks import cells_predictor, predictor_of, shared
 
+PICTURES = [
+    name for name in bundle_names() if open_bundle(name).recipe.has_network and open_bundle(name).recipe.depth is None
+]
 CELLS = np.array([[10.0, 60.0], [120.0, 200.0]])
 GREY = np.kron(CELLS, np.ones((16, 16))).astype(np.float32)
 KERNEL = np.array([[0.02, -0.01, 0.0, 0.01], [-0.03, 0.04, 0.0, 0.01]])
@@ -116,7 +119,7 @@ def test_logits_are_differentiated_not_probabilities(cells: Predictor) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in bundle_names() if open_bundle(name).recipe.has_network])
+@pytest.mark.parametrize("name", PICTURES)
 def test_integrated_gradients_of_every_shipped_network_are_complete(name: str) -> None:
     predictor = load_predictor(open_bundle(name))
     images = [read_scan_file(SAMPLES / "icbm_marked_z16.png").grey()]

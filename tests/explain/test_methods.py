@@ -1,19 +1,23 @@
 import json
 import re
 import textwrap
+from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
 from core.errors import EmptyHeatmap, StageLensError
-from core.explain import Explainer, explain, explainer, explainers, heatmap_on_scan
+from core.explain import Explainer, Explanation, explain, explainer, explainers, heatmap_on_scan
 from core.explain.checks.reliability import background_evidence
 from core.explain.methods.perturbation.rise import random_masks
-from core.explain.overlay import overlay
+from core.explain.overlay import contours, overlay, signed_overlay
+from core.networks.inference.engine import stretched
 from core.networks.inference.predictor import Predictor
 from core.networks.recipe import Slices
 from core.scans import Scan, read_scan, read_scan_file
+from core.scans.framing import head_mask
 from core.scans.writing import png_bytes
 
 from ..conftest import CLASSES, ROOT, SAMPLES
@@ -167,12 +171,49 @@ def test_a_heatmap_lies_over_the_region_it_highlights(predictor: Predictor, scan
 
 def test_opacity_runs_from_the_plain_scan_to_the_full_colour(predictor: Predictor, scans: list[Scan]) -> None:
     (found,) = explain(predictor, scans[:1], [None])
-    shaped = type(found)(**{**vars(found), "heatmap": np.eye(*found.heatmap.shape, dtype=np.float32)})
+    shaped = replace(found, heatmap=np.eye(*found.heatmap.shape, dtype=np.float32), failed_checks=())
     plain = overlay(scans[0], shaped, opacity=0)
     np.testing.assert_array_equal(plain, np.repeat(scans[0].picture()[..., None], 3, axis=-1))
     full = overlay(scans[0], shaped, opacity=1)
-    peak = np.unravel_index(heatmap_on_scan(shaped).argmax(), plain.shape[:2])
+    drawn = np.where(head_mask(scans[0].grey()), heatmap_on_scan(shaped), 0)
+    peak = np.unravel_index(drawn.argmax(), drawn.shape)
     assert np.abs(full[peak].astype(int) - [252, 255, 164]).max() <= 2  # the brightest colour of "inferno"
+
+
+@pytest.mark.parametrize("draw", [overlay, signed_overlay, contours])
+def test_nothing_is_drawn_on_the_air_around_a_head_unless_the_map_failed_a_check(
+    predictor: Predictor, scans: list[Scan], draw: Callable[[Scan, Explanation], np.ndarray]
+) -> None:
+    (found,) = explain(predictor, scans[:1], [None])
+    grey = np.zeros((60, 50), np.float32)
+    grey[15:45, 10:40] = 180
+    grey[25:32, 20:28] = 0  # dark fluid within
+    scan = replace(scans[0], voxels=grey, window=(0.0, 255.0))
+    everywhere = {"centres": stretched((6, 5), (60, 50)), "scan_shape": (60, 50), "input_shape": (60, 50)}
+    heat = np.random.default_rng(0).uniform(0.5, 1, (6, 5)).astype(np.float32)
+    passed = replace(found, heatmap=heat, failed_checks=(), **everywhere)
+    plain, head = np.repeat(scan.picture()[..., None], 3, axis=-1), np.zeros((60, 50), bool)
+    head[15:45, 10:40] = True
+    changed = (draw(scan, passed) != plain).any(axis=2)
+    assert changed[head].any()
+    assert not changed[~head].any()
+    assert (
+        "Nothing is drawn on the air around the head."
+        in replace(passed, checks={"background_evidence": 0.3, "background": 0.6}).sentence
+    )
+    failed = replace(passed, failed_checks=("it highlights the background as much as the brain.",))
+    assert (draw(scan, failed) != plain).any(axis=2)[~head].any()
+    nowhere = np.where(np.arange(6)[:, None] < 1, heat, 0).astype(np.float32)
+    assert (draw(scan, replace(passed, heatmap=nowhere)) != plain).any()  # there is nothing else to see
+
+
+def test_the_head_is_the_largest_thing_with_what_it_encloses() -> None:
+    picture = np.zeros((40, 40), np.float32)
+    picture[10:30, 10:30], picture[15:20, 15:20], picture[2:4, 2:4] = 200, 0, 255
+    expected = np.zeros((40, 40), bool)
+    expected[10:30, 10:30] = True
+    np.testing.assert_array_equal(head_mask(picture), expected)
+    assert head_mask(np.zeros((5, 5), np.float32)).all()
 
 
 def test_a_picture_survives_png() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.errors import TrainingError
-from core.evaluation.auc import weighted_auc
+from core.evaluation.bootstrap import weighted_auc
 from core.morphometry.fit import Learned, fit_tissue_model
 from core.morphometry.maps import BLOCK, inside_of, maps_of
 from core.morphometry.model import NEVER, AgeRange, Stages, TissueModel

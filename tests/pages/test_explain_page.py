@@ -6,7 +6,7 @@ import re
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.networks.bundle import bundle_names
+from core.networks.bundle import bundle_names, open_bundle
 
 from ..scans import pictures
 from .app import labelled, opened, plots, ran, says
@@ -22,6 +22,7 @@ def explaining() -> AppTest:
 
 def test_methods_stand_side_by_side_and_a_failing_one_is_called_unreliable(explaining: AppTest) -> None:
     app = explaining
+    assert labelled(app.selectbox, "^Model$").value == open_bundle().name  # also after another page's choice
     for source in ("Selvaraju et al., ICCV 2017.", "Sundararajan et al., ICML 2017.", "Zeiler and Fergus, ECCV 2014."):
         assert says(app, re.escape(source))
     assert says(app, r"Do the methods agree\?")
