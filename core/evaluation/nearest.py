@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from core.cohorts.recovery.links import rows_of
 from core.evaluation.bootstrap import fraction_over_people
 from core.evaluation.metrics import metrics_of
 from core.evaluation.scored import Scored
@@ -61,19 +62,16 @@ def most_alike(known: NDArray[np.uint8], asked: NDArray[np.uint8]) -> tuple[NDAr
     Returns:
         int64, N, the index of the picture with the greatest Pearson correlation at 32 × 32 pixels; that, float32, N.
     """
-    others = _standardised(known)
+    others = _shrunk(known)
     found, likeness = np.empty(len(asked), np.int64), np.empty(len(asked), np.float32)
     for start in range(0, len(asked), AT_ONCE):
         part = slice(start, start + AT_ONCE)
-        alike = _standardised(asked[part]) @ others.T
+        alike = _shrunk(asked[part]) @ others.T
         found[part] = alike.argmax(axis=1)
         likeness[part] = alike.max(axis=1)
     return found, likeness
 
 
-def _standardised(pictures: NDArray[np.uint8]) -> Floats:
-    """Return pictures at 32 × 32 as rows whose products are correlations; of one grey level, zeros."""
-    small = np.stack([cv2.resize(one[..., 0], (SIDE, SIDE), interpolation=cv2.INTER_AREA) for one in pictures])
-    rows = small.reshape(len(small), -1).astype(np.float32)
-    rows -= rows.mean(axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6), np.float32)
+def _shrunk(pictures: NDArray[np.uint8]) -> Floats:
+    small = [cv2.resize(one[..., 0], (SIDE, SIDE), interpolation=cv2.INTER_AREA) for one in pictures]
+    return rows_of(np.stack(small).astype(np.float32))

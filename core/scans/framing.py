@@ -81,10 +81,10 @@ def head_box(picture: NDArray[np.float32]) -> Box | None:
     Args:
         picture: H × W, grey levels in [0, 255].
     """
-    count, _, found, _ = cv2.connectedComponentsWithStats((picture > BACKGROUND).astype(np.uint8), connectivity=8)
-    if count < 2:
+    largest = _largest_thing(picture)
+    if largest is None:
         return None
-    left, top, columns, rows, area = (int(value) for value in found[1 + int(found[1:, cv2.CC_STAT_AREA].argmax())])
+    left, top, columns, rows, area = largest[1]
     box = Box(top, left, rows, columns)
     return box if area >= MIN_HEAD * picture.size and min(rows, columns) > 1 else None
 
@@ -95,12 +95,20 @@ def head_mask(picture: NDArray[np.float32]) -> NDArray[np.bool_]:
     Args:
         picture: H × W, grey levels in [0, 255]; of one that is dark throughout, everything is returned.
     """
+    largest = _largest_thing(picture)
+    if largest is None:
+        return np.ones(picture.shape, bool)
+    outlines, _ = cv2.findContours(largest[0], cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(np.zeros_like(largest[0]), outlines, -1, 1, cv2.FILLED), bool)
+
+
+def _largest_thing(picture: NDArray[np.float32]) -> tuple[NDArray[np.uint8], tuple[int, ...]] | None:
+    """Return where the largest connected thing lies, 0 or 1, with its left, top, columns, rows and area."""
     count, parts, found, _ = cv2.connectedComponentsWithStats((picture > BACKGROUND).astype(np.uint8), connectivity=8)
     if count < 2:
-        return np.ones(picture.shape, bool)
-    largest = (parts == 1 + int(found[1:, cv2.CC_STAT_AREA].argmax())).astype(np.uint8)
-    outlines, _ = cv2.findContours(largest, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return np.asarray(cv2.drawContours(np.zeros_like(largest), outlines, -1, 1, cv2.FILLED), bool)
+        return None
+    largest = 1 + int(found[1:, cv2.CC_STAT_AREA].argmax())
+    return (parts == largest).astype(np.uint8), tuple(int(value) for value in found[largest])
 
 
 def is_clearly_upright(scan: Scan) -> bool:

@@ -337,8 +337,10 @@ class _Gate:
 
 def _gate(predictor: Predictor, ood_model: OodModel, limit: float, scans: NDArray, scores: Floats) -> _Gate:
     """Find out on validation scans, at the network's size and with their scores, what may reject a scan."""
-    closer = [_turned(predictor, ood_model, chunk) for _, chunk in _chunks(scans)]
-    tells = predictor.knows_upright and float((np.concatenate(closer) < scores).mean()) <= REJECTED
+    tells = predictor.knows_upright
+    if tells:
+        turned = np.concatenate([_turned(predictor, ood_model, chunk) for _, chunk in _chunks(scans)])
+        tells = float((turned < scores).mean()) <= REJECTED
     return _Gate(predictor, ood_model, limit, tells)
 
 

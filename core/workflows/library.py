@@ -15,15 +15,21 @@ SHORTLY = {"alzheimer": "Stage", "tumour": "Tumour"}
 
 def card_titles() -> dict[str, tuple[str, tuple[str, ...]]]:
     """Return title and classes of every readable bundle, by name; with what they answer, if not all answer the same."""
-    bundles = {}
-    for name in bundle_names():
-        with contextlib.suppress(BundleError):  # the page Model cards says what is wrong with it
-            bundles[name] = open_bundle(name)
+    bundles = _readable()
     several = len({bundle.recipe.classes for bundle in bundles.values()}) > 1
     return {
         name: (f"{_answers(bundle)}: {bundle.card.title}" if several else bundle.card.title, bundle.recipe.classes)
         for name, bundle in bundles.items()
     }
+
+
+def _readable() -> dict[str, Bundle]:
+    """Return every bundle whose card can be read, by name; of others the page Model cards says what is wrong."""
+    bundles = {}
+    for name in bundle_names():
+        with contextlib.suppress(BundleError):
+            bundles[name] = open_bundle(name)
+    return bundles
 
 
 def _answers(bundle: Bundle) -> str:
@@ -41,12 +47,18 @@ def default_model() -> str:
 
 
 def models_of_other_questions(name: str) -> dict[str, str]:
-    """Return the bundles that tell other classes apart than this one, and read single pictures: name to question."""
-    asked = open_bundle(name).recipe.classes
-    found = {}
-    for other in card_titles():
-        recipe = open_bundle(other).recipe
-        if recipe.classes != asked and recipe.depth is None and recipe.morphometry is None:
+    """Return for each other question than this bundle's one that reads single pictures, the default where it does.
+
+    Returns:
+        Name to question.
+    """
+    bundles = _readable()
+    first = default_model()
+    answered, found = {bundles[name].recipe.classes}, {}
+    for other in sorted(bundles, key=lambda other: (other != first, other)):
+        recipe = bundles[other].recipe
+        if recipe.classes not in answered and recipe.depth is None:
+            answered.add(recipe.classes)
             found[other] = recipe.as_task().title
     return found
 

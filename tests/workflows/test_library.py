@@ -25,4 +25,6 @@ def test_models_of_other_questions_read_pictures_and_tell_other_classes_apart(
         "tiny": "Stage", "stages": "Stage", "tumours": "Tumour", "volumes": "Tumour"
     }  # fmt: skip
     assert models_of_other_questions("tiny") == {"tumours": "Kind of brain tumour"}
-    assert set(models_of_other_questions("tumours")) == {"tiny", "stages"}
+    assert list(models_of_other_questions("tumours")) == ["stages"]  # one a question, the default if that is one
+    (tmp_path / "DEFAULT").write_text("tiny")
+    assert list(models_of_other_questions("tumours")) == ["tiny"]

@@ -48,7 +48,7 @@ class Slices:
     @classmethod
     def of(cls, pictures: Floats, as_they_lie: Floats) -> "Slices":
         """Make rows of pictures in canonical pose, n × side × side with an even side, and of the same as they lie."""
-        return cls(_in_four_parts(_rows_of(pictures)), four_parts=True, as_they_lie=_rows_of(as_they_lie))
+        return cls(_in_four_parts(rows_of(pictures)), four_parts=True, as_they_lie=rows_of(as_they_lie))
 
     def __len__(self) -> int:
         """Return the number of slices."""
@@ -191,7 +191,8 @@ def best_outside(slices: Slices, groups: NDArray[np.integer]) -> tuple[Ints, Flo
     return best, similarities
 
 
-def _rows_of(pictures: Floats) -> Floats:
+def rows_of(pictures: Floats) -> Floats:
+    """Return pictures, N × H × W, as rows whose products are their Pearson correlations; zeros for one grey level."""
     rows = pictures.reshape(len(pictures), -1)
     rows = rows - rows.mean(axis=1, keepdims=True)
     length = np.linalg.norm(rows, axis=1, keepdims=True)

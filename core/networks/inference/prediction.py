@@ -117,11 +117,6 @@ class BrainAge:
     oldest: float
     people: int
 
-    @property
-    def within(self) -> bool:
-        """Whether it lies among the ages that were learned from; beyond these it says no more than that."""
-        return self.youngest <= self.years <= self.oldest
-
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
